@@ -1,0 +1,157 @@
+//! Files, environment and flags, made into validated values. Opens no connection.
+//!
+//! [`rules`] the shape of the mapping file; [`load`] reads both, resolves
+//! `${NAME}` and collects every fault; [`endpoint`] is an address; [`Settings`] is the outcome.
+
+use crate::config::endpoint::Endpoint;
+use crate::config::rules::Mapping;
+
+pub mod endpoint;
+pub mod rules;
+
+/// What is compared at the end of a run.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum VerifyLevel {
+    /// Nothing.
+    None,
+    /// The rows of each table, counted by both databases.
+    Rows,
+    /// Also an independent re-read of the target, whose digest equals what was sent.
+    #[default]
+    Digest,
+    /// Also profiles of the columns, computed by both databases.
+    Full,
+}
+
+/// What to do with a target table that exists.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema, clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum IfExists {
+    /// Refuse the run before anything is created.
+    #[default]
+    Error,
+    /// Empty it and load into it as it is.
+    Truncate,
+    /// Drop it, never with CASCADE, and create it.
+    Drop,
+}
+
+/// What to do with the other tables when one fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTableError {
+    /// Carry the others.
+    #[default]
+    Continue,
+    /// Stop the run.
+    Stop,
+}
+
+/// Which parts of the work are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Schema and rows.
+    #[default]
+    All,
+    /// Tables, keys and indexes, without rows.
+    SchemaOnly,
+    /// Rows into tables that stand already.
+    DataOnly,
+}
+
+/// A run, decided in full: flags over file over defaults.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where from.
+    pub source: Endpoint,
+    /// Where to.
+    pub target: Endpoint,
+    /// The schema that tables go to unless a rule says otherwise; the target's usual one when none.
+    pub schema: Option<String>,
+    /// Patterns of tables to carry; empty means all.
+    pub include: Vec<String>,
+    /// Patterns of tables to leave out.
+    pub exclude: Vec<String>,
+    /// Chunks at the same time; when none, the smaller of 8 and the cores.
+    pub jobs: Option<usize>,
+    /// Upper bound for all data buffers together, in bytes. Default 512 MiB.
+    pub memory_bytes: u64,
+    /// Size of a chunk that planning aims at, in bytes of source data. Default 64 MiB.
+    pub chunk_bytes: u64,
+    /// What is compared at the end.
+    pub verify: VerifyLevel,
+    /// What to do with target tables that exist.
+    pub if_exists: IfExists,
+    /// What to do with the others when a table fails.
+    pub on_table_error: OnTableError,
+    /// Schema, rows, or both.
+    pub scope: Scope,
+    /// The role that is to own what is created.
+    pub owner: Option<String>,
+    /// The schema of the ledger. Default `dbferry`.
+    pub ledger_schema: String,
+    /// A filter that matches no table is a success, not an error.
+    pub allow_empty: bool,
+    /// Mask keys in messages and reports.
+    pub hide_keys: bool,
+    /// The mapping; empty when no file was named.
+    pub mapping: Mapping,
+}
+
+/// Default of [`Settings::memory_bytes`].
+pub const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
+/// Default of [`Settings::chunk_bytes`]: large enough that a transaction's overhead does not show, small enough that eight of them
+/// keep both servers busy to the end of a table of a gigabyte.
+pub const DEFAULT_CHUNK_BYTES: u64 = 64 << 20;
+/// Default of [`Settings::ledger_schema`].
+pub const DEFAULT_LEDGER_SCHEMA: &str = "dbferry";
+/// Most jobs that a run takes by itself.
+pub const DEFAULT_JOBS_LIMIT: usize = 8;
+
+impl Settings {
+    /// A run with every default.
+    pub fn new(source: Endpoint, target: Endpoint) -> Self {
+        Settings {
+            source,
+            target,
+            schema: None,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            jobs: None,
+            memory_bytes: DEFAULT_MEMORY_BYTES,
+            chunk_bytes: DEFAULT_CHUNK_BYTES,
+            verify: VerifyLevel::default(),
+            if_exists: IfExists::default(),
+            on_table_error: OnTableError::default(),
+            scope: Scope::default(),
+            owner: None,
+            ledger_schema: DEFAULT_LEDGER_SCHEMA.into(),
+            allow_empty: false,
+            hide_keys: false,
+            mapping: Mapping::default(),
+        }
+    }
+
+    /// The jobs to use: as set, or the smaller of [`DEFAULT_JOBS_LIMIT`] and the cores.
+    pub fn effective_jobs(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.jobs.unwrap_or_else(|| cores.min(DEFAULT_JOBS_LIMIT)).max(1)
+    }
+}

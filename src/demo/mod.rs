@@ -1,0 +1,1 @@
+//! The sample shop of `dbferry demo`, made as a SQLite file.

@@ -1,0 +1,71 @@
+//! Receipts and run state, kept in the target: whoever can reach the target can go on with the run.
+//!
+//! This module knows what is kept and what it means; how it is kept is each engine's own affair.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::model::unit::Receipt;
+use crate::model::{ObjectName, RunId};
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Working, or stopped midway: only a living coordinator's lease tells these apart.
+    Running,
+    /// Every row arrived, and verification at the level asked for agreed.
+    Done,
+    /// Finished, but something did not arrive or differs.
+    Failed,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Its identity.
+    pub run: RunId,
+    /// The source, without secrets.
+    pub source: String,
+    /// The target, without secrets.
+    pub target: String,
+    /// Of source, target, what is included, and mapping: resume picks an unfinished run with the same.
+    pub identity: String,
+    /// How far.
+    pub state: RunState,
+    /// The plan, as JSON; see [`crate::plan::Plan`].
+    pub plan: serde_json::Value,
+    /// When it began, in microseconds since 1970 UTC, by the target's clock.
+    pub started_us: i64,
+    /// When its state last changed, likewise.
+    pub updated_us: i64,
+    /// The last report, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<serde_json::Value>,
+}
+
+/// The ledger of one target.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Makes the ledger, if it is missing. Safe to repeat.
+    async fn prepare(&self) -> Result<()>;
+
+    /// Stores a run and its plan, before its first row moves.
+    async fn start(&self, run: &RunRecord) -> Result<()>;
+
+    /// Sets the state and the report. When the state is `Done` this is durable before it returns.
+    async fn finish(&self, run: RunId, state: RunState, report: &serde_json::Value) -> Result<()>;
+
+    /// The runs, newest first; without a ledger, none.
+    async fn runs(&self) -> Result<Vec<RunRecord>>;
+
+    /// The receipts of a run.
+    async fn receipts(&self, run: RunId) -> Result<Vec<Receipt>>;
+
+    /// Notes that a phase is done for a table, so that resume skips it (`tables`, `indexes`, `verify`).
+    async fn mark(&self, run: RunId, table: &ObjectName, phase: &str) -> Result<()>;
+
+    /// What was marked.
+    async fn marks(&self, run: RunId) -> Result<Vec<(ObjectName, String)>>;
+}

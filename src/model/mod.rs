@@ -1,0 +1,19 @@
+//! Pure data that every other module speaks in. Knows nobody but [`crate::error`]; does no I/O.
+//!
+//! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`row`] naming a row, [`catalog`] what a database holds, [`chunk`] pieces of a table,
+//! [`digest`] what "equal" is measured with, [`unit`] a chunk's work order and its receipt.
+
+pub mod catalog;
+pub mod chunk;
+pub mod digest;
+pub mod ident;
+pub mod json;
+pub mod logical;
+pub mod row;
+pub mod unit;
+
+pub use catalog::{Catalog, Column, Table};
+pub use chunk::{Chunk, ChunkPlan};
+pub use digest::Digest;
+pub use ident::{ObjectName, RunId};
+pub use logical::LogicalType;

@@ -1,0 +1,135 @@
+//! Events of a run, made into bars, plain lines, JSON lines, or silence. Everything goes to stderr.
+//!
+//! The work calls [`Progress::emit`] and knows nothing of how it looks. Events are per batch, never per row.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run begins.
+    Started {
+        /// Its identity.
+        run: String,
+        /// The source, masked.
+        source: String,
+        /// The target, masked.
+        target: String,
+        /// Number of tables.
+        tables: usize,
+        /// Rows in all, estimated.
+        estimated_rows: u64,
+        /// Bytes in all, estimated.
+        estimated_bytes: u64,
+    },
+    /// A phase begins.
+    Phase {
+        /// Which.
+        phase: Phase,
+        /// How many things it has to do (statements, tables), 0 if that is not known.
+        steps: usize,
+    },
+    /// The first chunk of a table begins.
+    TableStarted {
+        /// The table.
+        table: String,
+        /// Rows, estimated.
+        estimated_rows: u64,
+        /// Bytes, estimated.
+        estimated_bytes: u64,
+        /// Chunks that are to be done.
+        chunks: usize,
+    },
+    /// Rows have gone to the target (in phase `copy`), or have been read again (in phase `verify`).
+    Rows {
+        /// The table.
+        table: String,
+        /// Rows since the last event.
+        rows: u64,
+        /// Bytes since the last event.
+        bytes: u64,
+    },
+    /// The last chunk of a table is committed, or the table is verified.
+    TableFinished {
+        /// The table.
+        table: String,
+        /// What went wrong, if something did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// One step of a phase begins: an index, a foreign key.
+    StepStarted {
+        /// What it makes.
+        step: String,
+    },
+    /// One step of a phase is done.
+    StepFinished {
+        /// What it made.
+        step: String,
+        /// What went wrong, if something did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// Something that a person should know now.
+    Note {
+        /// One sentence.
+        text: String,
+    },
+    /// The run ends.
+    Finished {
+        /// Seconds since its start.
+        seconds: f64,
+    },
+}
+
+/// A phase of a run, in the order of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Catalogs are read and chunks are cut.
+    Plan,
+    /// Tables are created.
+    Create,
+    /// Rows move.
+    Copy,
+    /// Keys and indexes are built.
+    Index,
+    /// Foreign keys are added and validated.
+    Constrain,
+    /// Both sides are compared.
+    Verify,
+}
+
+/// Takes events; must not block the work.
+pub trait Observer: Send + Sync {
+    /// Takes one event.
+    fn event(&self, event: &Event);
+}
+
+/// The way to report events; cheap to clone.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Observer>);
+
+impl Progress {
+    /// Sends events to `observer`.
+    pub fn new(observer: Arc<dyn Observer>) -> Self {
+        Progress(observer)
+    }
+
+    /// Says nothing.
+    pub fn silent() -> Self {
+        struct Silent;
+        impl Observer for Silent {
+            fn event(&self, _: &Event) {}
+        }
+        Progress(Arc::new(Silent))
+    }
+
+    /// Reports an event.
+    pub fn emit(&self, event: Event) {
+        self.0.event(&event);
+    }
+}

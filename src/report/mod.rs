@@ -1,0 +1,101 @@
+//! What a run did, and what it proved: for people as text, for machines as JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::VerifyLevel;
+use crate::engine::{Consistency, LogPosition};
+use crate::model::Digest;
+use crate::model::catalog::Problem;
+
+/// The report of a run, or of a later verification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// `run` or `verify`.
+    pub command: String,
+    /// The run's identity.
+    pub run: String,
+    /// dbferry's version.
+    pub version: String,
+    /// The source, masked, with its server.
+    pub source: Side,
+    /// The target, masked, with its server.
+    pub target: Side,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// Seconds of each phase, in order.
+    pub phases: Vec<PhaseReport>,
+    /// Where the snapshot stands in the source's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<LogPosition>,
+    /// Level of verification asked for.
+    pub verify: VerifyLevel,
+    /// One entry per table.
+    pub tables: Vec<TableReport>,
+    /// What was not carried, and what is worth knowing.
+    pub problems: Vec<Problem>,
+    /// What failed beside the tables.
+    pub errors: Vec<String>,
+    /// One sentence that says what was proven.
+    pub proven: String,
+    /// The exit code.
+    pub exit_code: u8,
+}
+
+/// One side of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// The address, masked.
+    pub address: String,
+    /// The server.
+    pub server: String,
+}
+
+/// The time of one phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseReport {
+    /// `copy`, `index` …
+    pub phase: String,
+    /// Seconds from its beginning to its end.
+    pub seconds: f64,
+}
+
+/// What became of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableReport {
+    /// Name in the source.
+    pub source: String,
+    /// Name in the target.
+    pub target: String,
+    /// Rows that were sent, or that were read from the source.
+    pub rows: u64,
+    /// Bytes that were sent.
+    pub bytes: u64,
+    /// Seconds from its first chunk's start to its last chunk's commit.
+    pub seconds: f64,
+    /// Chunks.
+    pub chunks: usize,
+    /// What the snapshot promises for it.
+    pub consistency: Consistency,
+    /// Digest of what was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// How the comparison ended.
+    pub outcome: Outcome,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
+}
+
+/// How the comparison of a table ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Both sides agree at the level asked for.
+    Verified,
+    /// Nothing was compared, as asked.
+    NotVerified,
+    /// Both sides differ.
+    Differs,
+    /// The table did not arrive.
+    Failed,
+}

@@ -1,0 +1,1 @@
+//! Carries chunks: read, transform, digest, write, commit.

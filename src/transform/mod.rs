@@ -1,0 +1,1 @@
+//! Batch to batch: checked casts between logical types.

@@ -1,0 +1,1 @@
+//! Whole databases from MariaDB to PostgreSQL.

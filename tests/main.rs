@@ -1,0 +1,15 @@
+//! The integration tests: one binary, real servers. `tests/run` starts the servers; see `support`.
+#![allow(missing_docs, clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+
+mod support;
+
+mod cli;
+mod config;
+mod conformance;
+mod demo;
+mod end_to_end;
+mod mysql;
+mod parquet;
+mod postgres;
+mod sqlite;
+mod verify;

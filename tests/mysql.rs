@@ -1,0 +1,1 @@
+//! The MySQL source against a real server.

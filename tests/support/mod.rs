@@ -1,0 +1,139 @@
+//! Databases for tests: each test gets one of its own on the servers that `tests/run` has started.
+//!
+//! `DBFERRY_TEST_MYSQL` and `DBFERRY_TEST_POSTGRES` hold the address of each server with an administrator's login and no database,
+//! as `mysql://root:secret@127.0.0.1:3306`. Without them a test fails and says so; it never passes by skipping.
+#![allow(dead_code)]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+fn server(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("`{variable}` is not set: this test needs a real server; run it with `tests/run NAME`"))
+}
+
+/// A name that no other test of this machine uses.
+fn unique_name() -> String {
+    format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A MySQL or MariaDB database of the test's own.
+pub struct MySqlDatabase {
+    /// Its address, login included.
+    pub url: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl MySqlDatabase {
+    /// Creates one and runs `script` in it, statement by statement (separated by `;` at the end of a line).
+    pub async fn create(script: &str) -> Self {
+        let server = server("DBFERRY_TEST_MYSQL");
+        let name = unique_name();
+        let mut admin = MySqlConnection::connect(&format!("{server}/mysql")).await.expect("the MySQL test server answers");
+        for sql in [format!("DROP DATABASE IF EXISTS `{name}`"), format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4")] {
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.expect("the test database can be made");
+        }
+        let database = MySqlDatabase { url: format!("{server}/{name}"), name };
+        database.run(script).await;
+        database
+    }
+
+    /// A connection as a client of our own has it: strict mode off, utf8mb4, UTC.
+    pub async fn connect(&self) -> MySqlConnection {
+        let mut connection = MySqlConnection::connect(&self.url).await.expect("the test database answers");
+        sqlx::raw_sql(
+            "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00'",
+        )
+        .execute(&mut connection)
+        .await
+        .expect("the session can be set");
+        connection
+    }
+
+    /// Runs a script.
+    pub async fn run(&self, script: &str) {
+        let mut connection = self.connect().await;
+        for sql in statements(script) {
+            let result = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut connection).await;
+            result.unwrap_or_else(|error| panic!("{error}\nin: {sql}"));
+        }
+    }
+
+    /// Drops it; a test that fails leaves its database for a look.
+    pub async fn drop(self) {
+        self.run(&format!("DROP DATABASE `{}`", self.name)).await;
+    }
+}
+
+/// A PostgreSQL database of the test's own.
+pub struct PostgresDatabase {
+    /// Its address, login included.
+    pub url: String,
+    /// Its name.
+    pub name: String,
+    server: String,
+}
+
+impl PostgresDatabase {
+    /// Creates one and runs `script` in it.
+    pub async fn create(script: &str) -> Self {
+        let server = server("DBFERRY_TEST_POSTGRES");
+        let name = unique_name();
+        let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.expect("the PostgreSQL test server answers");
+        for sql in [
+            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"),
+        ] {
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.expect("the test database can be made");
+        }
+        let database = PostgresDatabase { url: format!("{server}/{name}"), name, server };
+        database.run(script).await;
+        database
+    }
+
+    /// A connection.
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.expect("the test database answers")
+    }
+
+    /// Runs a script.
+    pub async fn run(&self, script: &str) {
+        let result = sqlx::raw_sql(AssertSqlSafe(script.to_string())).execute(&mut self.connect().await).await;
+        result.unwrap_or_else(|error| panic!("{error}\nin: {script}"));
+    }
+
+    /// The first column of a query's first row, as the server prints it.
+    pub async fn value(&self, sql: &str) -> Option<String> {
+        use sqlx::Row;
+        let wrapped = format!("SELECT (x.v)::text FROM ({sql}) AS x(v)");
+        let row = sqlx::query(AssertSqlSafe(wrapped)).fetch_one(&mut self.connect().await).await;
+        row.unwrap_or_else(|error| panic!("{error}\nin: {sql}")).get(0)
+    }
+
+    /// Drops it.
+    pub async fn drop(self) {
+        let mut admin = PgConnection::connect(&format!("{}/postgres", self.server)).await.expect("the server answers");
+        let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.expect("the test database can be dropped");
+    }
+}
+
+/// The statements of a script: each ends with `;` at the end of a line.
+fn statements(script: &str) -> Vec<String> {
+    let mut all = vec![String::new()];
+    for line in script.lines() {
+        if let Some(last) = all.last_mut() {
+            last.push_str(line);
+            last.push('\n');
+        }
+        if line.trim_end().ends_with(';') {
+            all.push(String::new());
+        }
+    }
+    all.retain(|sql| !sql.trim().is_empty());
+    all
+}
