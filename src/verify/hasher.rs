@@ -1,1 +1,138 @@
-//! hasher
+//! From canonical bytes to one 128-bit hash a row, column by column over a batch.
+//!
+//! The hash of a row is a chain over its columns, in the order of the target table:
+//!
+//! ```text
+//! state  = 0
+//! state  = rotate_left(state, 17) XOR xxh3_128(canonical bytes, seed = fold(state))           for a value
+//! state  = rotate_left(state, 17) XOR xxh3_128(no bytes,        seed = NOT fold(state))       for NULL
+//! fold(state) = low half XOR high half
+//! ```
+//!
+//! Position enters through the chain, the length through XXH3 itself. Each step depends on all columns before it, so that two rows
+//! with one value swapped between them do not add up to the same sum. XXH3 is not a cryptographic hash: this finds accidents, not
+//! a forger. Worked example: the row (1, NULL, 'a') of (int, int, text) is tested below.
+
+use arrow::record_batch::RecordBatch;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+use super::canonical;
+use crate::error::Result;
+use crate::model::{Digest, LogicalType};
+
+/// Hashes the rows of batches whose columns have given logical types.
+#[derive(Debug, Clone)]
+pub struct RowHasher {
+    columns: Vec<LogicalType>,
+    states: Vec<u128>,
+}
+
+impl RowHasher {
+    /// For batches with these columns, in this order.
+    pub fn new(columns: impl IntoIterator<Item = LogicalType>) -> Self {
+        RowHasher { columns: columns.into_iter().collect(), states: Vec::new() }
+    }
+
+    /// One hash per row of `batch`.
+    ///
+    /// # Errors
+    /// `Internal` if the batch has not these columns.
+    pub fn rows(&mut self, batch: &RecordBatch) -> Result<&[u128]> {
+        if batch.num_columns() != self.columns.len() {
+            return Err(crate::Error::internal(format!(
+                "a batch of {} columns came where {} were planned",
+                batch.num_columns(),
+                self.columns.len()
+            )));
+        }
+        self.states.clear();
+        self.states.resize(batch.num_rows(), 0);
+        for (array, logical) in batch.columns().iter().zip(&self.columns) {
+            let states = &mut self.states;
+            canonical::visit(array, logical, |row, value| {
+                if let Some(state) = states.get_mut(row) {
+                    *state = chain(*state, value);
+                }
+            })?;
+        }
+        Ok(&self.states)
+    }
+
+    /// Adds the rows of `batch` to `digest`.
+    ///
+    /// # Errors
+    /// As for [`RowHasher::rows`].
+    pub fn update(&mut self, batch: &RecordBatch, digest: &mut Digest) -> Result<()> {
+        for hash in self.rows(batch)? {
+            digest.add_row(*hash);
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the halves of the state are meant")]
+fn chain(state: u128, value: Option<&[u8]>) -> u128 {
+    let fold = (state as u64) ^ ((state >> 64) as u64);
+    let hash = match value {
+        Some(bytes) => xxh3_128_with_seed(bytes, fold),
+        None => xxh3_128_with_seed(&[], !fold),
+    };
+    state.rotate_left(17) ^ hash
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array, StringArray};
+
+    use super::*;
+    use crate::model::logical::schema;
+
+    const TEXT: LogicalType = LogicalType::Text { length: None };
+
+    fn digest(ids: Vec<Option<i32>>, others: Vec<Option<i32>>, texts: Vec<Option<&str>>) -> Digest {
+        let schema = schema([("id", &LogicalType::Int32), ("other", &LogicalType::Int32), ("text", &TEXT)]);
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(Int32Array::from(ids)), Arc::new(Int32Array::from(others)), Arc::new(StringArray::from(texts))];
+        let mut digest = Digest::default();
+        let batch = RecordBatch::try_new(schema, columns).unwrap();
+        RowHasher::new([LogicalType::Int32, LogicalType::Int32, TEXT]).update(&batch, &mut digest).unwrap();
+        digest
+    }
+
+    #[test]
+    fn the_worked_example_holds() {
+        let one = xxh3_128_with_seed(&[0, 1, 0, 0, 0, 0, 0, 0, 0], 0);
+        let fold = |state: u128| (state & u128::from(u64::MAX)) as u64 ^ (state >> 64) as u64;
+        let two = one.rotate_left(17) ^ xxh3_128_with_seed(&[], !fold(one));
+        let three = two.rotate_left(17) ^ xxh3_128_with_seed(b"a", fold(two));
+        assert_eq!(digest(vec![Some(1)], vec![None], vec![Some("a")]), Digest { rows: 1, sum: three });
+    }
+
+    #[test]
+    fn null_zero_and_empty_differ_and_so_do_columns() {
+        let row = |id, other, text| digest(vec![id], vec![other], vec![text]);
+        let all = [
+            row(None, None, None),
+            row(Some(0), None, None),
+            row(None, Some(0), None),
+            row(None, None, Some("")),
+            row(None, None, Some("\0")),
+            row(Some(0), Some(0), None),
+        ];
+        for (place, one) in all.iter().enumerate() {
+            assert!(all[place + 1..].iter().all(|two| one != two));
+        }
+    }
+
+    #[test]
+    fn the_order_of_rows_does_not_count_but_a_swapped_value_does() {
+        let ids = || vec![Some(1), Some(2)];
+        let straight = digest(ids(), vec![Some(10), Some(20)], vec![Some("a"), Some("b")]);
+        let turned = digest(vec![Some(2), Some(1)], vec![Some(20), Some(10)], vec![Some("b"), Some("a")]);
+        assert_eq!(straight, turned);
+        assert_ne!(straight, digest(ids(), vec![Some(20), Some(10)], vec![Some("a"), Some("b")]));
+        assert_ne!(straight, digest(ids(), vec![Some(10), Some(20)], vec![Some("b"), Some("a")]));
+    }
+}
