@@ -194,7 +194,7 @@ pub trait Snapshot: Send + Sync {
     /// Reads one chunk. Waits for a free reader at the first poll; gives it back at the end of the stream.
     fn read(&self, what: &ReadPlan, chunk: &Chunk) -> BatchStream;
 
-    /// Reads one chunk's rows, counted by the database itself.
+    /// Ends the readers. Reads that are under way fail.
     async fn close(&self) -> Result<()>;
 }
 
@@ -297,6 +297,8 @@ pub trait ReadBack: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DdlPhase {
+    /// What stands in the way goes, when the person asked for that. Done once a run, never again on resume.
+    Clear,
     /// Schemas, then types: before the tables.
     Before,
     /// Tables without indexes.
@@ -315,7 +317,8 @@ pub enum DdlPhase {
 
 impl DdlPhase {
     /// All, in the order of the work.
-    pub const ALL: [DdlPhase; 7] = [
+    pub const ALL: [DdlPhase; 8] = [
+        DdlPhase::Clear,
         DdlPhase::Before,
         DdlPhase::Tables,
         DdlPhase::Indexes,
@@ -341,6 +344,15 @@ pub struct Ddl {
     /// A query whose first column says `true` when the object stands already, so that repeating is safe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exists_sql: Option<String>,
+}
+
+/// How a table that stands in the way is cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clear {
+    /// Its rows go.
+    Truncate,
+    /// It goes; nothing that depends on it does.
+    Drop,
 }
 
 /// What becomes of a logical type in an engine.
@@ -397,6 +409,11 @@ pub trait Dialect: Send + Sync {
 
     /// The schema that unqualified tables go to, or empty for engines without schemas.
     fn default_schema(&self) -> &'static str;
+
+    /// The statements of phase `Clear` that clear a table that stands in the way; `None` if the engine cannot.
+    fn clear(&self, _table: &Table, _how: Clear) -> Option<Vec<Ddl>> {
+        None
+    }
 
     /// All statements that make `tables`, in no particular order; each says its phase. What cannot be made is a problem.
     fn ddl(&self, tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<crate::model::catalog::Problem>);

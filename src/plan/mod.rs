@@ -1,1 +1,216 @@
-//! The order of the work, decided before anything runs.
+//! The order of the work, decided before anything runs, and stored before the first row moves.
+//!
+//! [`make`] asks both sides and decides everything; [`text`] prints a plan for people and as SQL. A stored plan is a contract: a
+//! run of it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::config::rules::Mapping;
+use crate::config::{IfExists, OnTableError, Scope, Settings, VerifyLevel};
+use crate::engine::{Ddl, DdlPhase};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mapping::MappedTable;
+use crate::model::catalog::{Problem, ServerInfo, Severity, Table};
+use crate::model::unit::ReadPlan;
+use crate::model::{ChunkPlan, ObjectName};
+
+pub mod make;
+pub mod text;
+
+/// The version of the plan's own form.
+pub const FORMAT: u32 = 1;
+
+/// A plan. Serializable; holds no secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The source.
+    pub source: PlannedSide,
+    /// The target.
+    pub target: PlannedSide,
+    /// What was asked for.
+    pub choices: Choices,
+    /// The tables, in the order of their names.
+    pub tables: Vec<TablePlan>,
+    /// Every statement for the target; each says its phase.
+    pub ddl: Vec<Ddl>,
+    /// What is not carried, refused, or worth knowing.
+    pub problems: Vec<Problem>,
+}
+
+/// One side of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedSide {
+    /// The address, masked.
+    pub address: String,
+    /// The server.
+    pub server: ServerInfo,
+    /// SHA-256 over what the plan was made from: the tables of the source, or those of the target's that exist already.
+    pub fingerprint: String,
+}
+
+/// Choices of the person that the plan depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Choices {
+    /// Schema that tables go to.
+    pub schema: Option<String>,
+    /// Patterns of tables.
+    pub include: Vec<String>,
+    /// Patterns of tables to leave out.
+    pub exclude: Vec<String>,
+    /// The mapping.
+    pub mapping: Mapping,
+    /// Schema, rows, or both.
+    pub scope: Scope,
+    /// What to do with target tables that exist.
+    pub if_exists: IfExists,
+    /// What to do with the others when a table fails.
+    pub on_table_error: OnTableError,
+    /// What is compared at the end.
+    pub verify: VerifyLevel,
+    /// Owner of what is created.
+    pub owner: Option<String>,
+    /// Aim for the size of a chunk, in bytes.
+    pub chunk_bytes: u64,
+}
+
+impl Choices {
+    /// The choices among `settings`.
+    pub fn of(settings: &Settings) -> Self {
+        Choices {
+            schema: settings.schema.clone(),
+            include: settings.include.clone(),
+            exclude: settings.exclude.clone(),
+            mapping: settings.mapping.clone(),
+            scope: settings.scope,
+            if_exists: settings.if_exists,
+            on_table_error: settings.on_table_error,
+            verify: settings.verify,
+            owner: settings.owner.clone(),
+            chunk_bytes: settings.chunk_bytes,
+        }
+    }
+}
+
+/// What is done for a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TablePlan {
+    /// Source, target, and how the columns come about.
+    pub mapped: MappedTable,
+    /// How it is cut.
+    pub chunks: ChunkPlan,
+}
+
+impl TablePlan {
+    /// Name in the source.
+    pub fn source(&self) -> &ObjectName {
+        &self.mapped.source.name
+    }
+
+    /// Name in the target.
+    pub fn target(&self) -> &ObjectName {
+        &self.mapped.target.name
+    }
+
+    /// What its readers are to do.
+    pub fn read_plan(&self, batch_bytes: usize) -> ReadPlan {
+        ReadPlan::of(&self.mapped.source, self.mapped.read_columns(), &self.chunks, batch_bytes)
+    }
+}
+
+impl Plan {
+    /// The problems that refuse the run, as one error.
+    pub fn refusal(&self) -> Option<Error> {
+        crate::mapping::refusals(&self.problems)
+    }
+
+    /// Statements of a phase, in order.
+    pub fn statements(&self, phase: DdlPhase) -> impl Iterator<Item = &Ddl> {
+        self.ddl.iter().filter(move |ddl| ddl.phase == phase)
+    }
+
+    /// Rows in all, estimated.
+    pub fn estimated_rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.mapped.source.estimated_rows).sum()
+    }
+
+    /// Bytes in all, estimated.
+    pub fn estimated_bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.mapped.source.estimated_bytes).sum()
+    }
+
+    /// What an unfinished run must have in common with a new one for it to be the same: source, target, and every choice.
+    pub fn identity(&self) -> String {
+        identity(&self.source.address, &self.target.address, &self.choices)
+    }
+
+    /// Compares with the catalogs as they are now.
+    ///
+    /// # Errors
+    /// `SchemaChanged`, naming the side.
+    pub fn check(&self, now: &Plan) -> Result<()> {
+        for (side, planned, found) in [("source", &self.source, &now.source), ("target", &self.target, &now.target)] {
+            if planned.address != found.address {
+                return Err(Error::new(
+                    ErrorKind::SchemaChanged,
+                    format!("the plan is for the {side} {}, not for {}", planned.address, found.address),
+                ));
+            }
+            if planned.server.flavour != found.server.flavour || planned.server.version_number.0 != found.server.version_number.0 {
+                return Err(Error::new(
+                    ErrorKind::SchemaChanged,
+                    format!("the {side} is {} now; the plan was made for {}", found.server, planned.server),
+                ));
+            }
+            if planned.fingerprint != found.fingerprint {
+                let changed = if side == "source" { self.changed_tables(now) } else { String::new() };
+                return Err(Error::new(
+                    ErrorKind::SchemaChanged,
+                    format!("the tables of the {side} have changed since the plan was made{changed}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn changed_tables(&self, now: &Plan) -> String {
+        let find = |plan: &Plan, name: &ObjectName| plan.tables.iter().find(|table| table.source() == name).map(|table| bare(&table.mapped.source));
+        let mut names: Vec<&ObjectName> = self.tables.iter().chain(&now.tables).map(TablePlan::source).collect();
+        names.sort();
+        names.dedup();
+        let changed: Vec<String> =
+            names.into_iter().filter(|name| find(self, name) != find(now, name)).map(|name| format!("`{name}`")).collect();
+        if changed.is_empty() { String::new() } else { format!(": {}", changed.join(", ")) }
+    }
+}
+
+/// The identity of a run; see [`Plan::identity`].
+pub fn identity(source: &str, target: &str, choices: &Choices) -> String {
+    // Where the mapping was read from does not change what it says, nor does the level of verification what is carried.
+    let mut choices = choices.clone();
+    choices.mapping.file.clear();
+    choices.verify = VerifyLevel::default();
+    sha256(&(source, target, choices))
+}
+
+/// A table without what changes with its rows: estimates and next ids.
+fn bare(table: &Table) -> Table {
+    Table { estimated_rows: 0, estimated_bytes: 0, next_identity: None, ..table.clone() }
+}
+
+/// SHA-256 over tables, free of what changes with their rows.
+pub fn fingerprint<'a>(tables: impl IntoIterator<Item = &'a Table>) -> String {
+    sha256(&tables.into_iter().map(bare).collect::<Vec<_>>())
+}
+
+fn sha256(value: &impl Serialize) -> String {
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// True if something does not arrive.
+pub fn loses(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| problem.severity != Severity::Note)
+}

@@ -1,1 +1,16 @@
-//! Carries chunks: read, transform, digest, write, commit.
+//! Carries a database: creates, copies, indexes, constrains, verifies.
+//!
+//! ```text
+//! run ── plan ── create ── copy ─────────────────────── index ── constrain ── verify ── report
+//!                           │ workers, one unit each:
+//!                           └ execute: read ─► transform ─► digest ─► write ─► commit (rows + receipt)
+//! ```
+//!
+//! [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side by
+//! side; [`stop`] is how a person ends it.
+
+pub mod copy;
+pub mod execute;
+pub mod pool;
+pub mod run;
+pub mod stop;

@@ -1,4 +1,10 @@
 //! Are both sides equal? The canonical form of values, the hash over it, and the comparison.
+//!
+//! [`canonical`] says which bytes stand for a value, [`hasher`] makes one hash a row of them, [`profile`] says what the two databases
+//! compute of a column, [`facts`] asks them, [`compare`] decides.
 
 pub mod canonical;
+pub mod compare;
+pub mod facts;
 pub mod hasher;
+pub mod profile;

@@ -1,0 +1,143 @@
+//! Finding the rule of a table and of a column: a person's first, then the built-in ones of the route.
+
+use crate::config::rules::{ColumnRule, Mapping, TableRule, TypeMatch, TypeRule};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::catalog::{Catalog, Column, NativeType, Table};
+use crate::model::ObjectName;
+
+use super::Route;
+
+/// The built-in rules, by source and target.
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("mysql-to-postgres.toml", include_str!("../../mappings/mysql-to-postgres.toml")),
+    ("sqlite-to-postgres.toml", include_str!("../../mappings/sqlite-to-postgres.toml")),
+];
+
+/// All rules that hold for a route.
+pub struct Rules<'a> {
+    mapping: &'a Mapping,
+    built_in: Mapping,
+    pub(super) route: Route<'a>,
+}
+
+/// The target type that a rule demands, and which rule that was.
+pub struct Decision {
+    /// The type as the rule writes it, its placeholders filled.
+    pub to: String,
+    /// The rule, for people.
+    pub rule: String,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(mapping: &'a Mapping, route: Route<'a>) -> Result<Self> {
+        let name = format!("{}-to-{}.toml", route.source_name, route.target_name);
+        let built_in = match BUILT_IN.iter().find(|(file, _)| *file == name) {
+            Some((_, text)) => {
+                let mut rules = crate::config::load::mapping_text(text, &name)?;
+                rules.file = format!("built-in {name}");
+                rules
+            }
+            None => Mapping::default(),
+        };
+        Ok(Rules { mapping, built_in, route })
+    }
+
+    /// The rule for a table.
+    pub fn table(&self, table: &Table) -> Option<&'a TableRule> {
+        self.mapping.tables.iter().find(|rule| names_table(rule, &table.name))
+    }
+
+    /// What decides the type of a column, before the target's own type for its logical type does.
+    pub fn column(&self, rule: Option<&TableRule>, column: &Column) -> Option<Decision> {
+        if let Some(rule) = rule
+            && let Some(to) = rule.columns.get(&column.name).and_then(|column| column.to.as_ref())
+        {
+            return Some(Decision { to: fill(to, &column.native), rule: format!("{}:{}", self.mapping.file, rule.line) });
+        }
+        [self.mapping, &self.built_in].into_iter().find_map(|mapping| {
+            let rule = mapping.types.iter().find(|rule| matches(&rule.matches, column))?;
+            Some(Decision { to: fill(&rule.to, &column.native), rule: place(mapping, rule) })
+        })
+    }
+
+    /// Rules that name what does not exist, each with the nearest name that does.
+    pub(super) fn faults(&self, catalog: &Catalog) -> Vec<Error> {
+        let mut faults = Vec::new();
+        let tables: Vec<&str> = catalog.tables.iter().map(|table| table.name.name.as_str()).collect();
+        for rule in &self.mapping.tables {
+            let place = format!("{}:{}", self.mapping.file, rule.line);
+            let Some(table) = catalog.tables.iter().find(|table| names_table(rule, &table.name)) else {
+                // A table that the filter left out may well have a rule: only a name that is like another is taken for a typing error
+                // when nothing else explains it, but a rule that does nothing is never right in silence.
+                faults.push(unknown("table", &rule.name, &tables).file(place));
+                continue;
+            };
+            let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+            for name in rule.columns.keys().filter(|name| !columns.contains(&name.as_str())) {
+                faults.push(unknown("column", name, &columns).table(&table.name).file(&place));
+            }
+        }
+        faults
+    }
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
+    let error = Error::new(ErrorKind::Mapping, format!("the mapping names the {what} `{name}`, which the source does not have"));
+    match crate::config::nearest::nearest(name, known.iter().copied()) {
+        Some(near) => error.hint(format!("Did you mean `{near}`?")),
+        None => error.hint(format!("Correct the name, or take the {what} out of the mapping")),
+    }
+}
+
+fn names_table(rule: &TableRule, name: &ObjectName) -> bool {
+    rule.name == name.name || rule.name == name.to_string()
+}
+
+fn place(mapping: &Mapping, rule: &TypeRule) -> String {
+    format!("{}:{}", mapping.file, rule.line)
+}
+
+fn matches(wanted: &TypeMatch, column: &Column) -> bool {
+    wanted.name.eq_ignore_ascii_case(&column.native.name)
+        && wanted.width.is_none_or(|width| column.native.length == Some(width))
+        && wanted.unsigned.is_none_or(|unsigned| column.native.unsigned == unsigned)
+        && wanted.column.as_ref().is_none_or(|pattern| {
+            globset::Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(&column.name))
+        })
+}
+
+/// Fills `{length}`, `{precision}`, `{scale}` and `{fsp}` with the source type's own numbers; a number that it lacks takes its
+/// brackets along, so that `varchar({length})` becomes `varchar`.
+fn fill(template: &str, native: &NativeType) -> String {
+    let numbers = [
+        ("{length}", native.length),
+        ("{precision}", native.precision.map(u64::from)),
+        ("{scale}", native.scale.map(u64::from)),
+        ("{fsp}", native.fsp.map(u64::from)),
+    ];
+    let mut text = template.to_string();
+    for (placeholder, number) in numbers {
+        text = match number {
+            Some(number) => text.replace(placeholder, &number.to_string()),
+            None => text.replace(&format!("({placeholder})"), "").replace(placeholder, "0"),
+        };
+    }
+    text
+}
+
+/// The rule for a column by its table's rule.
+pub fn column_rule<'r>(rule: Option<&'r TableRule>, column: &str) -> Option<&'r ColumnRule> {
+    rule?.columns.get(column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_take_the_source_types_numbers() {
+        let native = NativeType { name: "decimal".into(), precision: Some(10), scale: Some(2), ..NativeType::default() };
+        assert_eq!(fill("numeric({precision},{scale})", &native), "numeric(10,2)");
+        assert_eq!(fill("varchar({length})", &native), "varchar");
+    }
+}

@@ -1,0 +1,159 @@
+//! One source table, made into one target table.
+
+use crate::config::rules::TableRule;
+use crate::model::catalog::{Column, IndexPart, Problem, Severity, Table};
+use crate::model::{LogicalType, ObjectName};
+use crate::transform::{Castability, can_cast};
+
+use super::rules::{Rules, column_rule};
+use super::{ColumnMapping, MappedTable};
+
+/// Maps a table; `None` if it is refused, and then a problem says why.
+pub(super) fn map_table(
+    source: &Table,
+    rule: Option<&TableRule>,
+    schema: &str,
+    rules: &Rules<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<MappedTable> {
+    let mut target = source.clone();
+    target.name = match rule.and_then(|rule| rule.to.as_deref()) {
+        Some(to) => match to.split_once('.') {
+            Some((schema, name)) => ObjectName::new(schema, name),
+            None => ObjectName::new(schema, to),
+        },
+        None => ObjectName::new(schema, &source.name.name),
+    };
+    target.columns.clear();
+    let mut columns = Vec::new();
+    let refusals = problems.len();
+    for column in &source.columns {
+        match map_column(source, column, rule, rules) {
+            Ok((mapped, mapping)) => {
+                if let Some(generated) = &column.generated {
+                    let why = "the column is computed by the source; its values are carried into a plain column";
+                    let place = format!("{}.{}", source.name, column.name);
+                    problems.push(Problem::new(Severity::NotCarried, "generated column", place, why).ddl(&generated.expression));
+                }
+                target.columns.push(mapped);
+                columns.push(mapping);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems[refusals..].iter().any(|problem| problem.severity == Severity::Refused) {
+        return None;
+    }
+    rename_columns(&mut target, &columns);
+    Some(MappedTable { source: source.clone(), target, columns })
+}
+
+fn map_column(
+    table: &Table,
+    column: &Column,
+    rule: Option<&TableRule>,
+    rules: &Rules<'_>,
+) -> Result<(Column, ColumnMapping), Problem> {
+    let place = format!("{}.{}", table.name, column.name);
+    let refuse = |why: String, hint: Option<&str>| {
+        let lines = format!(
+            "[[table]]\nname = {}\n[table.columns.{}]\nto = \"bytea\"  # or another type that can hold it",
+            toml_string(&table.name.name),
+            toml_key(&column.name)
+        );
+        let lines = hint.map_or(lines, |hint| suggest(table, column, hint));
+        Problem::new(Severity::Refused, "column", &place, why).hint(format!("Add to the mapping file (`-m FILE`):\n{lines}"))
+    };
+    let Some(from) = column.logical.clone() else {
+        return Err(Problem::new(
+            Severity::Refused,
+            "column",
+            &place,
+            format!("the source type `{}` cannot be read", column.native.full),
+        )
+        .hint(format!("Leave the table out with `--exclude {}`", table.name.name)));
+    };
+    let dialect = rules.route.target;
+    let (mut native, to, rule_name) = match rules.column(rule, column) {
+        Some(decision) => {
+            let mut native = dialect.parse_type(&decision.to).map_err(|error| refuse(error.to_string(), None))?;
+            native.labels.clone_from(&column.native.labels);
+            let to = dialect
+                .to_logical(&native)
+                .ok_or_else(|| refuse(format!("the target type `{}` cannot be written", native.full), None))?;
+            // Asked for its refusal only: whether this server has the type at all.
+            dialect.to_native(&to, rules.route.target_server).map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
+            (native, receive(&from, to), decision.rule)
+        }
+        None => {
+            let (native, _) = dialect
+                .to_native(&from, rules.route.target_server)
+                .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
+            let to = dialect.to_logical(&native).map_or_else(|| from.clone(), |to| receive(&from, to));
+            (native, to, format!("the target's type for {from}"))
+        }
+    };
+    if let Castability::Never(why) = can_cast(&from, &to) {
+        return Err(refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None));
+    }
+    // The sign is kept as a check where the target's type would also take negative numbers (rows N1 and N9 of the matrix).
+    native.unsigned = column.native.unsigned && !matches!(from, LogicalType::UInt8 | LogicalType::UInt16 | LogicalType::UInt32);
+    let name = column_rule(rule, &column.name).and_then(|rule| rule.rename.clone()).unwrap_or_else(|| column.name.clone());
+    let mapped = Column { name: name.clone(), native, logical: Some(to.clone()), generated: None, ..column.clone() };
+    Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, rule: rule_name }))
+}
+
+/// The logical type under which a target column receives values of `from`. One native type may hold several: a PostgreSQL `interval`
+/// holds durations, and a `text[]` holds sets; they are compared as what was sent.
+fn receive(from: &LogicalType, to: LogicalType) -> LogicalType {
+    use LogicalType as L;
+    match (from, &to) {
+        (L::Duration { .. }, L::Interval) => from.clone(),
+        (L::Set { .. }, L::Array { item }) if matches!(**item, L::Text { .. }) => from.clone(),
+        (L::Geometry { .. }, L::Geometry { .. }) => from.clone(),
+        _ => to,
+    }
+}
+
+/// The type that an error's hint proposes as `to = "…"`.
+fn suggested(error: &crate::Error) -> Option<&str> {
+    let hint = error.hint_text()?;
+    let (_, rest) = hint.split_once("to = \"")?;
+    rest.split_once('"').map(|(to, _)| to)
+}
+
+fn suggest(table: &Table, column: &Column, to: &str) -> String {
+    format!(
+        "[[table]]\nname = {}\n[table.columns.{}]\nto = \"{to}\"",
+        toml_string(&table.name.name),
+        toml_key(&column.name)
+    )
+}
+
+fn toml_string(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn toml_key(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
+    if bare { name.to_string() } else { toml_string(name) }
+}
+
+/// Keys and indexes follow the renames of the columns.
+fn rename_columns(target: &mut Table, columns: &[ColumnMapping]) {
+    let renamed = |name: &mut String| {
+        if let Some(column) = columns.iter().find(|column| column.source == *name) {
+            name.clone_from(&column.target);
+        }
+    };
+    let rename_part = |part: &mut IndexPart| part.column.as_mut().map(renamed);
+    for index in target.primary_key.iter_mut().chain(&mut target.indexes) {
+        for part in &mut index.parts {
+            rename_part(part);
+        }
+    }
+    for key in &mut target.foreign_keys {
+        key.columns.iter_mut().for_each(renamed);
+    }
+}
+

@@ -1,0 +1,186 @@
+//! Asking both sides, and deciding everything.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::config::{IfExists, Scope, Settings};
+use crate::engine::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Sink, Source, TableFilter, registry};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mapping::{self, MappedTable, Route};
+use crate::model::catalog::{Problem, Severity, Table};
+use crate::model::{ChunkPlan, ObjectName};
+
+use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
+
+/// How thoroughly a plan is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Everything.
+    Full,
+    /// Without cutting tables: enough to compare with a stored plan, or to verify.
+    WithoutChunks,
+}
+
+/// Makes a plan; changes nothing on either side.
+///
+/// # Errors
+/// `Config` when no table is left, `Mapping` for rules that fit nothing, and what the servers say. Refusals are in the plan's problems.
+pub async fn make(settings: &Settings, source: &Arc<dyn Source>, sink: &Arc<dyn Sink>, depth: Depth) -> Result<Plan> {
+    let filter = TableFilter::new(&settings.include, &settings.exclude)?;
+    let mut catalog = source.catalog(&filter).await?;
+    if catalog.tables.is_empty() && !settings.allow_empty {
+        return Err(nothing_to_carry(settings, source).await?);
+    }
+    let from = registry::engine(settings.source.engine);
+    let to = registry::engine(settings.target.engine);
+    let route = Route {
+        source: from.dialect(),
+        source_name: from.kind().name(),
+        target: to.dialect(),
+        target_name: to.kind().name(),
+        target_server: sink.server(),
+    };
+    let source_fingerprint = fingerprint(&catalog.tables);
+    let mapped = mapping::map(&catalog, &settings.mapping, settings.schema.as_deref(), route)?;
+    let mut problems = std::mem::take(&mut catalog.problems);
+    problems.extend(mapped.problems);
+
+    let names: Vec<ObjectName> = mapped.tables.iter().map(|table| table.target.name.clone()).collect();
+    let existing = sink.existing(&names).await?;
+    let ddl = statements(settings, to.dialect(), &mapped.tables, &existing, &mut problems);
+    let chunks = match depth {
+        Depth::Full if settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
+        _ => mapped.tables.iter().map(|table| ChunkPlan::whole(table.source.estimated_rows, table.source.estimated_bytes)).collect(),
+    };
+    Ok(Plan {
+        format: FORMAT,
+        source: PlannedSide {
+            address: settings.source.to_string(),
+            server: source.server().clone(),
+            fingerprint: source_fingerprint,
+        },
+        target: PlannedSide {
+            address: settings.target.to_string(),
+            server: sink.server().clone(),
+            fingerprint: fingerprint(&existing),
+        },
+        choices: Choices::of(settings),
+        tables: mapped.tables.into_iter().zip(chunks).map(|(mapped, chunks)| TablePlan { mapped, chunks }).collect(),
+        ddl,
+        problems,
+    })
+}
+
+/// D16: a filter that matched nothing must not end as a success over nothing.
+async fn nothing_to_carry(settings: &Settings, source: &Arc<dyn Source>) -> Result<Error> {
+    let all = source.catalog(&TableFilter::all()).await?;
+    let error = Error::new(ErrorKind::Config, format!("there is no table to carry in {}", settings.source));
+    if all.tables.is_empty() {
+        return Ok(error.hint("The database has no table that this user can see; `--allow-empty` makes that a success"));
+    }
+    let names: Vec<&str> = all.tables.iter().map(|table| table.name.name.as_str()).take(10).collect();
+    Ok(error.hint(format!(
+        "`include` and `exclude` leave none of its {} tables ({}{}); `--allow-empty` makes that a success",
+        all.tables.len(),
+        names.join(", "),
+        if all.tables.len() > names.len() { ", …" } else { "" }
+    )))
+}
+
+/// The statements for the target; what exists already is refused, or cleared as asked.
+fn statements(
+    settings: &Settings,
+    dialect: &dyn Dialect,
+    tables: &[MappedTable],
+    existing: &[Table],
+    problems: &mut Vec<Problem>,
+) -> Vec<Ddl> {
+    let targets: Vec<Table> = tables.iter().map(|table| table.target.clone()).collect();
+    let mut schemas: Vec<String> = targets.iter().map(|table| table.name.schema.clone()).filter(|schema| !schema.is_empty()).collect();
+    schemas.sort();
+    schemas.dedup();
+    let options = DdlOptions { owner: settings.owner.clone(), schemas };
+    let (mut ddl, more) = dialect.ddl(&targets, &options);
+    problems.extend(more);
+
+    let stands = |name: &ObjectName| existing.iter().find(|table| table.name == *name);
+    if settings.scope == Scope::DataOnly {
+        ddl.retain(|statement| statement.phase == DdlPhase::Analyze);
+        for table in tables {
+            match stands(&table.target.name) {
+                None => problems.push(
+                    Problem::new(Severity::Refused, "table", &table.target.name, "it does not exist in the target, and --data-only creates none")
+                        .hint("Create it first, or leave out `--data-only`"),
+                ),
+                Some(found) => compare_columns(table, found, problems),
+            }
+        }
+    }
+    for table in tables {
+        let Some(found) = stands(&table.target.name) else { continue };
+        match settings.if_exists {
+            IfExists::Error if settings.scope == Scope::DataOnly => {}
+            IfExists::Error => problems.push(
+                Problem::new(Severity::Refused, "table", &table.target.name, "it exists in the target already")
+                    .hint("Choose another schema with `--schema`, or say what to do with `--if-exists drop|truncate`"),
+            ),
+            how => {
+                if how == IfExists::Truncate && settings.scope != Scope::DataOnly {
+                    compare_columns(table, found, problems);
+                }
+                let clear = if how == IfExists::Drop { Clear::Drop } else { Clear::Truncate };
+                match dialect.clear(&table.target, clear) {
+                    Some(statements) => ddl.extend(statements),
+                    None => problems.push(
+                        Problem::new(Severity::Refused, "table", &table.target.name, "it exists in the target already, and cannot be cleared there")
+                            .hint("Clear it by hand, or choose another target"),
+                    ),
+                }
+            }
+        }
+    }
+    ddl
+}
+
+/// A table that is loaded as it stands must have every column, each of a type with the same values.
+fn compare_columns(table: &MappedTable, found: &Table, problems: &mut Vec<Problem>) {
+    let place = |column: &str| format!("{}.{column}", table.target.name);
+    for column in &table.target.columns {
+        match found.column(&column.name) {
+            None => problems.push(
+                Problem::new(Severity::Refused, "column", place(&column.name), "the existing table does not have it")
+                    .hint("Add the column, or rename it in the mapping"),
+            ),
+            Some(there) if there.native.full != column.native.full && there.logical != column.logical => problems.push(
+                Problem::new(
+                    Severity::Refused,
+                    "column",
+                    place(&column.name),
+                    format!("the existing table has `{}`, and `{}` is planned", there.native.full, column.native.full),
+                )
+                .hint(format!("Set `to = \"{}\"` for the column in the mapping", there.native.full)),
+            ),
+            Some(_) => {}
+        }
+    }
+    for column in &found.columns {
+        let filled = table.target.column(&column.name).is_some();
+        if !filled && !column.nullable && column.default.is_none() && column.generated.is_none() && !column.identity {
+            problems.push(
+                Problem::new(Severity::Refused, "column", place(&column.name), "the existing table demands it, and the source does not have it")
+                    .hint("Give the column a default, or let it be NULL"),
+            );
+        }
+    }
+}
+
+async fn cut(settings: &Settings, source: &Arc<dyn Source>, tables: &[MappedTable]) -> Result<Vec<ChunkPlan>> {
+    stream::iter(tables.iter().map(|table| {
+        let source = Arc::clone(source);
+        async move { source.plan_chunks(&table.source, settings.chunk_bytes).await.map_err(|error| error.table(&table.source.name)) }
+    }))
+    .buffered(settings.effective_jobs())
+    .try_collect()
+    .await
+}

@@ -1,0 +1,239 @@
+//! Handing units to workers, and keeping account of the tables.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::advice::{Retry, advice};
+use crate::config::OnTableError;
+use crate::engine::{Sink, Snapshot};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::unit::{Receipt, WorkUnit};
+use crate::model::{Digest, ObjectName, RunId};
+use crate::plan::Plan;
+use crate::progress::{Event, Progress};
+use crate::transform::{CastColumn, Transform};
+
+use super::execute::{Hands, execute};
+use super::pool;
+use super::stop::Stop;
+
+/// How often a chunk is tried when its error may pass by itself.
+const TRIES: u32 = 3;
+/// The pause before the second try; it doubles for the third.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How a table fares.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    /// What was sent, resumed chunks included.
+    pub digest: Digest,
+    /// Bytes that were sent.
+    pub bytes: u64,
+    /// Chunks that are not committed yet.
+    pub left: usize,
+    /// Chunks that an earlier attempt had committed.
+    pub resumed: usize,
+    /// When its first chunk began.
+    pub began: Option<Instant>,
+    /// Seconds from its first chunk's beginning to its last chunk's end.
+    pub seconds: f64,
+    /// What went wrong.
+    pub errors: Vec<String>,
+}
+
+/// The accounts of all tables, in the order of the plan.
+pub type Accounts = Arc<Mutex<Vec<Account>>>;
+
+/// What copying needs.
+pub struct Copy<'a> {
+    /// The run.
+    pub run: RunId,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Reads.
+    pub snapshot: Arc<dyn Snapshot>,
+    /// Writes.
+    pub sink: Arc<dyn Sink>,
+    /// Chunks side by side.
+    pub jobs: usize,
+    /// Upper bound of a batch, in bytes.
+    pub batch_bytes: usize,
+    /// Hears of progress.
+    pub progress: Progress,
+    /// May end it.
+    pub stop: Stop,
+}
+
+/// Compiles the casts of a table.
+///
+/// # Errors
+/// `Mapping` for a cast that can never be exact.
+pub fn transform(mapped: &crate::mapping::MappedTable) -> Result<Transform> {
+    let columns: Vec<CastColumn> = mapped
+        .columns
+        .iter()
+        .map(|column| CastColumn {
+            source: column.source.clone(),
+            target: column.target.clone(),
+            from: column.from.clone(),
+            to: column.to.clone(),
+        })
+        .collect();
+    crate::transform::compile(&columns).map_err(|error| error.table(&mapped.source.name))
+}
+
+/// Accounts as the receipts of earlier attempts have them.
+pub fn accounts(plan: &Plan, receipts: &[Receipt]) -> Vec<Account> {
+    plan.tables
+        .iter()
+        .map(|table| {
+            let mut account = Account { left: table.chunks.chunks.len(), ..Account::default() };
+            for receipt in receipts.iter().filter(|receipt| receipt.table == *table.target()) {
+                account.digest.merge(receipt.digest);
+                account.bytes += receipt.bytes;
+                account.left = account.left.saturating_sub(1);
+                account.resumed += 1;
+            }
+            account
+        })
+        .collect()
+}
+
+impl Copy<'_> {
+    /// Copies what has no receipt yet. A table that fails is noted in its account, and the others go on, unless the plan says stop.
+    ///
+    /// # Errors
+    /// What stops the whole run: an interruption, a server that is gone, a full disk.
+    pub async fn all(&self, accounts: &Accounts, receipts: &[Receipt]) -> Result<()> {
+        let done: HashSet<(&ObjectName, u32)> = receipts.iter().map(|receipt| (&receipt.table, receipt.chunk)).collect();
+        let mut units: Vec<(usize, WorkUnit)> = Vec::new();
+        let mut hands = HashMap::new();
+        for (place, table) in self.plan.tables.iter().enumerate() {
+            let read = table.read_plan(self.batch_bytes);
+            for chunk in &table.chunks.chunks {
+                if !done.contains(&(table.target(), chunk.id)) {
+                    units.push((place, WorkUnit { run: self.run, read: read.clone(), chunk: chunk.clone(), target: table.target().clone() }));
+                }
+            }
+            let hand = Hands {
+                snapshot: Arc::clone(&self.snapshot),
+                sink: Arc::clone(&self.sink),
+                mapped: table.mapped.clone(),
+                transform: transform(&table.mapped)?,
+                progress: self.progress.clone(),
+            };
+            hands.insert(place, hand);
+        }
+        // The largest table first, so that the last worker is not left alone with it; within a table in the order of its key.
+        let size = |place: usize| self.plan.tables[place].mapped.source.estimated_bytes;
+        units.sort_by_key(|(place, unit)| (std::cmp::Reverse(size(*place)), *place, unit.chunk.id));
+
+        let worker = Arc::new(Worker {
+            accounts: Arc::clone(accounts),
+            hands,
+            progress: self.progress.clone(),
+            stop: self.stop.clone(),
+            stop_on_error: self.plan.choices.on_table_error == OnTableError::Stop,
+        });
+        pool::each(self.jobs, units, move |(place, unit)| {
+            let worker = Arc::clone(&worker);
+            async move { worker.carry(place, unit).await }
+        })
+        .await
+    }
+}
+
+struct Worker {
+    accounts: Accounts,
+    hands: HashMap<usize, Hands>,
+    progress: Progress,
+    stop: Stop,
+    stop_on_error: bool,
+}
+
+impl Worker {
+    async fn carry(&self, place: usize, unit: WorkUnit) -> Result<()> {
+        let Some(hands) = self.hands.get(&place) else { return Err(Error::internal("a unit of no table")) };
+        if self.begin(place, hands, &unit) {
+            return Ok(());
+        }
+        let result = self.stop.unless_stopped(self.with_retries(&unit, hands)).await;
+        let error = match result {
+            Ok(receipt) => {
+                self.end(place, &unit, Ok(receipt));
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if self.stop_on_error || stops_the_run(&error) {
+            return Err(error);
+        }
+        self.end(place, &unit, Err(error));
+        Ok(())
+    }
+
+    async fn with_retries(&self, unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
+        let mut tries = 1;
+        loop {
+            match execute(unit, hands).await {
+                Err(error) if tries < TRIES && advice(error.kind()).retry == Retry::Later => {
+                    self.progress.emit(Event::Note { text: format!("chunk {} of `{}` is tried again: {error}", unit.chunk.id, unit.read.table) });
+                    tokio::time::sleep(PAUSE * 2u32.pow(tries - 1)).await;
+                    tries += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Notes the beginning; true if the table has failed, so that the rest of it is left.
+    fn begin(&self, place: usize, hands: &Hands, unit: &WorkUnit) -> bool {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = &mut accounts[place];
+        if !account.errors.is_empty() {
+            return true;
+        }
+        if account.began.is_none() {
+            account.began = Some(Instant::now());
+            self.progress.emit(Event::TableStarted {
+                table: unit.read.table.to_string(),
+                estimated_rows: hands.mapped.source.estimated_rows,
+                estimated_bytes: hands.mapped.source.estimated_bytes,
+                chunks: account.left,
+            });
+        }
+        false
+    }
+
+    fn end(&self, place: usize, unit: &WorkUnit, result: Result<Receipt>) {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = &mut accounts[place];
+        account.seconds = account.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        match result {
+            Ok(receipt) => {
+                account.digest.merge(receipt.digest);
+                account.bytes += receipt.bytes;
+                account.left = account.left.saturating_sub(1);
+                if account.left == 0 && account.errors.is_empty() {
+                    self.progress.emit(Event::TableFinished { table: unit.read.table.to_string(), error: None });
+                }
+            }
+            Err(error) => {
+                let first = account.errors.is_empty();
+                let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+                account.errors.push(format!("{error}{hint}"));
+                if first {
+                    self.progress.emit(Event::TableFinished { table: unit.read.table.to_string(), error: Some(error.to_string()) });
+                }
+            }
+        }
+    }
+}
+
+/// True for errors that every other table would meet as well.
+pub fn stops_the_run(error: &Error) -> bool {
+    use ErrorKind as K;
+    advice(error.kind()).retry == Retry::Later
+        || matches!(error.kind(), K::Interrupted | K::DiskFull | K::Snapshot | K::Unreachable | K::LoginRefused | K::Ledger | K::Internal)
+}

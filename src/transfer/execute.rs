@@ -1,0 +1,103 @@
+//! One unit of work: read, transform, digest, write, commit.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use tokio::sync::mpsc;
+
+use crate::engine::{Batch, Sink, Snapshot};
+use crate::error::{Error, Result};
+use crate::mapping::MappedTable;
+use crate::model::Digest;
+use crate::model::unit::{Receipt, WorkUnit};
+use crate::progress::{Event, Progress};
+use crate::transform::Transform;
+use crate::verify::hasher::RowHasher;
+
+/// Batches that may wait between the reader and the encoder: one, so that both always have something to do and no more is held.
+const BATCHES_WAITING: usize = 1;
+
+/// What a unit needs beside its order.
+pub struct Hands {
+    /// Reads.
+    pub snapshot: Arc<dyn Snapshot>,
+    /// Writes.
+    pub sink: Arc<dyn Sink>,
+    /// The table.
+    pub mapped: MappedTable,
+    /// From what is read to what is written.
+    pub transform: Transform,
+    /// Hears of progress.
+    pub progress: Progress,
+}
+
+/// Carries one chunk. Its rows and its receipt become visible together, or not at all; dropping the future leaves nothing.
+///
+/// # Errors
+/// What reading, transforming or writing says, with the table's name.
+pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
+    let name = unit.read.table.to_string();
+    let mut rows = Rows::read(&*hands.snapshot, unit);
+    let mut writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
+    let mut hasher = RowHasher::new(hands.mapped.target_types());
+    let mut digest = Digest::default();
+    let carried = async {
+        while let Some(batch) = rows.next().await? {
+            let bytes = batch.bytes as u64;
+            let rows = hands.transform.apply(&unit.read.table, &unit.read.row_key, &batch.rows)?;
+            drop(batch);
+            hasher.update(&rows, &mut digest)?;
+            writer.write(&rows).await?;
+            hands.progress.emit(Event::Rows { table: name.clone(), rows: rows.num_rows() as u64, bytes });
+        }
+        Ok(())
+    };
+    match carried.await {
+        Ok(()) => writer.commit(digest).await.map_err(|error| error.table(&unit.target)),
+        Err(error) => {
+            // The first error is the one that tells; one of the way back would hide it.
+            if let Err(second) = writer.abort().await {
+                tracing::debug!(%second, "the chunk could not be taken back in order; its connection is closed");
+            }
+            Err(Error::table(error, &unit.read.table))
+        }
+    }
+}
+
+/// Batches that are read ahead on a task of their own, so that decoding and encoding overlap.
+struct Rows {
+    batches: mpsc::Receiver<Result<Batch>>,
+    reader: tokio::task::JoinHandle<()>,
+}
+
+impl Rows {
+    fn read(snapshot: &dyn Snapshot, unit: &WorkUnit) -> Self {
+        let mut stream = snapshot.read(&unit.read, &unit.chunk);
+        let (sender, batches) = mpsc::channel(BATCHES_WAITING);
+        let reader = tokio::spawn(async move {
+            while let Some(batch) = stream.next().await {
+                if sender.send(batch).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Rows { batches, reader }
+    }
+
+    async fn next(&mut self) -> Result<Option<Batch>> {
+        match self.batches.recv().await {
+            Some(batch) => batch.map(Some),
+            // The channel also closes when the reader panics: that must never look like the end of the rows.
+            None => match (&mut self.reader).await {
+                Ok(()) => Ok(None),
+                Err(panic) => Err(Error::internal("a reader panicked").with_source(panic)),
+            },
+        }
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}

@@ -1,0 +1,500 @@
+//! The order of a run's phases.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::config::{Scope, Settings, VerifyLevel};
+use crate::engine::{Consistency, Ddl, DdlPhase, Sink, Snapshot, Source};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::{RunRecord, RunState};
+use crate::model::catalog::{Problem, Severity};
+use crate::model::unit::Receipt;
+use crate::model::{ObjectName, RunId};
+use crate::plan::make::{Depth, make};
+use crate::plan::{self, Choices, Plan};
+use crate::progress::{Event, Phase, Progress};
+use crate::report::{Outcome, PhaseReport, Report, Side, TableReport};
+use crate::verify::compare;
+use crate::verify::facts::{self, Asking, Facts};
+
+use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
+use super::pool;
+use super::stop::Stop;
+
+/// The mark of a table in the ledger once it has been cleared and created.
+const CREATED: &str = "created";
+/// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
+const BATCHES_PER_JOB: u64 = 4;
+
+/// A run to be done.
+pub struct Job {
+    /// What is asked for.
+    pub settings: Settings,
+    /// The identity that the sessions carry; a resumed run takes the identity of the one that it goes on with.
+    pub run: RunId,
+    /// Where from.
+    pub source: Arc<dyn Source>,
+    /// Where to.
+    pub sink: Arc<dyn Sink>,
+    /// Go on with an unfinished run of the same source, target and choices, if there is one.
+    pub resume: bool,
+    /// Execute this plan, and no other.
+    pub plan: Option<Plan>,
+    /// Hears of progress.
+    pub progress: Progress,
+    /// May end it.
+    pub stop: Stop,
+}
+
+/// How a run ended without a report.
+#[derive(Debug)]
+pub enum Failure {
+    /// Before anything was changed: exit code 2.
+    NotStarted(Error),
+    /// Midway: exit code 3, or 130 and 143 when it was asked to stop. `--resume` continues.
+    Stopped(RunId, Error),
+}
+
+impl Failure {
+    /// The error.
+    pub fn error(&self) -> &Error {
+        match self {
+            Failure::NotStarted(error) | Failure::Stopped(_, error) => error,
+        }
+    }
+}
+
+/// Upper bound of one batch, so that all batches of `jobs` stay within `memory_bytes`.
+pub fn batch_bytes(memory_bytes: u64, jobs: usize) -> usize {
+    let share = memory_bytes / (BATCHES_PER_JOB * jobs as u64).max(1);
+    usize::try_from(share.clamp(64 << 10, 8 << 20)).unwrap_or(8 << 20)
+}
+
+/// Does a run.
+///
+/// # Errors
+/// [`Failure`]. A run that finished with tables that failed or differ is no failure: its report says exit code 1.
+pub async fn run(job: Job) -> Result<Report, Failure> {
+    let started = Instant::now();
+    let prepared = job.stop.unless_stopped(prepare(&job)).await.map_err(Failure::NotStarted)?;
+    let Prepared { run, plan, receipts, marks } = match prepared {
+        Start::Go(prepared) => *prepared,
+        Start::AlreadyDone(report) => return Ok(*report),
+    };
+    let result = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default() }.work(&receipts, &marks).await;
+    match result {
+        Ok(report) => Ok(report),
+        Err(error) => Err(Failure::Stopped(run, error)),
+    }
+}
+
+struct Prepared {
+    run: RunId,
+    plan: Plan,
+    receipts: Vec<Receipt>,
+    marks: Vec<(ObjectName, String)>,
+}
+
+enum Start {
+    Go(Box<Prepared>),
+    AlreadyDone(Box<Report>),
+}
+
+/// All that may refuse the run, before anything is changed.
+async fn prepare(job: &Job) -> Result<Start> {
+    let Job { settings, source, sink, .. } = job;
+    job.progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
+    let choices = job.plan.as_ref().map_or_else(|| Choices::of(settings), |plan| plan.choices.clone());
+    let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
+    let mut same: Vec<RunRecord> = sink.ledger().runs().await?;
+    same.retain(|run| run.identity == identity);
+    if job.resume
+        && let Some(record) = same.first()
+    {
+        if record.state == RunState::Done
+            && let Some(report) = record.report.clone().and_then(|report| serde_json::from_value(report).ok())
+        {
+            job.progress.emit(Event::Note { text: format!("run {} is done already; nothing is left to do", record.run) });
+            return Ok(Start::AlreadyDone(Box::new(report)));
+        }
+        return resume(job, record).await.map(|prepared| Start::Go(Box::new(prepared)));
+    }
+    let plan = match &job.plan {
+        Some(stored) => {
+            let now = make(settings, source, sink, Depth::WithoutChunks).await?;
+            stored.check(&now)?;
+            stored.clone()
+        }
+        None => make(settings, source, sink, Depth::Full).await?,
+    };
+    if let Some(refusal) = plan.refusal() {
+        let unfinished = same.iter().any(|run| run.state != RunState::Done);
+        return Err(if unfinished { hint_at_resume(refusal) } else { refusal });
+    }
+    let schemas: Vec<String> = plan.tables.iter().map(|table| table.target().schema.clone()).collect();
+    sink.check(&distinct(schemas), settings.owner.as_deref()).await?;
+
+    // From here on something changes; the ledger comes first, so that whatever follows can be continued.
+    let ledger = sink.ledger();
+    ledger.prepare().await?;
+    let record = RunRecord {
+        run: job.run,
+        source: settings.source.to_string(),
+        target: settings.target.to_string(),
+        identity,
+        state: RunState::Running,
+        plan: serde_json::to_value(&plan).map_err(|error| Error::internal("a plan is not JSON").with_source(error))?,
+        started_us: 0,
+        updated_us: 0,
+        report: None,
+    };
+    ledger.start(&record).await?;
+    Ok(Start::Go(Box::new(Prepared { run: job.run, plan, receipts: Vec::new(), marks: Vec::new() })))
+}
+
+fn hint_at_resume(refusal: Error) -> Error {
+    let more = "An unfinished run of the same source, target and choices is in the ledger: `--resume` goes on with it";
+    Error::new(refusal.kind(), format!("{refusal}")).hint(more)
+}
+
+async fn resume(job: &Job, record: &RunRecord) -> Result<Prepared> {
+    let plan: Plan = serde_json::from_value(record.plan.clone())
+        .map_err(|error| Error::new(ErrorKind::Ledger, "the plan in the ledger cannot be read by this version").with_source(error))?;
+    if plan.format != plan::FORMAT {
+        return Err(Error::new(ErrorKind::Ledger, format!("the plan in the ledger has form {}, this version knows {}", plan.format, plan::FORMAT)));
+    }
+    let now = make(&job.settings, &job.source, &job.sink, Depth::WithoutChunks).await?;
+    // The target has changed: this run has created its tables. Only the source must be what it was.
+    Plan { target: now.target.clone(), ..plan.clone() }.check(&now)?;
+    let ledger = job.sink.ledger();
+    let receipts = ledger.receipts(record.run).await?;
+    let marks = ledger.marks(record.run).await?;
+    job.progress.emit(Event::Note {
+        text: format!("going on with run {}: {} chunks are there already and are not read again", record.run, receipts.len()),
+    });
+    Ok(Prepared { run: record.run, plan, receipts, marks })
+}
+
+fn distinct(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names.dedup();
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+struct Runner<'a> {
+    job: &'a Job,
+    run: RunId,
+    plan: &'a Plan,
+    started: Instant,
+    phases: Mutex<Vec<(Phase, f64)>>,
+}
+
+impl Runner<'_> {
+    fn phase(&self, phase: Phase, steps: usize) {
+        let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
+        phases.push((phase, self.started.elapsed().as_secs_f64()));
+        self.job.progress.emit(Event::Phase { phase, steps });
+    }
+
+    async fn work(&self, receipts: &[Receipt], marks: &[(ObjectName, String)]) -> Result<Report> {
+        let (job, plan) = (self.job, self.plan);
+        let scope = plan.choices.scope;
+        job.progress.emit(Event::Started {
+            run: self.run.to_string(),
+            source: plan.source.address.clone(),
+            target: plan.target.address.clone(),
+            tables: plan.tables.len(),
+            estimated_rows: plan.estimated_rows(),
+            estimated_bytes: plan.estimated_bytes(),
+        });
+        let mut errors: Vec<(Option<ObjectName>, String)> = Vec::new();
+        self.create(marks).await?;
+
+        let accounts: Accounts = Arc::new(Mutex::new(accounts(plan, receipts)));
+        let mut source_facts = vec![Facts::default(); plan.tables.len()];
+        let mut snapshot = None;
+        if scope != Scope::SchemaOnly {
+            let taken = self.snapshot().await?;
+            self.copy(&accounts, receipts, &taken).await?;
+            let arrived = self.arrived(&accounts);
+            source_facts = facts::of_source(plan, &taken, &arrived, &self.asking()).await?;
+            taken.close().await?;
+            snapshot = Some(taken);
+        }
+        self.index(&accounts, &mut errors).await?;
+        self.constrain(&accounts, &mut errors).await?;
+        let target_facts = self.verify(&accounts).await?;
+        self.report(&accounts, errors, &source_facts, &target_facts, snapshot.as_deref()).await
+    }
+
+    fn asking(&self) -> Asking {
+        let jobs = self.job.settings.effective_jobs();
+        Asking {
+            jobs,
+            level: if self.plan.choices.scope == Scope::SchemaOnly { VerifyLevel::None } else { self.plan.choices.verify },
+            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            progress: self.job.progress.clone(),
+            stop: self.job.stop.clone(),
+        }
+    }
+
+    /// Tables whose every chunk is there, by their place in the plan.
+    fn arrived(&self, accounts: &Accounts) -> Vec<usize> {
+        let accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.iter().enumerate().filter(|(_, account)| account.left == 0 && account.errors.is_empty()).map(|(place, _)| place).collect()
+    }
+
+    /// Clears what stands in the way, once a run, and creates what is missing.
+    async fn create(&self, marks: &[(ObjectName, String)]) -> Result<()> {
+        let ddl = |phase| self.plan.statements(phase).cloned().collect::<Vec<_>>();
+        self.phase(Phase::Create, ddl(DdlPhase::Clear).len() + ddl(DdlPhase::Before).len() + ddl(DdlPhase::Tables).len());
+        let created = |table: &ObjectName| marks.iter().any(|(name, mark)| name == table && mark == CREATED);
+        for statement in ddl(DdlPhase::Clear) {
+            if !statement.table.as_ref().is_some_and(created) {
+                self.apply(&statement).await?;
+            }
+        }
+        for statement in ddl(DdlPhase::Before) {
+            self.apply(&statement).await?;
+        }
+        let ledger = self.job.sink.ledger();
+        let (sink, stop) = (Arc::clone(&self.job.sink), self.job.stop.clone());
+        pool::each(self.job.settings.effective_jobs(), ddl(DdlPhase::Tables), move |statement| {
+            let (sink, stop) = (Arc::clone(&sink), stop.clone());
+            async move { stop.unless_stopped(sink.apply(&statement)).await.map_err(|error| about(error, &statement)) }
+        })
+        .await?;
+        for table in self.plan.tables.iter().filter(|table| !created(table.target())) {
+            if self.plan.statements(DdlPhase::Clear).any(|statement| statement.table.as_ref() == Some(table.target())) {
+                ledger.mark(self.run, table.target(), CREATED).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, statement: &Ddl) -> Result<()> {
+        self.job.stop.unless_stopped(self.job.sink.apply(statement)).await.map_err(|error| about(error, statement))
+    }
+
+    /// Takes the snapshot, and makes sure that it shows the tables that were planned for.
+    async fn snapshot(&self) -> Result<Arc<dyn Snapshot>> {
+        let job = self.job;
+        let tables: Vec<_> = self.plan.tables.iter().map(|table| table.mapped.source.clone()).collect();
+        let snapshot = job.stop.unless_stopped(job.source.snapshot(&tables, job.settings.effective_jobs())).await?;
+        // D11: a column added between plan and snapshot would otherwise shift what is read.
+        let filter = crate::engine::TableFilter::new(&self.plan.choices.include, &self.plan.choices.exclude)?;
+        let catalog = job.stop.unless_stopped(job.source.catalog(&filter)).await?;
+        if plan::fingerprint(&catalog.tables) != self.plan.source.fingerprint {
+            return Err(Error::new(ErrorKind::SchemaChanged, "the tables of the source have changed since the plan was made"));
+        }
+        Ok(snapshot)
+    }
+
+    async fn copy(&self, accounts: &Accounts, receipts: &[Receipt], snapshot: &Arc<dyn Snapshot>) -> Result<()> {
+        let chunks: usize = self.plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
+        self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
+        let jobs = self.job.settings.effective_jobs();
+        Copy {
+            run: self.run,
+            plan: self.plan,
+            snapshot: Arc::clone(snapshot),
+            sink: Arc::clone(&self.job.sink),
+            jobs,
+            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            progress: self.job.progress.clone(),
+            stop: self.job.stop.clone(),
+        }
+        .all(accounts, receipts)
+        .await
+    }
+
+    /// True for statements of tables that arrived, or of none in particular.
+    fn wanted(&self, accounts: &Accounts) -> Box<dyn Fn(&Ddl) -> bool> {
+        if self.plan.choices.scope == Scope::SchemaOnly {
+            return Box::new(|_| true);
+        }
+        let arrived: Vec<ObjectName> = self.arrived(accounts).into_iter().map(|place| self.plan.tables[place].target().clone()).collect();
+        Box::new(move |ddl| ddl.table.as_ref().is_none_or(|table| arrived.contains(table)))
+    }
+
+    async fn index(&self, accounts: &Accounts, errors: &mut Vec<(Option<ObjectName>, String)>) -> Result<()> {
+        let wanted = self.wanted(accounts);
+        let mut statements: Vec<Ddl> = self.plan.statements(DdlPhase::Indexes).filter(|ddl| wanted(ddl)).cloned().collect();
+        // The largest table's indexes first; the sort is stable, so that a primary key stays before the others.
+        let size = |ddl: &Ddl| self.plan.tables.iter().find(|table| Some(table.target()) == ddl.table.as_ref()).map(|table| table.mapped.source.estimated_bytes);
+        statements.sort_by_key(|ddl| std::cmp::Reverse(size(ddl)));
+        let finish: Vec<Ddl> = self.plan.statements(DdlPhase::Finish).filter(|ddl| wanted(ddl)).cloned().collect();
+        self.phase(Phase::Index, statements.len() + finish.len());
+        self.side_by_side(statements, errors).await?;
+        self.side_by_side(finish, errors).await
+    }
+
+    async fn constrain(&self, accounts: &Accounts, errors: &mut Vec<(Option<ObjectName>, String)>) -> Result<()> {
+        let wanted = self.wanted(accounts);
+        let of = |phase| self.plan.statements(phase).filter(|ddl| wanted(ddl)).cloned().collect::<Vec<_>>();
+        let (keys, validate, analyze) = (of(DdlPhase::ForeignKeys), of(DdlPhase::Validate), of(DdlPhase::Analyze));
+        self.phase(Phase::Constrain, keys.len() + validate.len() + analyze.len());
+        // One after the other: adding a foreign key locks child and parent, and two of them side by side can deadlock.
+        for key in keys {
+            self.step(&key, errors).await?;
+        }
+        self.side_by_side(validate, errors).await?;
+        self.side_by_side(analyze, errors).await
+    }
+
+    async fn step(&self, statement: &Ddl, errors: &mut Vec<(Option<ObjectName>, String)>) -> Result<()> {
+        self.side_by_side(vec![statement.clone()], errors).await
+    }
+
+    /// Runs statements whose failure is the table's, and not the run's.
+    async fn side_by_side(&self, statements: Vec<Ddl>, errors: &mut Vec<(Option<ObjectName>, String)>) -> Result<()> {
+        let failed: Arc<Mutex<Vec<(Option<ObjectName>, String)>>> = Arc::default();
+        let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
+        let collected = Arc::clone(&failed);
+        pool::each(self.job.settings.effective_jobs(), statements, move |statement| {
+            let (sink, stop, progress, failed) = (Arc::clone(&sink), stop.clone(), progress.clone(), Arc::clone(&collected));
+            async move {
+                progress.emit(Event::StepStarted { step: statement.object.clone() });
+                let result = stop.unless_stopped(sink.apply(&statement)).await.map_err(|error| about(error, &statement));
+                let error = result.as_ref().err().map(ToString::to_string);
+                progress.emit(Event::StepFinished { step: statement.object.clone(), error: error.clone() });
+                match result {
+                    Err(error) if stops_the_run(&error) => return Err(error),
+                    Err(error) => {
+                        let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+                        let text = format!("{error}{hint}");
+                        failed.lock().unwrap_or_else(PoisonError::into_inner).push((statement.table.clone(), text));
+                    }
+                    Ok(()) => {}
+                }
+                Ok(())
+            }
+        })
+        .await?;
+        errors.append(&mut failed.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(())
+    }
+
+    async fn verify(&self, accounts: &Accounts) -> Result<Vec<Facts>> {
+        let asking = self.asking();
+        let arrived = self.arrived(accounts);
+        self.phase(Phase::Verify, arrived.len());
+        if asking.level == VerifyLevel::None {
+            return Ok(vec![Facts::default(); self.plan.tables.len()]);
+        }
+        let read_back = self.job.stop.unless_stopped(self.job.sink.read_back(asking.jobs)).await?;
+        facts::of_target(self.plan, &read_back, Some(self.run), &arrived, &asking).await
+    }
+
+    async fn report(
+        &self,
+        accounts: &Accounts,
+        errors: Vec<(Option<ObjectName>, String)>,
+        source_facts: &[Facts],
+        target_facts: &[Facts],
+        snapshot: Option<&dyn Snapshot>,
+    ) -> Result<Report> {
+        let (plan, job) = (self.plan, self.job);
+        let level = self.asking().level;
+        let accounts: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut tables = Vec::new();
+        for (place, (table, account)) in plan.tables.iter().zip(&accounts).enumerate() {
+            let mut found = account.errors.clone();
+            found.extend(errors.iter().filter(|(name, _)| name.as_ref() == Some(table.target())).map(|(_, error)| error.clone()));
+            let complete = plan.choices.scope == Scope::SchemaOnly || (account.left == 0 && account.errors.is_empty());
+            let mut outcome = match (complete, found.is_empty()) {
+                (false, _) | (_, false) => Outcome::Failed,
+                _ if level == VerifyLevel::None => Outcome::NotVerified,
+                _ => Outcome::Verified,
+            };
+            if complete {
+                let differences = compare::differences(&table.mapped, level, account.digest, &source_facts[place], &target_facts[place]);
+                if !differences.is_empty() {
+                    outcome = Outcome::Differs;
+                    found.extend(differences);
+                }
+            } else if found.is_empty() {
+                found.push(format!("{} of its {} chunks did not arrive", account.left, table.chunks.chunks.len()));
+            }
+            // Chunks of an earlier attempt were read in an earlier snapshot.
+            let mixed = account.resumed > 0 && account.resumed < table.chunks.chunks.len();
+            let consistency = snapshot.map_or(Consistency::OneInstant, |snapshot| snapshot.consistency(&table.mapped.source));
+            tables.push(TableReport {
+                source: table.source().to_string(),
+                target: table.target().to_string(),
+                rows: account.digest.rows,
+                bytes: account.bytes,
+                seconds: account.seconds,
+                chunks: table.chunks.chunks.len(),
+                consistency: if mixed { Consistency::PerChunk } else if account.resumed > 0 { consistency.max(Consistency::PerTable) } else { consistency },
+                digest: (plan.choices.scope != Scope::SchemaOnly).then_some(account.digest),
+                outcome,
+                errors: found,
+            });
+        }
+        let other: Vec<String> = errors
+            .iter()
+            .filter(|(name, _)| !plan.tables.iter().any(|table| Some(table.target()) == name.as_ref()))
+            .map(|(_, error)| error.clone())
+            .collect();
+        let good = other.is_empty() && tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
+        let mut problems = plan.problems.clone();
+        if accounts.iter().any(|account| account.resumed > 0) {
+            problems.push(Problem::new(
+                Severity::Note,
+                "snapshot",
+                &plan.source.address,
+                "this run was resumed: chunks that an earlier attempt had carried were read at an earlier instant than the rest",
+            ));
+        }
+        let proven = if plan.choices.scope == Scope::SchemaOnly {
+            "The schema was made; no rows were asked for, and nothing was compared.".to_string()
+        } else {
+            compare::sentence(level, &tables)
+        };
+        let report = Report {
+            command: "run".into(),
+            run: self.run.to_string(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            source: Side { address: plan.source.address.clone(), server: plan.source.server.to_string() },
+            target: Side { address: plan.target.address.clone(), server: plan.target.server.to_string() },
+            seconds: self.started.elapsed().as_secs_f64(),
+            phases: self.phase_reports(),
+            position: snapshot.and_then(|snapshot| snapshot.position().cloned()),
+            verify: level,
+            tables,
+            problems,
+            errors: other,
+            proven,
+            exit_code: u8::from(!good),
+        };
+        let json = serde_json::to_value(&report).map_err(|error| Error::internal("a report is not JSON").with_source(error))?;
+        job.sink.ledger().finish(self.run, if good { RunState::Done } else { RunState::Failed }, &json).await?;
+        job.progress.emit(Event::Finished { seconds: report.seconds });
+        Ok(report)
+    }
+
+    fn phase_reports(&self) -> Vec<PhaseReport> {
+        let phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = self.started.elapsed().as_secs_f64();
+        let ends = phases.iter().skip(1).map(|(_, began)| *began).chain([end]);
+        let name = |phase: Phase| serde_json::to_value(phase).ok().and_then(|name| name.as_str().map(str::to_string)).unwrap_or_default();
+        phases.iter().zip(ends).map(|((phase, began), end)| PhaseReport { phase: name(*phase), seconds: end - began }).collect()
+    }
+}
+
+/// Names the statement's object in its error.
+fn about(error: Error, statement: &Ddl) -> Error {
+    let what = format!("{} could not be made", statement.object);
+    let kind = error.kind();
+    let hint = error.hint_text().map(str::to_string);
+    let mut error = Error::new(kind, what).with_source(error);
+    if let Some(table) = &statement.table {
+        error = error.table(table);
+    }
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}

@@ -1,0 +1,80 @@
+//! From the facts of both sides to a verdict per table, and to the sentence that says what was proven.
+
+use crate::config::VerifyLevel;
+use crate::mapping::MappedTable;
+use crate::model::Digest;
+use crate::report::{Outcome, TableReport};
+
+use super::facts::Facts;
+use super::profile;
+
+/// Where both sides of a table differ, in words; empty when they agree at `level`. What could not be asked counts as a difference:
+/// nothing is taken for proven that was not compared.
+///
+/// `sent` is what the run sent, or what was read of the source just now.
+pub fn differences(table: &MappedTable, level: VerifyLevel, sent: Digest, source: &Facts, target: &Facts) -> Vec<String> {
+    let mut found: Vec<String> = source.errors.iter().chain(&target.errors).cloned().collect();
+    if level == VerifyLevel::None {
+        return found;
+    }
+    let (name, copy) = (&table.source.name, &table.target.name);
+    match source.rows {
+        Some(rows) if rows != sent.rows => {
+            found.push(format!("`{name}` has {rows} rows as the source counts them, and {} were read", sent.rows));
+        }
+        None if source.errors.is_empty() => found.push(format!("`{name}` was not counted by the source")),
+        _ => {}
+    }
+    match target.rows {
+        Some(rows) if rows != sent.rows => {
+            found.push(format!("`{copy}` has {rows} rows as the target counts them, and {} were read from the source", sent.rows));
+        }
+        None if target.errors.is_empty() => found.push(format!("`{copy}` was not counted by the target")),
+        _ => {}
+    }
+    if level >= VerifyLevel::Digest {
+        match target.digest {
+            Some(digest) if digest != sent => found.push(format!(
+                "the values of `{copy}` differ from what was read: digest {digest} over {} rows, expected {sent} over {}",
+                digest.rows, sent.rows
+            )),
+            None if target.errors.is_empty() => found.push(format!("`{copy}` was not read again")),
+            _ => {}
+        }
+    }
+    if level == VerifyLevel::Full {
+        match (&source.profile, &target.profile) {
+            (Some(one), Some(two)) => {
+                let (columns, _) = profile::columns(table);
+                if one.columns.len() != columns.len() || two.columns.len() != columns.len() {
+                    found.push(format!("the profiles of `{name}` do not cover its {} columns", columns.len()));
+                }
+                for (column, (one, two)) in columns.iter().zip(one.columns.iter().zip(&two.columns)) {
+                    found.extend(profile::differences(column, one, two));
+                }
+            }
+            _ if source.errors.is_empty() && target.errors.is_empty() => found.push(format!("`{name}` was not profiled on both sides")),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// One sentence on what was proven, and what was not.
+pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
+    let count = |outcome: Outcome| tables.iter().filter(|table| table.outcome == outcome).count();
+    let (differ, failed) = (count(Outcome::Differs), count(Outcome::Failed));
+    let rows: u64 = tables.iter().filter(|table| table.outcome == Outcome::Verified).map(|table| table.rows).sum();
+    let rows = crate::report::human::count(rows);
+    let all = tables.len();
+    let (tables_word, verified) = (if all == 1 { "table" } else { "tables" }, count(Outcome::Verified));
+    if differ + failed > 0 {
+        return format!("NOT PROVEN: of {all} {tables_word}, {failed} did not arrive in full and {differ} differ; {verified} agree.");
+    }
+    match level {
+        VerifyLevel::None => format!("Nothing was proven: {all} {tables_word} were sent, and no comparison was asked for."),
+        VerifyLevel::Rows => format!("Proven by rows: all {all} {tables_word} have as many rows in the target as in the source, {rows} in all, counted by both databases; values were not compared."),
+        VerifyLevel::Digest => format!("Proven by digest: all {all} {tables_word}, {rows} rows; both databases count the same, and what was read again from the target is, value by value, what was read from the source."),
+        VerifyLevel::Full => format!("Proven in full: all {all} {tables_word}, {rows} rows; counts and column profiles of both databases agree, and what was read again from the target is, value by value, what was read from the source."),
+    }
+}
