@@ -36,7 +36,7 @@ impl fmt::Debug for Secret {
 /// | `postgres://user:password@host:5432/shop`, `postgresql://…` | `shop` |
 /// | `sqlite://shop.db`, `sqlite:///srv/shop.db` | the path |
 /// | `parquet://out/shop`, `parquet:///srv/shop` | the path |
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// The engine.
     pub engine: EngineKind,
@@ -128,6 +128,13 @@ fn percent_decode(text: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Masked, as Display has it, with the names of the parameters: some hold secrets.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self}, {:?})", self.params.keys())
+    }
 }
 
 /// Masked: user, host and database, never the password nor the parameters.

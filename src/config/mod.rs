@@ -1,13 +1,23 @@
 //! Files, environment and flags, made into validated values. Opens no connection.
 //!
-//! [`rules`] the shape of the mapping file; [`load`] reads both, resolves
-//! `${NAME}` and collects every fault; [`endpoint`] is an address; [`Settings`] is the outcome.
+//! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file, [`schema`] their JSON schemas; [`document`] walks a
+//! file against its schema and collects every fault; [`environment`] resolves `${NAME}`; [`limits`] knows sizes and ranges;
+//! [`load`] puts flags over file over defaults; [`endpoint`] is an address; [`init`] writes both files for a live source;
+//! [`nearest`] guesses what was meant. [`Settings`] is the outcome.
 
 use crate::config::endpoint::Endpoint;
 use crate::config::rules::Mapping;
 
+pub mod document;
 pub mod endpoint;
+pub mod environment;
+pub mod file;
+pub mod init;
+pub mod limits;
+pub mod load;
+pub mod nearest;
 pub mod rules;
+pub mod schema;
 
 /// What is compared at the end of a run.
 #[derive(

@@ -33,6 +33,7 @@ pub struct TypeRule {
     #[serde(rename = "match")]
     pub matches: TypeMatch,
     /// The target type. `{length}`, `{precision}`, `{scale}` and `{fsp}` stand for the source type's own numbers.
+    #[schemars(length(min = 1))]
     pub to: String,
     /// Line in its file, for messages and for the plan; set when it is loaded.
     #[serde(default, skip_deserializing, skip_serializing_if = "is_zero")]
@@ -50,6 +51,7 @@ fn is_zero(number: &u32) -> bool {
 pub struct TypeMatch {
     /// Bare name of the source type, without regard to case: `tinyint`.
     #[serde(rename = "type")]
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Its width, length or number of bits: the 1 of `tinyint(1)`, the 36 of `char(36)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +61,7 @@ pub struct TypeMatch {
     pub unsigned: Option<bool>,
     /// Shell pattern over the column's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "glob"))]
     pub column: Option<String>,
 }
 
@@ -67,9 +70,11 @@ pub struct TypeMatch {
 #[serde(deny_unknown_fields)]
 pub struct TableRule {
     /// The source table's name, exactly.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Its name in the target: `orders` or `sales.orders`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub to: Option<String>,
     /// Leave the table out.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -93,8 +98,10 @@ fn is_false(flag: &bool) -> bool {
 pub struct ColumnRule {
     /// The target type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub to: Option<String>,
     /// Its name in the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub rename: Option<String>,
 }

@@ -1,0 +1,167 @@
+//! The shape of the config file: where from, where to, how hard to push.
+//!
+//! Shape, JSON schema and checks are one: [`crate::config::document`] walks a file against the schema of these structs.
+//! Formats that the schema names beyond JSON's own: `database-url`, `byte-size` (with `x-least-bytes`) and `glob`.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+
+use crate::config::endpoint::Endpoint;
+use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES};
+use crate::config::{IfExists, OnTableError, VerifyLevel};
+
+/// A config file of dbferry. Strings may refer to the environment: `${NAME}`; `$${` is a plain `${`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// Where from.
+    #[serde(default)]
+    pub source: SourceSection,
+    /// Where to.
+    #[serde(default)]
+    pub target: TargetSection,
+    /// What, how hard, and how it is checked.
+    #[serde(default)]
+    pub run: RunSection,
+}
+
+/// Where from.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSection {
+    /// Address of the source: `mysql://user:${PASSWORD}@host:3306/database`, `sqlite://file`.
+    #[serde(default)]
+    pub url: Option<Address>,
+}
+
+/// Where to.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetSection {
+    /// Address of the target: `postgres://user:${PASSWORD}@host:5432/database`, `parquet://folder`.
+    #[serde(default)]
+    pub url: Option<Address>,
+    /// The schema that tables go to unless the mapping says otherwise; created when it is missing. Default: the target's usual
+    /// one, `public` in PostgreSQL.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub schema: Option<String>,
+}
+
+/// What, how hard, and how it is checked.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunSection {
+    /// Path of the mapping file, from the folder of this file.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub mapping: Option<String>,
+    /// Shell patterns of the tables to carry. Default: all.
+    #[serde(default)]
+    #[schemars(with = "Vec<Glob>")]
+    pub include: Vec<String>,
+    /// Shell patterns of the tables to leave out, of those that `include` takes.
+    #[serde(default)]
+    #[schemars(with = "Vec<Glob>")]
+    pub exclude: Vec<String>,
+    /// Chunks at the same time. Default: the smaller of 8 and the cores.
+    #[serde(default)]
+    #[schemars(range(min = *limits::JOBS_RANGE.start(), max = *limits::JOBS_RANGE.end()))]
+    pub jobs: Option<usize>,
+    /// Upper bound for all data buffers together, at least 32MiB. Default 512MiB.
+    #[serde(default)]
+    #[schemars(extend("x-least-bytes" = MIN_MEMORY_BYTES))]
+    pub memory: Option<Size>,
+    /// Source data that a chunk aims at, at least 1MiB. Default 64MiB.
+    #[serde(default)]
+    #[schemars(extend("x-least-bytes" = MIN_CHUNK_BYTES))]
+    pub chunk: Option<Size>,
+    /// What is compared at the end. Default `digest`.
+    #[serde(default)]
+    pub verify: Option<VerifyLevel>,
+    /// What to do with a target table that exists. Default `error`.
+    #[serde(default)]
+    #[schemars(extend("x-later" = ["append", "upsert"]))]
+    pub if_exists: Option<IfExists>,
+    /// What to do with the other tables when one fails. Default `continue`.
+    #[serde(default)]
+    pub on_table_error: Option<OnTableError>,
+    /// The role that is to own what is created. Default: the user who connects.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub owner: Option<String>,
+    /// The schema, in the target, of the ledger. Default `dbferry`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub ledger_schema: Option<String>,
+    /// A filter that matches no table is a success. Default false.
+    #[serde(default)]
+    pub allow_empty: bool,
+}
+
+/// An address in a file. Its password is masked wherever it is printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(pub Endpoint);
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Endpoint::parse(&text).map(Address).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Address {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "database-url" })
+    }
+}
+
+/// A size in bytes, written with its unit: `64MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        limits::parse_size(&text).map(Size).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "byte-size" })
+    }
+}
+
+/// The schema of a shell pattern; the value itself stays a text.
+struct Glob;
+
+impl JsonSchema for Glob {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Glob".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "glob" })
+    }
+}

@@ -1,0 +1,357 @@
+//! Flags over file over defaults, made into [`Settings`]; every fault of every part in one go.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::document::{self, Document};
+use crate::config::endpoint::Endpoint;
+use crate::config::environment::{self, Environment};
+use crate::config::file::ConfigFile;
+use crate::config::rules::Mapping;
+use crate::config::{DEFAULT_LEDGER_SCHEMA, IfExists, Scope, Settings, VerifyLevel, limits, schema};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What the command line says; nothing means that the file, or else the default, decides.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// The config file.
+    pub config: Option<PathBuf>,
+    /// The mapping file, from the working directory.
+    pub mapping: Option<PathBuf>,
+    /// Address of the source.
+    pub source: Option<AddressText>,
+    /// Address of the target.
+    pub target: Option<AddressText>,
+    /// Patterns of tables to carry; if there are any, they replace those of the file.
+    pub include: Vec<String>,
+    /// Patterns of tables to leave out; if there are any, they replace those of the file.
+    pub exclude: Vec<String>,
+    /// The target schema.
+    pub schema: Option<String>,
+    /// Chunks at the same time.
+    pub jobs: Option<usize>,
+    /// Upper bound for data buffers, as text with a unit.
+    pub memory: Option<String>,
+    /// Source data per chunk, as text with a unit.
+    pub chunk: Option<String>,
+    /// What to do with a target table that exists.
+    pub if_exists: Option<IfExistsWord>,
+    /// What is compared at the end.
+    pub verify: Option<VerifyLevel>,
+    /// The role that is to own what is created.
+    pub owner: Option<String>,
+    /// The schema of the ledger.
+    pub ledger_schema: Option<String>,
+    /// No rows.
+    pub schema_only: bool,
+    /// Only rows.
+    pub data_only: bool,
+    /// A filter that matches no table is a success.
+    pub allow_empty: bool,
+    /// Mask keys in messages and reports.
+    pub hide_keys: bool,
+}
+
+/// An address as it was typed, which may hold a password: never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AddressText(String);
+
+impl AddressText {
+    /// Keeps `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        AddressText(text.into())
+    }
+
+    /// The address with its references resolved, as [`environment::expand_address`] does it.
+    fn resolve(&self, name: &str, environment: &Environment<'_>) -> Result<Endpoint, Vec<Error>> {
+        let text = environment::expand_address(&self.0, environment).map_err(|unresolved| {
+            document::unresolved_faults(unresolved).into_iter().map(|error| error.file(name)).collect::<Vec<_>>()
+        })?;
+        Endpoint::parse(&text).map_err(|error| vec![error.file(name)])
+    }
+}
+
+impl std::fmt::Debug for AddressText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("****")
+    }
+}
+
+impl std::str::FromStr for AddressText {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(AddressText::new(text))
+    }
+}
+
+/// The words of `--if-exists`: those of [`IfExists`], and those that come later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum IfExistsWord {
+    /// Refuse the run before anything is created.
+    Error,
+    /// Empty it and load into it as it is.
+    Truncate,
+    /// Drop it, never with CASCADE, and create it.
+    Drop,
+    /// Not available yet.
+    #[value(hide = true)]
+    Append,
+    /// Not available yet.
+    #[value(hide = true)]
+    Upsert,
+}
+
+impl IfExistsWord {
+    fn resolve(self) -> Result<IfExists> {
+        let later = |word| Err(document::not_yet(&format!("`--if-exists {word}`"), &["error", "truncate", "drop"]));
+        match self {
+            IfExistsWord::Error => Ok(IfExists::Error),
+            IfExistsWord::Truncate => Ok(IfExists::Truncate),
+            IfExistsWord::Drop => Ok(IfExists::Drop),
+            IfExistsWord::Append => later("append"),
+            IfExistsWord::Upsert => later("upsert"),
+        }
+    }
+}
+
+/// A run, decided in full. Reads the files; opens no connection.
+///
+/// # Errors
+/// `Config`: every fault of flags, config file and mapping file as one error (see [`Error::also`]).
+pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<Settings> {
+    let mut faults = Vec::new();
+    let read = Read::new(overrides, environment, &mut faults);
+    let source = read.source(overrides, environment, &mut faults);
+    let target = read.target(overrides, environment, &mut faults);
+    let mapping = read.mapping(overrides, environment, &mut faults);
+    let run = &read.file.run;
+
+    let if_exists = overrides.if_exists.map(|word| keep(word.resolve(), &mut faults).unwrap_or_default());
+    let jobs = overrides.jobs.map(|jobs| keep(limits::check_jobs("`--jobs`", jobs), &mut faults).unwrap_or(jobs));
+    let memory = size_flag("--memory", overrides.memory.as_deref(), limits::MIN_MEMORY_BYTES, &mut faults);
+    let chunk = size_flag("--chunk", overrides.chunk.as_deref(), limits::MIN_CHUNK_BYTES, &mut faults);
+    for (flag, patterns) in [("--include", &overrides.include), ("--exclude", &overrides.exclude)] {
+        for pattern in patterns {
+            if let Err(why) = document::check_glob(pattern) {
+                faults.push(document::glob_fault(pattern, &why).file(flag));
+            }
+        }
+    }
+    for (flag, value) in
+        [("--schema", &overrides.schema), ("--owner", &overrides.owner), ("--ledger-schema", &overrides.ledger_schema)]
+    {
+        if value.as_deref() == Some("") {
+            faults.push(Error::new(ErrorKind::Config, format!("`{flag}` is empty")).hint("Give it a name, or leave it out"));
+        }
+    }
+    let scope = match (overrides.schema_only, overrides.data_only) {
+        (false, false) => Scope::All,
+        (true, false) => Scope::SchemaOnly,
+        (false, true) => Scope::DataOnly,
+        (true, true) => {
+            faults.push(
+                Error::new(ErrorKind::Config, "`--schema-only` and `--data-only` together leave nothing to do")
+                    .hint("Leave out both to carry the schema and the rows"),
+            );
+            Scope::All
+        }
+    };
+    if let Some(error) = Error::many(faults) {
+        return Err(error);
+    }
+    let (Some(source), Some(target)) = (source, target) else {
+        return Err(Error::internal("an address is missing without a fault"));
+    };
+    let defaults = Settings::new(source, target);
+    let lists = |flags: &[String], file: &[String]| if flags.is_empty() { file.to_vec() } else { flags.to_vec() };
+    Ok(Settings {
+        schema: overrides.schema.clone().or_else(|| read.file.target.schema.clone()),
+        include: lists(&overrides.include, &run.include),
+        exclude: lists(&overrides.exclude, &run.exclude),
+        jobs: jobs.or(run.jobs),
+        memory_bytes: memory.or(run.memory.map(|size| size.0)).unwrap_or(defaults.memory_bytes),
+        chunk_bytes: chunk.or(run.chunk.map(|size| size.0)).unwrap_or(defaults.chunk_bytes),
+        verify: overrides.verify.or(run.verify).unwrap_or_default(),
+        if_exists: if_exists.or(run.if_exists).unwrap_or_default(),
+        on_table_error: run.on_table_error.unwrap_or_default(),
+        scope,
+        owner: overrides.owner.clone().or_else(|| run.owner.clone()),
+        ledger_schema: read.ledger_schema(overrides),
+        allow_empty: overrides.allow_empty || run.allow_empty,
+        hide_keys: overrides.hide_keys,
+        mapping,
+        ..defaults
+    })
+}
+
+/// Only the source, for commands that need no target.
+///
+/// # Errors
+/// `Config`, as for [`settings`].
+pub fn source(overrides: &Overrides, environment: &Environment<'_>) -> Result<Endpoint> {
+    let mut faults = Vec::new();
+    let read = Read::new(overrides, environment, &mut faults);
+    let source = read.source(overrides, environment, &mut faults);
+    all_or(faults, source)
+}
+
+/// Only the target and the schema of its ledger, for commands that need no source.
+///
+/// # Errors
+/// `Config`, as for [`settings`].
+pub fn target(overrides: &Overrides, environment: &Environment<'_>) -> Result<(Endpoint, String)> {
+    let mut faults = Vec::new();
+    let read = Read::new(overrides, environment, &mut faults);
+    let target = read.target(overrides, environment, &mut faults);
+    let ledger_schema = read.ledger_schema(overrides);
+    all_or(faults, target.map(|target| (target, ledger_schema)))
+}
+
+/// A mapping file.
+///
+/// # Errors
+/// `Config`: every fault of the file as one error.
+pub fn mapping(path: &Path, environment: &Environment<'_>) -> Result<Mapping> {
+    let mut faults = Vec::new();
+    let mapping = read_mapping(path, environment, &mut faults);
+    all_or(faults, Some(mapping))
+}
+
+/// A mapping from its text, for the rules that are built in. `file` is its name for people.
+///
+/// # Errors
+/// `Config`: every fault of the text as one error.
+pub fn mapping_from_text(file: &str, text: &str, environment: &Environment<'_>) -> Result<Mapping> {
+    let mut faults = Vec::new();
+    let mapping = check_mapping(file, text, environment, &mut faults);
+    all_or(faults, Some(mapping))
+}
+
+/// Checks the file name of a report before the run.
+///
+/// # Errors
+/// `Config`, for anything but `.json`.
+pub fn report_file(path: &Path) -> Result<()> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => Ok(()),
+        Some("html") => Err(Error::new(ErrorKind::Config, format!("the report `{}`: HTML is not available yet", path.display()))
+            .hint("Write `--report FILE.json`")),
+        _ => Err(Error::new(ErrorKind::Config, format!("the report `{}` has no known format", path.display()))
+            .hint("Write `--report FILE.json`")),
+    }
+}
+
+fn all_or<T>(faults: Vec<Error>, value: Option<T>) -> Result<T> {
+    match (Error::many(faults), value) {
+        (Some(error), _) => Err(error),
+        (None, Some(value)) => Ok(value),
+        (None, None) => Err(Error::internal("a value is missing without a fault")),
+    }
+}
+
+fn keep<T>(result: Result<T>, faults: &mut Vec<Error>) -> Option<T> {
+    result.map_err(|error| faults.push(error)).ok()
+}
+
+fn size_flag(flag: &str, text: Option<&str>, least: u64, faults: &mut Vec<Error>) -> Option<u64> {
+    let bytes = keep(limits::parse_size(text?).map_err(|error| error.file(flag)), faults)?;
+    keep(limits::check_size(&format!("`{flag}`"), bytes, least), faults)
+}
+
+/// The config file, as far as it can be used.
+struct Read {
+    file: ConfigFile,
+    /// The file had faults, so what seems to be missing may be there.
+    faulty: bool,
+    /// Path of the mapping as the file names it, from the working directory.
+    mapping: Option<PathBuf>,
+}
+
+impl Read {
+    fn new(overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Self {
+        let nothing = |faulty| Read { file: ConfigFile::default(), faulty, mapping: None };
+        let Some(path) = &overrides.config else { return nothing(false) };
+        let Some(text) = read_text(path, "config file", faults) else { return nothing(true) };
+        let checked = Document::check(&path.display().to_string(), &text, &schema::config_schema(), environment);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mapping = checked.text_at("/run/mapping").map(|mapping| folder.join(mapping));
+        match checked.into() {
+            Ok(file) => Read { file, faulty: false, mapping },
+            Err(found) => {
+                faults.extend(found);
+                Read { mapping, ..nothing(true) }
+            }
+        }
+    }
+
+    fn source(&self, overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Option<Endpoint> {
+        let file = self.file.source.url.as_ref().map(|address| &address.0);
+        self.endpoint("source", overrides.source.as_ref(), file, environment, faults)
+    }
+
+    fn target(&self, overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Option<Endpoint> {
+        let file = self.file.target.url.as_ref().map(|address| &address.0);
+        self.endpoint("target", overrides.target.as_ref(), file, environment, faults)
+    }
+
+    fn endpoint(
+        &self,
+        section: &str,
+        typed: Option<&AddressText>,
+        file: Option<&Endpoint>,
+        environment: &Environment<'_>,
+        faults: &mut Vec<Error>,
+    ) -> Option<Endpoint> {
+        let argument = section.to_uppercase();
+        if let Some(typed) = typed {
+            return typed.resolve(&argument, environment).map_err(|found| faults.extend(found)).ok();
+        }
+        if file.is_none() && !self.faulty {
+            faults.push(
+                Error::new(ErrorKind::Config, format!("no {section} is given"))
+                    .hint(format!("Give {argument} as a URL, or name a file with `-c FILE` that has `url` under `[{section}]`")),
+            );
+        }
+        file.cloned()
+    }
+
+    fn mapping(&self, overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Mapping {
+        let path = overrides.mapping.as_ref().or(self.mapping.as_ref());
+        path.map(|path| read_mapping(path, environment, faults)).unwrap_or_default()
+    }
+
+    fn ledger_schema(&self, overrides: &Overrides) -> String {
+        let chosen = overrides.ledger_schema.clone().or_else(|| self.file.run.ledger_schema.clone());
+        chosen.unwrap_or_else(|| DEFAULT_LEDGER_SCHEMA.into())
+    }
+}
+
+fn read_mapping(path: &Path, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Mapping {
+    let Some(text) = read_text(path, "mapping file", faults) else { return Mapping::default() };
+    check_mapping(&path.display().to_string(), &text, environment, faults)
+}
+
+fn check_mapping(file: &str, text: &str, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Mapping {
+    let checked = Document::check(file, text, &schema::mapping_schema(), environment);
+    let line = |list: &str, index: usize| checked.line_at(&format!("/{list}/{index}")).unwrap_or_default();
+    let lines = |list: &str| (0..).map(|index| line(list, index)).take_while(|line| *line > 0).collect::<Vec<u32>>();
+    let (type_lines, table_lines) = (lines("type"), lines("table"));
+    match checked.into::<Mapping>() {
+        Ok(mut mapping) => {
+            mapping.file = file.into();
+            mapping.types.iter_mut().zip(type_lines).for_each(|(rule, line)| rule.line = line);
+            mapping.tables.iter_mut().zip(table_lines).for_each(|(rule, line)| rule.line = line);
+            mapping
+        }
+        Err(found) => {
+            faults.extend(found);
+            Mapping::default()
+        }
+    }
+}
+
+fn read_text(path: &Path, what: &str, faults: &mut Vec<Error>) -> Option<String> {
+    let result = std::fs::read_to_string(path).map_err(|error| {
+        Error::new(ErrorKind::Config, format!("the {what} cannot be read")).file(path.display()).with_source(error)
+    });
+    keep(result, faults)
+}
