@@ -51,7 +51,11 @@ impl MappedTable {
         let native = |name: &str| self.source.column(name).map(|column| column.native.clone()).unwrap_or_default();
         self.columns
             .iter()
-            .map(|column| ReadColumn { name: column.source.clone(), native: native(&column.source), logical: column.from.clone() })
+            .map(|column| ReadColumn {
+                name: column.source.clone(),
+                native: native(&column.source),
+                logical: column.from.clone(),
+            })
             .collect()
     }
 

@@ -35,7 +35,10 @@ pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
         let name = (table.target.name.schema.clone(), table.target.name.name.clone());
         if let Some(other) = seen.insert(name, place.clone()) {
             let why = format!("it would become `{}`, which `{other}` becomes already", table.target.name);
-            let hint = format!("Give one of them another name in the mapping:\n[[table]]\nname = \"{}\"\nto = \"…\"", table.source.name.name);
+            let hint = format!(
+                "Give one of them another name in the mapping:\n[[table]]\nname = \"{}\"\nto = \"…\"",
+                table.source.name.name
+            );
             problems.push(Problem::new(Severity::Refused, "table", &place, why).hint(hint));
         }
         unique_columns(table, limit, problems);
@@ -46,7 +49,8 @@ pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
 fn fit(name: &mut String, limit: Option<usize>, object: &str, place: &str, problems: &mut Vec<Problem>) {
     let short = shorten(name, limit);
     if short != *name {
-        let why = format!("the name has {} bytes, more than the target's {}; it becomes `{short}`", name.len(), limit.unwrap_or(0));
+        let why =
+            format!("the name has {} bytes, more than the target's {}; it becomes `{short}`", name.len(), limit.unwrap_or(0));
         problems.push(Problem::new(Severity::Note, object, place, why));
         *name = short;
     }
@@ -62,13 +66,15 @@ fn unique_columns(table: &mut super::MappedTable, limit: Option<usize>, problems
         mapping.target.clone_from(&column.name);
         if !seen.insert(column.name.clone()) {
             let why = format!("another column becomes `{}` too", column.name);
-            problems.push(Problem::new(Severity::Refused, "column", &place, why).hint("Give one of them another name with `rename`"));
+            problems
+                .push(Problem::new(Severity::Refused, "column", &place, why).hint("Give one of them another name with `rename`"));
         }
         renamed.insert(before, column.name.clone());
     }
     let target = &mut table.target;
     let parts = target.primary_key.iter_mut().chain(&mut target.indexes).flat_map(|index| &mut index.parts);
-    let names = parts.filter_map(|part| part.column.as_mut()).chain(target.foreign_keys.iter_mut().flat_map(|key| &mut key.columns));
+    let names =
+        parts.filter_map(|part| part.column.as_mut()).chain(target.foreign_keys.iter_mut().flat_map(|key| &mut key.columns));
     for name in names {
         if let Some(short) = renamed.get(name) {
             name.clone_from(short);

@@ -2,8 +2,8 @@
 
 use crate::config::rules::{ColumnRule, Mapping, TableRule, TypeMatch, TypeRule};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::catalog::{Catalog, Column, NativeType, Table};
 use crate::model::ObjectName;
+use crate::model::catalog::{Catalog, Column, NativeType, Table};
 
 use super::Route;
 
@@ -33,7 +33,7 @@ impl<'a> Rules<'a> {
         let name = format!("{}-to-{}.toml", route.source_name, route.target_name);
         let built_in = match BUILT_IN.iter().find(|(file, _)| *file == name) {
             Some((_, text)) => {
-                let mut rules = crate::config::load::mapping_text(text, &name)?;
+                let mut rules = crate::config::load::mapping_from_text(&name, text, &|_| None)?;
                 rules.file = format!("built-in {name}");
                 rules
             }
@@ -101,9 +101,10 @@ fn matches(wanted: &TypeMatch, column: &Column) -> bool {
     wanted.name.eq_ignore_ascii_case(&column.native.name)
         && wanted.width.is_none_or(|width| column.native.length == Some(width))
         && wanted.unsigned.is_none_or(|unsigned| column.native.unsigned == unsigned)
-        && wanted.column.as_ref().is_none_or(|pattern| {
-            globset::Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(&column.name))
-        })
+        && wanted
+            .column
+            .as_ref()
+            .is_none_or(|pattern| globset::Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(&column.name)))
 }
 
 /// Fills `{length}`, `{precision}`, `{scale}` and `{fsp}` with the source type's own numbers; a number that it lacks takes its

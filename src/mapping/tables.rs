@@ -38,7 +38,7 @@ pub(super) fn map_table(
                 target.columns.push(mapped);
                 columns.push(mapping);
             }
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     if problems[refusals..].iter().any(|problem| problem.severity == Severity::Refused) {
@@ -53,7 +53,7 @@ fn map_column(
     column: &Column,
     rule: Option<&TableRule>,
     rules: &Rules<'_>,
-) -> Result<(Column, ColumnMapping), Problem> {
+) -> Result<(Column, ColumnMapping), Box<Problem>> {
     let place = format!("{}.{}", table.name, column.name);
     let refuse = |why: String, hint: Option<&str>| {
         let lines = format!(
@@ -62,16 +62,14 @@ fn map_column(
             toml_key(&column.name)
         );
         let lines = hint.map_or(lines, |hint| suggest(table, column, hint));
-        Problem::new(Severity::Refused, "column", &place, why).hint(format!("Add to the mapping file (`-m FILE`):\n{lines}"))
+        Box::new(
+            Problem::new(Severity::Refused, "column", &place, why).hint(format!("Add to the mapping file (`-m FILE`):\n{lines}")),
+        )
     };
     let Some(from) = column.logical.clone() else {
-        return Err(Problem::new(
-            Severity::Refused,
-            "column",
-            &place,
-            format!("the source type `{}` cannot be read", column.native.full),
-        )
-        .hint(format!("Leave the table out with `--exclude {}`", table.name.name)));
+        let why = format!("the source type `{}` cannot be read", column.native.full);
+        let hint = format!("Leave the table out with `--exclude {}`", table.name.name);
+        return Err(Box::new(Problem::new(Severity::Refused, "column", &place, why).hint(hint)));
     };
     let dialect = rules.route.target;
     let (mut native, to, rule_name) = match rules.column(rule, column) {
@@ -82,7 +80,9 @@ fn map_column(
                 .to_logical(&native)
                 .ok_or_else(|| refuse(format!("the target type `{}` cannot be written", native.full), None))?;
             // Asked for its refusal only: whether this server has the type at all.
-            dialect.to_native(&to, rules.route.target_server).map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
+            dialect
+                .to_native(&to, rules.route.target_server)
+                .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
             (native, receive(&from, to), decision.rule)
         }
         None => {
@@ -123,11 +123,7 @@ fn suggested(error: &crate::Error) -> Option<&str> {
 }
 
 fn suggest(table: &Table, column: &Column, to: &str) -> String {
-    format!(
-        "[[table]]\nname = {}\n[table.columns.{}]\nto = \"{to}\"",
-        toml_string(&table.name.name),
-        toml_key(&column.name)
-    )
+    format!("[[table]]\nname = {}\n[table.columns.{}]\nto = \"{to}\"", toml_string(&table.name.name), toml_key(&column.name))
 }
 
 fn toml_string(text: &str) -> String {
@@ -156,4 +152,3 @@ fn rename_columns(target: &mut Table, columns: &[ColumnMapping]) {
         key.columns.iter_mut().for_each(renamed);
     }
 }
-

@@ -51,7 +51,11 @@ pub async fn make(settings: &Settings, source: &Arc<dyn Source>, sink: &Arc<dyn 
     let ddl = statements(settings, to.dialect(), &mapped.tables, &existing, &mut problems);
     let chunks = match depth {
         Depth::Full if settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
-        _ => mapped.tables.iter().map(|table| ChunkPlan::whole(table.source.estimated_rows, table.source.estimated_bytes)).collect(),
+        _ => mapped
+            .tables
+            .iter()
+            .map(|table| ChunkPlan::whole(table.source.estimated_rows, table.source.estimated_bytes))
+            .collect(),
     };
     Ok(Plan {
         format: FORMAT,
@@ -97,7 +101,8 @@ fn statements(
     problems: &mut Vec<Problem>,
 ) -> Vec<Ddl> {
     let targets: Vec<Table> = tables.iter().map(|table| table.target.clone()).collect();
-    let mut schemas: Vec<String> = targets.iter().map(|table| table.name.schema.clone()).filter(|schema| !schema.is_empty()).collect();
+    let mut schemas: Vec<String> =
+        targets.iter().map(|table| table.name.schema.clone()).filter(|schema| !schema.is_empty()).collect();
     schemas.sort();
     schemas.dedup();
     let options = DdlOptions { owner: settings.owner.clone(), schemas };
@@ -110,8 +115,13 @@ fn statements(
         for table in tables {
             match stands(&table.target.name) {
                 None => problems.push(
-                    Problem::new(Severity::Refused, "table", &table.target.name, "it does not exist in the target, and --data-only creates none")
-                        .hint("Create it first, or leave out `--data-only`"),
+                    Problem::new(
+                        Severity::Refused,
+                        "table",
+                        &table.target.name,
+                        "it does not exist in the target, and --data-only creates none",
+                    )
+                    .hint("Create it first, or leave out `--data-only`"),
                 ),
                 Some(found) => compare_columns(table, found, problems),
             }
@@ -133,8 +143,13 @@ fn statements(
                 match dialect.clear(&table.target, clear) {
                     Some(statements) => ddl.extend(statements),
                     None => problems.push(
-                        Problem::new(Severity::Refused, "table", &table.target.name, "it exists in the target already, and cannot be cleared there")
-                            .hint("Clear it by hand, or choose another target"),
+                        Problem::new(
+                            Severity::Refused,
+                            "table",
+                            &table.target.name,
+                            "it exists in the target already, and cannot be cleared there",
+                        )
+                        .hint("Clear it by hand, or choose another target"),
                     ),
                 }
             }
@@ -168,18 +183,27 @@ fn compare_columns(table: &MappedTable, found: &Table, problems: &mut Vec<Proble
         let filled = table.target.column(&column.name).is_some();
         if !filled && !column.nullable && column.default.is_none() && column.generated.is_none() && !column.identity {
             problems.push(
-                Problem::new(Severity::Refused, "column", place(&column.name), "the existing table demands it, and the source does not have it")
-                    .hint("Give the column a default, or let it be NULL"),
+                Problem::new(
+                    Severity::Refused,
+                    "column",
+                    place(&column.name),
+                    "the existing table demands it, and the source does not have it",
+                )
+                .hint("Give the column a default, or let it be NULL"),
             );
         }
     }
 }
 
 async fn cut(settings: &Settings, source: &Arc<dyn Source>, tables: &[MappedTable]) -> Result<Vec<ChunkPlan>> {
-    stream::iter(tables.iter().map(|table| {
-        let source = Arc::clone(source);
-        async move { source.plan_chunks(&table.source, settings.chunk_bytes).await.map_err(|error| error.table(&table.source.name)) }
-    }))
+    stream::iter(
+        tables.iter().map(|table| {
+            let source = Arc::clone(source);
+            async move {
+                source.plan_chunks(&table.source, settings.chunk_bytes).await.map_err(|error| error.table(&table.source.name))
+            }
+        }),
+    )
     .buffered(settings.effective_jobs())
     .try_collect()
     .await

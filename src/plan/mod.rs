@@ -158,7 +158,8 @@ impl Plan {
                     format!("the plan is for the {side} {}, not for {}", planned.address, found.address),
                 ));
             }
-            if planned.server.flavour != found.server.flavour || planned.server.version_number.0 != found.server.version_number.0 {
+            if planned.server.flavour != found.server.flavour || planned.server.version_number.0 != found.server.version_number.0
+            {
                 return Err(Error::new(
                     ErrorKind::SchemaChanged,
                     format!("the {side} is {} now; the plan was made for {}", found.server, planned.server),
@@ -176,7 +177,9 @@ impl Plan {
     }
 
     fn changed_tables(&self, now: &Plan) -> String {
-        let find = |plan: &Plan, name: &ObjectName| plan.tables.iter().find(|table| table.source() == name).map(|table| bare(&table.mapped.source));
+        let find = |plan: &Plan, name: &ObjectName| {
+            plan.tables.iter().find(|table| table.source() == name).map(|table| bare(&table.mapped.source))
+        };
         let mut names: Vec<&ObjectName> = self.tables.iter().chain(&now.tables).map(TablePlan::source).collect();
         names.sort();
         names.dedup();

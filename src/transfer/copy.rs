@@ -113,7 +113,10 @@ impl Copy<'_> {
             let read = table.read_plan(self.batch_bytes);
             for chunk in &table.chunks.chunks {
                 if !done.contains(&(table.target(), chunk.id)) {
-                    units.push((place, WorkUnit { run: self.run, read: read.clone(), chunk: chunk.clone(), target: table.target().clone() }));
+                    units.push((
+                        place,
+                        WorkUnit { run: self.run, read: read.clone(), chunk: chunk.clone(), target: table.target().clone() },
+                    ));
                 }
             }
             let hand = Hands {
@@ -178,7 +181,9 @@ impl Worker {
         loop {
             match execute(unit, hands).await {
                 Err(error) if tries < TRIES && advice(error.kind()).retry == Retry::Later => {
-                    self.progress.emit(Event::Note { text: format!("chunk {} of `{}` is tried again: {error}", unit.chunk.id, unit.read.table) });
+                    self.progress.emit(Event::Note {
+                        text: format!("chunk {} of `{}` is tried again: {error}", unit.chunk.id, unit.read.table),
+                    });
                     tokio::time::sleep(PAUSE * 2u32.pow(tries - 1)).await;
                     tries += 1;
                 }
@@ -224,7 +229,8 @@ impl Worker {
                 let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
                 account.errors.push(format!("{error}{hint}"));
                 if first {
-                    self.progress.emit(Event::TableFinished { table: unit.read.table.to_string(), error: Some(error.to_string()) });
+                    self.progress
+                        .emit(Event::TableFinished { table: unit.read.table.to_string(), error: Some(error.to_string()) });
                 }
             }
         }
@@ -235,5 +241,8 @@ impl Worker {
 pub fn stops_the_run(error: &Error) -> bool {
     use ErrorKind as K;
     advice(error.kind()).retry == Retry::Later
-        || matches!(error.kind(), K::Interrupted | K::DiskFull | K::Snapshot | K::Unreachable | K::LoginRefused | K::Ledger | K::Internal)
+        || matches!(
+            error.kind(),
+            K::Interrupted | K::DiskFull | K::Snapshot | K::Unreachable | K::LoginRefused | K::Ledger | K::Internal
+        )
 }

@@ -88,6 +88,9 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
     }
 }
 
+/// What failed beside the copying of rows: the table, if it is one's, and the error with its hint.
+type Faults = Vec<(Option<ObjectName>, String)>;
+
 struct Prepared {
     run: RunId,
     plan: Plan,
@@ -158,10 +161,14 @@ fn hint_at_resume(refusal: Error) -> Error {
 }
 
 async fn resume(job: &Job, record: &RunRecord) -> Result<Prepared> {
-    let plan: Plan = serde_json::from_value(record.plan.clone())
-        .map_err(|error| Error::new(ErrorKind::Ledger, "the plan in the ledger cannot be read by this version").with_source(error))?;
+    let plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| {
+        Error::new(ErrorKind::Ledger, "the plan in the ledger cannot be read by this version").with_source(error)
+    })?;
     if plan.format != plan::FORMAT {
-        return Err(Error::new(ErrorKind::Ledger, format!("the plan in the ledger has form {}, this version knows {}", plan.format, plan::FORMAT)));
+        return Err(Error::new(
+            ErrorKind::Ledger,
+            format!("the plan in the ledger has form {}, this version knows {}", plan.format, plan::FORMAT),
+        ));
     }
     let now = make(&job.settings, &job.source, &job.sink, Depth::WithoutChunks).await?;
     // The target has changed: this run has created its tables. Only the source must be what it was.
@@ -208,7 +215,7 @@ impl Runner<'_> {
             estimated_rows: plan.estimated_rows(),
             estimated_bytes: plan.estimated_bytes(),
         });
-        let mut errors: Vec<(Option<ObjectName>, String)> = Vec::new();
+        let mut errors: Faults = Vec::new();
         self.create(marks).await?;
 
         let accounts: Accounts = Arc::new(Mutex::new(accounts(plan, receipts)));
@@ -242,7 +249,12 @@ impl Runner<'_> {
     /// Tables whose every chunk is there, by their place in the plan.
     fn arrived(&self, accounts: &Accounts) -> Vec<usize> {
         let accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.iter().enumerate().filter(|(_, account)| account.left == 0 && account.errors.is_empty()).map(|(place, _)| place).collect()
+        accounts
+            .iter()
+            .enumerate()
+            .filter(|(_, account)| account.left == 0 && account.errors.is_empty())
+            .map(|(place, _)| place)
+            .collect()
     }
 
     /// Clears what stands in the way, once a run, and creates what is missing.
@@ -314,15 +326,22 @@ impl Runner<'_> {
         if self.plan.choices.scope == Scope::SchemaOnly {
             return Box::new(|_| true);
         }
-        let arrived: Vec<ObjectName> = self.arrived(accounts).into_iter().map(|place| self.plan.tables[place].target().clone()).collect();
+        let arrived: Vec<ObjectName> =
+            self.arrived(accounts).into_iter().map(|place| self.plan.tables[place].target().clone()).collect();
         Box::new(move |ddl| ddl.table.as_ref().is_none_or(|table| arrived.contains(table)))
     }
 
-    async fn index(&self, accounts: &Accounts, errors: &mut Vec<(Option<ObjectName>, String)>) -> Result<()> {
+    async fn index(&self, accounts: &Accounts, errors: &mut Faults) -> Result<()> {
         let wanted = self.wanted(accounts);
         let mut statements: Vec<Ddl> = self.plan.statements(DdlPhase::Indexes).filter(|ddl| wanted(ddl)).cloned().collect();
         // The largest table's indexes first; the sort is stable, so that a primary key stays before the others.
-        let size = |ddl: &Ddl| self.plan.tables.iter().find(|table| Some(table.target()) == ddl.table.as_ref()).map(|table| table.mapped.source.estimated_bytes);
+        let size = |ddl: &Ddl| {
+            self.plan
+                .tables
+                .iter()
+                .find(|table| Some(table.target()) == ddl.table.as_ref())
+                .map(|table| table.mapped.source.estimated_bytes)
+        };
         statements.sort_by_key(|ddl| std::cmp::Reverse(size(ddl)));
         let finish: Vec<Ddl> = self.plan.statements(DdlPhase::Finish).filter(|ddl| wanted(ddl)).cloned().collect();
         self.phase(Phase::Index, statements.len() + finish.len());
@@ -330,7 +349,7 @@ impl Runner<'_> {
         self.side_by_side(finish, errors).await
     }
 
-    async fn constrain(&self, accounts: &Accounts, errors: &mut Vec<(Option<ObjectName>, String)>) -> Result<()> {
+    async fn constrain(&self, accounts: &Accounts, errors: &mut Faults) -> Result<()> {
         let wanted = self.wanted(accounts);
         let of = |phase| self.plan.statements(phase).filter(|ddl| wanted(ddl)).cloned().collect::<Vec<_>>();
         let (keys, validate, analyze) = (of(DdlPhase::ForeignKeys), of(DdlPhase::Validate), of(DdlPhase::Analyze));
@@ -343,13 +362,13 @@ impl Runner<'_> {
         self.side_by_side(analyze, errors).await
     }
 
-    async fn step(&self, statement: &Ddl, errors: &mut Vec<(Option<ObjectName>, String)>) -> Result<()> {
+    async fn step(&self, statement: &Ddl, errors: &mut Faults) -> Result<()> {
         self.side_by_side(vec![statement.clone()], errors).await
     }
 
     /// Runs statements whose failure is the table's, and not the run's.
-    async fn side_by_side(&self, statements: Vec<Ddl>, errors: &mut Vec<(Option<ObjectName>, String)>) -> Result<()> {
-        let failed: Arc<Mutex<Vec<(Option<ObjectName>, String)>>> = Arc::default();
+    async fn side_by_side(&self, statements: Vec<Ddl>, errors: &mut Faults) -> Result<()> {
+        let failed: Arc<Mutex<Faults>> = Arc::default();
         let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
         let collected = Arc::clone(&failed);
         pool::each(self.job.settings.effective_jobs(), statements, move |statement| {
@@ -390,7 +409,7 @@ impl Runner<'_> {
     async fn report(
         &self,
         accounts: &Accounts,
-        errors: Vec<(Option<ObjectName>, String)>,
+        errors: Faults,
         source_facts: &[Facts],
         target_facts: &[Facts],
         snapshot: Option<&dyn Snapshot>,
@@ -409,7 +428,8 @@ impl Runner<'_> {
                 _ => Outcome::Verified,
             };
             if complete {
-                let differences = compare::differences(&table.mapped, level, account.digest, &source_facts[place], &target_facts[place]);
+                let differences =
+                    compare::differences(&table.mapped, level, account.digest, &source_facts[place], &target_facts[place]);
                 if !differences.is_empty() {
                     outcome = Outcome::Differs;
                     found.extend(differences);
@@ -427,7 +447,13 @@ impl Runner<'_> {
                 bytes: account.bytes,
                 seconds: account.seconds,
                 chunks: table.chunks.chunks.len(),
-                consistency: if mixed { Consistency::PerChunk } else if account.resumed > 0 { consistency.max(Consistency::PerTable) } else { consistency },
+                consistency: if mixed {
+                    Consistency::PerChunk
+                } else if account.resumed > 0 {
+                    consistency.max(Consistency::PerTable)
+                } else {
+                    consistency
+                },
                 digest: (plan.choices.scope != Scope::SchemaOnly).then_some(account.digest),
                 outcome,
                 errors: found,
@@ -438,7 +464,8 @@ impl Runner<'_> {
             .filter(|(name, _)| !plan.tables.iter().any(|table| Some(table.target()) == name.as_ref()))
             .map(|(_, error)| error.clone())
             .collect();
-        let good = other.is_empty() && tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
+        let good =
+            other.is_empty() && tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
         let mut problems = plan.problems.clone();
         if accounts.iter().any(|account| account.resumed > 0) {
             problems.push(Problem::new(
@@ -479,7 +506,9 @@ impl Runner<'_> {
         let phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
         let end = self.started.elapsed().as_secs_f64();
         let ends = phases.iter().skip(1).map(|(_, began)| *began).chain([end]);
-        let name = |phase: Phase| serde_json::to_value(phase).ok().and_then(|name| name.as_str().map(str::to_string)).unwrap_or_default();
+        let name = |phase: Phase| {
+            serde_json::to_value(phase).ok().and_then(|name| name.as_str().map(str::to_string)).unwrap_or_default()
+        };
         phases.iter().zip(ends).map(|((phase, began), end)| PhaseReport { phase: name(*phase), seconds: end - began }).collect()
     }
 }

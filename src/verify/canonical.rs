@@ -23,9 +23,9 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type, i256,
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type, i256,
 };
 
 use crate::error::{Error, Result};
@@ -159,17 +159,16 @@ fn list(array: &ArrayRef, item: &LogicalType, visitor: &mut impl FnMut(usize, Op
         let items = lists.value(row);
         out.clear();
         out.extend_from_slice(&(items.len() as u64).to_le_bytes());
-        // A recursion into a closure type of its own, so the visitor is boxed here; lists are rare.
-        let mut push: Box<dyn FnMut(usize, Option<&[u8]>)> = Box::new(|_, value: Option<&[u8]>| match value {
+        // Behind a `dyn`, since a recursion with a closure type of its own would never end; lists are rare.
+        let mut push = |_: usize, value: Option<&[u8]>| match value {
             None => out.push(0),
             Some(bytes) => {
                 out.push(1);
                 out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
                 out.extend_from_slice(bytes);
             }
-        });
+        };
         visit(&items, item, &mut push as &mut dyn FnMut(usize, Option<&[u8]>))?;
-        drop(push);
         visitor(row, Some(&out));
     }
     Ok(())

@@ -27,7 +27,8 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, sent: Digest, source
     }
     match target.rows {
         Some(rows) if rows != sent.rows => {
-            found.push(format!("`{copy}` has {rows} rows as the target counts them, and {} were read from the source", sent.rows));
+            found
+                .push(format!("`{copy}` has {rows} rows as the target counts them, and {} were read from the source", sent.rows));
         }
         None if target.errors.is_empty() => found.push(format!("`{copy}` was not counted by the target")),
         _ => {}
@@ -53,7 +54,9 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, sent: Digest, source
                     found.extend(profile::differences(column, one, two));
                 }
             }
-            _ if source.errors.is_empty() && target.errors.is_empty() => found.push(format!("`{name}` was not profiled on both sides")),
+            _ if source.errors.is_empty() && target.errors.is_empty() => {
+                found.push(format!("`{name}` was not profiled on both sides"))
+            }
             _ => {}
         }
     }
@@ -69,12 +72,20 @@ pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
     let all = tables.len();
     let (tables_word, verified) = (if all == 1 { "table" } else { "tables" }, count(Outcome::Verified));
     if differ + failed > 0 {
-        return format!("NOT PROVEN: of {all} {tables_word}, {failed} did not arrive in full and {differ} differ; {verified} agree.");
+        return format!(
+            "NOT PROVEN: of {all} {tables_word}, {failed} did not arrive in full and {differ} differ; {verified} agree."
+        );
     }
     match level {
         VerifyLevel::None => format!("Nothing was proven: {all} {tables_word} were sent, and no comparison was asked for."),
-        VerifyLevel::Rows => format!("Proven by rows: all {all} {tables_word} have as many rows in the target as in the source, {rows} in all, counted by both databases; values were not compared."),
-        VerifyLevel::Digest => format!("Proven by digest: all {all} {tables_word}, {rows} rows; both databases count the same, and what was read again from the target is, value by value, what was read from the source."),
-        VerifyLevel::Full => format!("Proven in full: all {all} {tables_word}, {rows} rows; counts and column profiles of both databases agree, and what was read again from the target is, value by value, what was read from the source."),
+        VerifyLevel::Rows => format!(
+            "Proven by rows: all {all} {tables_word} have as many rows in the target as in the source, {rows} in all, counted by both databases; values were not compared."
+        ),
+        VerifyLevel::Digest => format!(
+            "Proven by digest: all {all} {tables_word}, {rows} rows; both databases count the same, and what was read again from the target is, value by value, what was read from the source."
+        ),
+        VerifyLevel::Full => format!(
+            "Proven in full: all {all} {tables_word}, {rows} rows; counts and column profiles of both databases agree, and what was read again from the target is, value by value, what was read from the source."
+        ),
     }
 }

@@ -120,7 +120,8 @@ pub async fn of_target(
     let ask = {
         let (all, pieces, read_back, asking) = (Arc::clone(&all), Arc::clone(&pieces), Arc::clone(read_back), asking.clone());
         move |(place, table): (usize, TablePlan)| {
-            let (all, pieces, read_back, asking) = (Arc::clone(&all), Arc::clone(&pieces), Arc::clone(&read_back), asking.clone());
+            let (all, pieces, read_back, asking) =
+                (Arc::clone(&all), Arc::clone(&pieces), Arc::clone(&read_back), asking.clone());
             async move {
                 let target = &table.mapped.target;
                 let ask = async {
@@ -159,7 +160,9 @@ pub async fn of_target(
     pool::each(asking.jobs, chosen(plan, wanted), ask).await?;
 
     let mut pieces = std::mem::take(&mut *pieces.lock().unwrap_or_else(PoisonError::into_inner));
-    pieces.sort_by_key(|(place, _, chunk)| (std::cmp::Reverse(plan.tables[*place].mapped.source.estimated_bytes), *place, chunk.id));
+    pieces.sort_by_key(|(place, _, chunk)| {
+        (std::cmp::Reverse(plan.tables[*place].mapped.source.estimated_bytes), *place, chunk.id)
+    });
     let read = {
         let (all, read_back, asking) = (Arc::clone(&all), Arc::clone(read_back), asking.clone());
         move |(place, table, chunk): (usize, TablePlan, Chunk)| {
@@ -195,7 +198,12 @@ pub async fn of_target(
 ///
 /// # Errors
 /// `Interrupted`. What goes wrong with one table stands in its facts.
-pub async fn digests_of_source(plan: &Plan, snapshot: &Arc<dyn Snapshot>, facts: Vec<Facts>, asking: &Asking) -> Result<Vec<Facts>> {
+pub async fn digests_of_source(
+    plan: &Plan,
+    snapshot: &Arc<dyn Snapshot>,
+    facts: Vec<Facts>,
+    asking: &Asking,
+) -> Result<Vec<Facts>> {
     let all: All = Arc::new(Mutex::new(facts));
     let mut pieces: Vec<(usize, TablePlan, ReadPlan, Chunk)> = Vec::new();
     for (place, table) in plan.tables.iter().enumerate() {

@@ -104,7 +104,8 @@ mod tests {
     #[test]
     fn the_worked_example_holds() {
         let one = xxh3_128_with_seed(&[0, 1, 0, 0, 0, 0, 0, 0, 0], 0);
-        let fold = |state: u128| (state & u128::from(u64::MAX)) as u64 ^ (state >> 64) as u64;
+        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap();
+        let fold = |state: u128| half(state) ^ half(state >> 64);
         let two = one.rotate_left(17) ^ xxh3_128_with_seed(&[], !fold(one));
         let three = two.rotate_left(17) ^ xxh3_128_with_seed(b"a", fold(two));
         assert_eq!(digest(vec![Some(1)], vec![None], vec![Some("a")]), Digest { rows: 1, sum: three });
