@@ -1,7 +1,6 @@
 //! What a run did, and what it proved: for people as text, for machines as JSON.
 
 use serde::{Deserialize, Serialize};
-pub mod human;
 
 use crate::config::VerifyLevel;
 use crate::engine::{Consistency, LogPosition};

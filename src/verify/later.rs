@@ -1,0 +1,105 @@
+//! Comparing again, later and independently: both sides are read, the source through the same mapping.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::config::{IfExists, Scope, Settings, VerifyLevel};
+use crate::engine::{Sink, Source};
+use crate::error::Result;
+use crate::model::Digest;
+use crate::plan::make::{Depth, make};
+use crate::progress::{Event, Phase, Progress};
+use crate::report::{Outcome, PhaseReport, Report, Side, TableReport};
+use crate::transfer::run::batch_bytes;
+use crate::transfer::stop::Stop;
+
+use super::compare;
+use super::facts::{self, Asking, Facts};
+
+/// Compares source and target at `settings.verify`; changes neither.
+///
+/// # Errors
+/// What the servers say, and `Mapping` when a table or a column is missing in the target. Differences are in the report.
+pub async fn verify(settings: &Settings, source: Arc<dyn Source>, sink: Arc<dyn Sink>, progress: Progress, stop: Stop) -> Result<Report> {
+    let started = Instant::now();
+    progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
+    // As if rows were to be loaded into the tables that stand: each must be there, with every column.
+    let standing = Settings { scope: Scope::DataOnly, if_exists: IfExists::Error, ..settings.clone() };
+    let plan = stop.unless_stopped(make(&standing, &source, &sink, Depth::Full)).await?;
+    if let Some(refusal) = plan.refusal() {
+        return Err(refusal);
+    }
+    let planned = started.elapsed().as_secs_f64();
+    progress.emit(Event::Started {
+        run: String::new(),
+        source: plan.source.address.clone(),
+        target: plan.target.address.clone(),
+        tables: plan.tables.len(),
+        estimated_rows: plan.estimated_rows(),
+        estimated_bytes: plan.estimated_bytes(),
+    });
+    progress.emit(Event::Phase { phase: Phase::Verify, steps: plan.tables.len() });
+    let jobs = settings.effective_jobs();
+    let asking = Asking { jobs, level: settings.verify, batch_bytes: batch_bytes(settings.memory_bytes, jobs), progress: progress.clone(), stop: stop.clone() };
+    let all: Vec<usize> = (0..plan.tables.len()).collect();
+
+    let sources: Vec<_> = plan.tables.iter().map(|table| table.mapped.source.clone()).collect();
+    let snapshot = stop.unless_stopped(source.snapshot(&sources, jobs)).await?;
+    let mut source_facts = facts::of_source(&plan, &snapshot, &all, &asking).await?;
+    if settings.verify >= VerifyLevel::Digest {
+        source_facts = facts::digests_of_source(&plan, &snapshot, source_facts, &asking).await?;
+    }
+    let position = snapshot.position().cloned();
+    let consistency: Vec<_> = sources.iter().map(|table| snapshot.consistency(table)).collect();
+    snapshot.close().await?;
+    let read_back = stop.unless_stopped(sink.read_back(jobs)).await?;
+    let target_facts = facts::of_target(&plan, &read_back, None, &all, &asking).await?;
+
+    let mut tables = Vec::new();
+    for (place, table) in plan.tables.iter().enumerate() {
+        let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
+        let read = if settings.verify >= VerifyLevel::Digest {
+            one.digest.unwrap_or_default()
+        } else {
+            Digest { rows: one.rows.unwrap_or_default(), sum: 0 }
+        };
+        let errors = compare::differences(&table.mapped, settings.verify, read, one, two);
+        tables.push(TableReport {
+            source: table.source().to_string(),
+            target: table.target().to_string(),
+            rows: read.rows,
+            bytes: 0,
+            seconds: 0.0,
+            chunks: table.chunks.chunks.len(),
+            consistency: consistency[place],
+            digest: one.digest,
+            outcome: match (errors.is_empty(), settings.verify) {
+                (false, _) => Outcome::Differs,
+                (true, VerifyLevel::None) => Outcome::NotVerified,
+                (true, _) => Outcome::Verified,
+            },
+            errors,
+        });
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    progress.emit(Event::Finished { seconds });
+    Ok(Report {
+        command: "verify".into(),
+        run: String::new(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        source: Side { address: plan.source.address.clone(), server: plan.source.server.to_string() },
+        target: Side { address: plan.target.address.clone(), server: plan.target.server.to_string() },
+        seconds,
+        phases: vec![
+            PhaseReport { phase: "plan".into(), seconds: planned },
+            PhaseReport { phase: "verify".into(), seconds: seconds - planned },
+        ],
+        position,
+        verify: settings.verify,
+        exit_code: u8::from(tables.iter().any(|table| table.outcome == Outcome::Differs)),
+        proven: compare::sentence(settings.verify, &tables),
+        tables,
+        problems: plan.problems,
+        errors: Vec::new(),
+    })
+}
