@@ -1,4 +1,4 @@
-//! What a run did, and what it proved: for people as text, for machines as JSON.
+//! What a run did, and what it proved: for people as [`text`], for machines as [`json`]; [`human`] writes numbers.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,6 +6,10 @@ use crate::config::VerifyLevel;
 use crate::engine::{Consistency, LogPosition};
 use crate::model::Digest;
 use crate::model::catalog::Problem;
+
+pub mod human;
+pub mod json;
+pub mod text;
 
 /// The report of a run, or of a later verification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
