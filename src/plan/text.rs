@@ -80,7 +80,11 @@ fn describe_table(out: &mut String, table: &TablePlan) {
         .zip(&table.mapped.target.columns)
         .map(|(mapping, target)| {
             let from = source.column(&mapping.source).map(|column| shown(&column.native.full)).unwrap_or_default();
-            let name = if mapping.source == mapping.target { mapping.source.clone() } else { format!("{} -> {}", mapping.source, mapping.target) };
+            let name = if mapping.source == mapping.target {
+                mapping.source.clone()
+            } else {
+                format!("{} -> {}", mapping.source, mapping.target)
+            };
             let null = if target.nullable { "" } else { " not null" };
             [name, from, format!("{}{null}", shown(&target.native.full)), mapping.rule.clone()]
         })
@@ -95,9 +99,17 @@ fn describe_table(out: &mut String, table: &TablePlan) {
     if let Some(key) = &target.primary_key {
         keys.push(format!("primary key ({})", key.plain_columns().unwrap_or_default().join(", ")));
     }
-    for (count, what) in [(target.indexes.len(), "index"), (target.foreign_keys.len(), "foreign key"), (target.checks.len(), "check")] {
+    for (count, what) in
+        [(target.indexes.len(), "index"), (target.foreign_keys.len(), "foreign key"), (target.checks.len(), "check")]
+    {
         if count > 0 {
-            let plural = if count == 1 { what.to_string() } else if what == "index" { "indexes".into() } else { format!("{what}s") };
+            let plural = if count == 1 {
+                what.to_string()
+            } else if what == "index" {
+                "indexes".into()
+            } else {
+                format!("{what}s")
+            };
             keys.push(format!("{count} {plural}"));
         }
     }

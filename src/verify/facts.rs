@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 
 use crate::config::VerifyLevel;
-use crate::engine::{Profile, ReadBack, Snapshot};
+use crate::engine::{Batch, BatchStream, Profile, ReadBack, Snapshot};
 use crate::error::{Error, Result};
-use crate::model::unit::ReadPlan;
 use crate::model::{Chunk, Digest, RunId};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Progress};
@@ -70,7 +69,7 @@ pub async fn of_source(plan: &Plan, snapshot: &Arc<dyn Snapshot>, wanted: &[usiz
     let all: All = Arc::new(Mutex::new(vec![Facts::default(); plan.tables.len()]));
     let work = {
         let (all, snapshot, asking) = (Arc::clone(&all), Arc::clone(snapshot), asking.clone());
-        move |(place, table): (usize, TablePlan)| {
+        move |(place, table): (usize, Arc<TablePlan>)| {
             let (all, snapshot, asking) = (Arc::clone(&all), Arc::clone(&snapshot), asking.clone());
             async move {
                 let source = &table.mapped.source;
@@ -116,10 +115,10 @@ pub async fn of_target(
     if asking.level == VerifyLevel::None {
         return Ok(taken(all));
     }
-    let pieces: Arc<Mutex<Vec<(usize, TablePlan, Chunk)>>> = Arc::default();
+    let pieces: Arc<Mutex<Vec<Piece>>> = Arc::default();
     let ask = {
         let (all, pieces, read_back, asking) = (Arc::clone(&all), Arc::clone(&pieces), Arc::clone(read_back), asking.clone());
-        move |(place, table): (usize, TablePlan)| {
+        move |(place, table): (usize, Arc<TablePlan>)| {
             let (all, pieces, read_back, asking) =
                 (Arc::clone(&all), Arc::clone(&pieces), Arc::clone(&read_back), asking.clone());
             async move {
@@ -148,7 +147,7 @@ pub async fn of_target(
                             facts.digest = Some(Digest::default());
                         }
                         let pieces = &mut pieces.lock().unwrap_or_else(PoisonError::into_inner);
-                        pieces.extend(chunks.into_iter().map(|chunk| (place, table.clone(), chunk)));
+                        pieces.extend(chunks.into_iter().map(|chunk| (place, Arc::clone(&table), chunk)));
                     }
                     Err(error) if asking.stop.reason().is_some() => return Err(error),
                     Err(error) => note(&all, place, &error.table(&target.name)),
@@ -159,38 +158,10 @@ pub async fn of_target(
     };
     pool::each(asking.jobs, chosen(plan, wanted), ask).await?;
 
-    let mut pieces = std::mem::take(&mut *pieces.lock().unwrap_or_else(PoisonError::into_inner));
-    pieces.sort_by_key(|(place, _, chunk)| {
-        (std::cmp::Reverse(plan.tables[*place].mapped.source.estimated_bytes), *place, chunk.id)
-    });
-    let read = {
-        let (all, read_back, asking) = (Arc::clone(&all), Arc::clone(read_back), asking.clone());
-        move |(place, table, chunk): (usize, TablePlan, Chunk)| {
-            let (all, read_back, asking) = (Arc::clone(&all), Arc::clone(&read_back), asking.clone());
-            async move {
-                let name = table.source().to_string();
-                let ask = async {
-                    let mut hasher = RowHasher::new(table.mapped.target_types());
-                    let mut digest = Digest::default();
-                    let mut batches = read_back.read(&table.mapped.target, &chunk);
-                    while let Some(batch) = batches.next().await {
-                        let batch = batch?;
-                        hasher.update(&batch.rows, &mut digest)?;
-                        let rows = batch.rows.num_rows() as u64;
-                        asking.progress.emit(Event::Rows { table: name.clone(), rows, bytes: batch.bytes as u64 });
-                    }
-                    Ok(digest)
-                };
-                match asking.stop.unless_stopped(ask).await {
-                    Ok(piece) => lock(&all)[place].digest.get_or_insert_default().merge(piece),
-                    Err(error) if asking.stop.reason().is_some() => return Err(error),
-                    Err(error) => note(&all, place, &error.table(table.target())),
-                }
-                Ok(())
-            }
-        }
-    };
-    pool::each(asking.jobs, pieces, read).await?;
+    let pieces = std::mem::take(&mut *pieces.lock().unwrap_or_else(PoisonError::into_inner));
+    let read_back = Arc::clone(read_back);
+    let open: Open = Arc::new(move |table, chunk| Ok(read_back.read(&table.mapped.target, chunk)));
+    digests(&all, pieces, asking, open).await?;
     Ok(taken(all))
 }
 
@@ -205,45 +176,67 @@ pub async fn digests_of_source(
     asking: &Asking,
 ) -> Result<Vec<Facts>> {
     let all: All = Arc::new(Mutex::new(facts));
-    let mut pieces: Vec<(usize, TablePlan, ReadPlan, Chunk)> = Vec::new();
-    for (place, table) in plan.tables.iter().enumerate() {
-        let read = table.read_plan(asking.batch_bytes);
-        pieces.extend(table.chunks.chunks.iter().map(|chunk| (place, table.clone(), read.clone(), chunk.clone())));
+    let mut pieces: Vec<Piece> = Vec::new();
+    for (place, table) in shared(plan) {
+        lock(&all)[place].digest.get_or_insert_default();
+        pieces.extend(table.chunks.chunks.iter().map(|chunk| (place, Arc::clone(&table), chunk.clone())));
     }
-    pieces.sort_by_key(|(place, table, _, chunk)| (std::cmp::Reverse(table.mapped.source.estimated_bytes), *place, chunk.id));
-    let read = {
-        let (all, snapshot, asking) = (Arc::clone(&all), Arc::clone(snapshot), asking.clone());
-        move |(place, table, read, chunk): (usize, TablePlan, ReadPlan, Chunk)| {
-            let (all, snapshot, asking) = (Arc::clone(&all), Arc::clone(&snapshot), asking.clone());
-            async move {
-                let name = table.source().to_string();
-                let ask = async {
-                    let transform = crate::transfer::copy::transform(&table.mapped)?;
-                    let mut hasher = RowHasher::new(table.mapped.target_types());
-                    let mut digest = Digest::default();
-                    let mut batches = snapshot.read(&read, &chunk);
-                    while let Some(batch) = batches.next().await {
-                        let batch = batch?;
-                        let rows = transform.apply(&read.table, &read.row_key, &batch.rows)?;
-                        hasher.update(&rows, &mut digest)?;
-                        let rows = rows.num_rows() as u64;
-                        asking.progress.emit(Event::Rows { table: name.clone(), rows, bytes: batch.bytes as u64 });
-                    }
-                    Ok(digest)
-                };
-                match asking.stop.unless_stopped(ask).await {
-                    Ok(piece) => lock(&all)[place].digest.get_or_insert_default().merge(piece),
-                    Err(error) if asking.stop.reason().is_some() => return Err(error),
-                    Err(error) => note(&all, place, &error.table(table.source())),
-                }
-                Ok(())
-            }
-        }
-    };
-    pool::each(asking.jobs, pieces, read).await?;
+    let (snapshot, batch_bytes) = (Arc::clone(snapshot), asking.batch_bytes);
+    let open: Open = Arc::new(move |table, chunk| {
+        let transform = crate::transfer::copy::transform(&table.mapped)?;
+        let read = table.read_plan(batch_bytes);
+        let batches = snapshot.read(&read, chunk);
+        let mapped = batches.map(move |batch| {
+            let Batch { rows, bytes } = batch?;
+            Ok(Batch { rows: transform.apply(&read.table, &read.row_key, &rows)?, bytes })
+        });
+        Ok(mapped.boxed())
+    });
+    digests(&all, pieces, asking, open).await?;
     Ok(taken(all))
 }
 
-fn chosen(plan: &Plan, wanted: &[usize]) -> Vec<(usize, TablePlan)> {
-    wanted.iter().filter_map(|place| Some((*place, plan.tables.get(*place)?.clone()))).collect()
+/// A chunk of a table, by the table's place in the plan.
+type Piece = (usize, Arc<TablePlan>, Chunk);
+/// Opens the rows of a piece, in the columns of its target.
+type Open = Arc<dyn Fn(&TablePlan, &Chunk) -> Result<BatchStream> + Send + Sync>;
+
+/// Adds the digest of each piece to its table's, the largest table first.
+async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open) -> Result<()> {
+    pieces.sort_by_key(|(place, table, chunk)| (std::cmp::Reverse(table.mapped.source.estimated_bytes), *place, chunk.id));
+    let (all, asking) = (Arc::clone(all), asking.clone());
+    pool::each(asking.jobs, pieces, move |(place, table, chunk)| {
+        let (all, asking, open) = (Arc::clone(&all), asking.clone(), Arc::clone(&open));
+        async move {
+            let ask = async {
+                let mut hasher = RowHasher::new(table.mapped.target_types());
+                let mut digest = Digest::default();
+                let mut batches = open(&table, &chunk)?;
+                while let Some(batch) = batches.next().await {
+                    let batch = batch?;
+                    hasher.update(&batch.rows, &mut digest)?;
+                    let (rows, bytes) = (batch.rows.num_rows() as u64, batch.bytes as u64);
+                    asking.progress.emit(Event::Rows { table: table.source().to_string(), rows, bytes });
+                }
+                Ok(digest)
+            };
+            match asking.stop.unless_stopped(ask).await {
+                Ok(piece) => lock(&all)[place].digest.get_or_insert_default().merge(piece),
+                Err(error) if asking.stop.reason().is_some() => return Err(error),
+                Err(error) => note(&all, place, &error.table(table.source())),
+            }
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// All tables by their place.
+fn shared(plan: &Plan) -> impl Iterator<Item = (usize, Arc<TablePlan>)> {
+    plan.tables.iter().cloned().map(Arc::new).enumerate()
+}
+
+/// The wanted tables by their place.
+fn chosen(plan: &Plan, wanted: &[usize]) -> Vec<(usize, Arc<TablePlan>)> {
+    shared(plan).filter(|(place, _)| wanted.contains(place)).collect()
 }

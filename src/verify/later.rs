@@ -20,7 +20,13 @@ use super::facts::{self, Asking, Facts};
 ///
 /// # Errors
 /// What the servers say, and `Mapping` when a table or a column is missing in the target. Differences are in the report.
-pub async fn verify(settings: &Settings, source: Arc<dyn Source>, sink: Arc<dyn Sink>, progress: Progress, stop: Stop) -> Result<Report> {
+pub async fn verify(
+    settings: &Settings,
+    source: Arc<dyn Source>,
+    sink: Arc<dyn Sink>,
+    progress: Progress,
+    stop: Stop,
+) -> Result<Report> {
     let started = Instant::now();
     progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
     // As if rows were to be loaded into the tables that stand: each must be there, with every column.
@@ -40,7 +46,13 @@ pub async fn verify(settings: &Settings, source: Arc<dyn Source>, sink: Arc<dyn 
     });
     progress.emit(Event::Phase { phase: Phase::Verify, steps: plan.tables.len() });
     let jobs = settings.effective_jobs();
-    let asking = Asking { jobs, level: settings.verify, batch_bytes: batch_bytes(settings.memory_bytes, jobs), progress: progress.clone(), stop: stop.clone() };
+    let asking = Asking {
+        jobs,
+        level: settings.verify,
+        batch_bytes: batch_bytes(settings.memory_bytes, jobs),
+        progress: progress.clone(),
+        stop: stop.clone(),
+    };
     let all: Vec<usize> = (0..plan.tables.len()).collect();
 
     let sources: Vec<_> = plan.tables.iter().map(|table| table.mapped.source.clone()).collect();
