@@ -24,8 +24,8 @@ impl Folder {
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
+        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("the folder can be made");
+        std::fs::write(&path, text).expect("the file can be written");
         path
     }
 }
@@ -260,7 +260,8 @@ fn strings_of_a_mapping_take_the_environment_too() {
 
 fn toml_files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries =
+        std::fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("its entries can be read").path());
     entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()
 }
 
