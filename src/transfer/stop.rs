@@ -28,6 +28,11 @@ pub fn channel() -> (Stopper, Stop) {
 }
 
 impl Stopper {
+    /// The reason, once there is one.
+    pub fn reason(&self) -> Option<Reason> {
+        *self.0.borrow()
+    }
+
     /// Asks. The first reason stays.
     pub fn stop(&self, reason: Reason) {
         self.0.send_if_modified(|now| {

@@ -1,0 +1,99 @@
+//! `dbferry run`: create, copy, index, constrain, verify.
+
+use std::path::Path;
+
+use crate::config::Settings;
+use crate::config::environment::process_environment;
+use crate::config::load::{self, Overrides};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::RunId;
+use crate::plan::{FORMAT, Plan};
+use crate::report::{Report, json, text};
+use crate::transfer::run::{Failure, Job};
+
+use super::args::{OutputArgs, RunArgs};
+use super::printer::Printer;
+use super::session;
+
+/// Does it.
+pub async fn run(args: &RunArgs, output: &OutputArgs, printer: &mut Printer) -> Result<u8> {
+    let mut settings = load::settings(&Overrides::from(args), &process_environment)?;
+    printer.keep_secret(&settings.source);
+    printer.keep_secret(&settings.target);
+    if let Some(path) = &args.report {
+        json::check_path(path)?;
+    }
+    let plan = args.plan.as_deref().map(|path| read_plan(path, &mut settings)).transpose()?;
+    carry(settings, plan, args.resume, args.report.as_deref(), output, printer).await
+}
+
+/// Carries, shows, and prints the report.
+pub async fn carry(
+    settings: Settings,
+    plan: Option<Plan>,
+    resume: bool,
+    report_file: Option<&Path>,
+    output: &OutputArgs,
+    printer: &Printer,
+) -> Result<u8> {
+    let progress = session::watch(output, printer);
+    let stop = session::hear_signals(&progress);
+    let run = RunId::generate();
+    let (source, sink) = stop.unless_stopped(session::open(&settings, run)).await?;
+    let job = Job { settings, run, source, sink, resume, plan, progress: progress.clone(), stop: stop.clone() };
+    let result = Box::pin(crate::transfer::run::run(job)).await;
+    progress.close();
+    match result {
+        Ok(report) => {
+            if let Some(path) = report_file {
+                json::write(&report, path)?;
+            }
+            print(&report, printer)?;
+            Ok(report.exit_code)
+        }
+        Err(failure) => {
+            printer.error(failure.error());
+            Ok(match (&failure, stop.reason()) {
+                (_, Some(reason)) => session::code(reason),
+                (Failure::NotStarted(_), None) => super::NOT_STARTED,
+                (Failure::Stopped(run, _), None) => {
+                    printer.note(&format!("run {run} stopped midway; the same command with `--resume` goes on"));
+                    super::STOPPED
+                }
+            })
+        }
+    }
+}
+
+/// Prints a report for people; it is the command's data.
+pub fn print(report: &Report, printer: &Printer) -> Result<()> {
+    if !printer.is_quiet() {
+        printer.data(&text::render(report, text::TextOptions::default()))?;
+    }
+    Ok(())
+}
+
+/// Reads a stored plan, and takes its choices: a plan is executed exactly.
+fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
+    let file = path.display();
+    let bad = |what: &str| Error::new(ErrorKind::Config, what.to_string()).file(file.to_string());
+    let text = std::fs::read_to_string(path).map_err(|error| bad("the plan cannot be read").with_source(error))?;
+    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
+        bad("this is no plan").with_source(error).hint("Make one with `dbferry plan SOURCE TARGET --out FILE`")
+    })?;
+    if plan.format != FORMAT {
+        return Err(bad(&format!("the plan has form {}, this version knows {FORMAT}", plan.format)).hint("Make it again with `dbferry plan`"));
+    }
+    let choices = plan.choices.clone();
+    settings.schema = choices.schema;
+    settings.include = choices.include;
+    settings.exclude = choices.exclude;
+    settings.mapping = choices.mapping;
+    settings.scope = choices.scope;
+    settings.if_exists = choices.if_exists;
+    settings.on_table_error = choices.on_table_error;
+    settings.verify = choices.verify;
+    settings.owner = choices.owner;
+    settings.chunk_bytes = choices.chunk_bytes;
+    Ok(plan)
+}
