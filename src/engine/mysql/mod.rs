@@ -1,5 +1,9 @@
 //! MySQL 5.7 to 9 and MariaDB 10.6 and later, as a source.
 
+#[doc(hidden)]
+pub mod catalog;
+pub mod typemap;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
