@@ -372,6 +372,8 @@ pub struct DdlOptions {
     pub owner: Option<String>,
     /// Schemas that are to be created when they are missing.
     pub schemas: Vec<String>,
+    /// What the target can do, as in [`ServerInfo::features`]: the types of extensions are written with their schema.
+    pub features: Vec<String>,
 }
 
 /// A name, quoted; the only way a name reaches SQL text.

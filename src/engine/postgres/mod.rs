@@ -1,5 +1,13 @@
 //! PostgreSQL 13 and later, as a target.
 
+#[doc(hidden)]
+pub mod catalog;
+#[doc(hidden)]
+pub mod check;
+pub mod ddl;
+mod type_text;
+pub mod typemap;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,7 +26,7 @@ impl Engine for PostgresEngine {
     }
 
     fn dialect(&self) -> &'static dyn Dialect {
-        unimplemented!()
+        &typemap::PostgresDialect
     }
 
     async fn open_source(&self, at: &Endpoint, _options: &SessionOptions) -> Result<Arc<dyn Source>> {

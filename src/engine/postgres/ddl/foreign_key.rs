@@ -1,0 +1,115 @@
+//! Foreign keys: made without a look at the rows, validated after. One that cannot be made is listed, never dropped silently.
+
+use std::collections::BTreeSet;
+
+use super::literal::{name_list, table_oid};
+use super::{Draft, Labelled, labelled, named, quote_literal, quote_name, quote_table};
+use crate::engine::DdlPhase;
+use crate::model::catalog::{ForeignKey, NativeType, Problem, ReferentialAction, Severity, Table};
+
+/// The foreign keys of which `table` is the child.
+pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
+    for key in &table.foreign_keys {
+        let name = named(&table.name, &key.name);
+        let definition = definition(key);
+        if let Some(why) = obstacle(draft.tables, table, key) {
+            draft.problems.push(Problem::new(Severity::NotCarried, "foreign key", name, why).ddl(definition));
+            continue;
+        }
+        let child = quote_table(&table.name);
+        let constraint = quote_name(&key.name);
+        let found = format!(
+            "SELECT FROM pg_catalog.pg_constraint WHERE conrelid = {} AND conname = {} AND contype = 'f'",
+            table_oid(&table.name),
+            quote_literal(&key.name)
+        );
+        draft.push(
+            DdlPhase::ForeignKeys,
+            table,
+            format!("foreign key {}", key.name),
+            format!("ALTER TABLE {child} ADD {definition} NOT VALID"),
+            Some(format!("SELECT EXISTS ({found})")),
+        );
+        draft.push(
+            DdlPhase::Validate,
+            table,
+            format!("validation of {}", key.name),
+            format!("ALTER TABLE {child} VALIDATE CONSTRAINT {constraint}"),
+            Some(format!("SELECT EXISTS ({found} AND convalidated)")),
+        );
+    }
+}
+
+fn definition(key: &ForeignKey) -> String {
+    format!(
+        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {} ON UPDATE {}",
+        quote_name(&key.name),
+        name_list(&key.columns),
+        quote_table(&key.parent),
+        name_list(&key.parent_columns),
+        action(key.on_delete),
+        action(key.on_update)
+    )
+}
+
+fn action(action: ReferentialAction) -> &'static str {
+    match action {
+        ReferentialAction::NoAction => "NO ACTION",
+        ReferentialAction::Restrict => "RESTRICT",
+        ReferentialAction::Cascade => "CASCADE",
+        ReferentialAction::SetNull => "SET NULL",
+        ReferentialAction::SetDefault => "SET DEFAULT",
+    }
+}
+
+/// Why the key cannot be made, if it cannot.
+fn obstacle(tables: &[Table], child: &Table, key: &ForeignKey) -> Option<String> {
+    let Some(parent) = tables.iter().find(|table| table.name == key.parent) else {
+        return Some(format!("the table `{}` that it points to is not carried", key.parent));
+    };
+    if key.columns.len() != key.parent_columns.len() {
+        return Some("child and parent have different numbers of columns".into());
+    }
+    // PostgreSQL asks for one unique index over exactly these columns, in any order.
+    let wanted: BTreeSet<&str> = key.parent_columns.iter().map(String::as_str).collect();
+    let unique = parent
+        .primary_key
+        .iter()
+        .chain(parent.indexes.iter().filter(|index| index.unique))
+        .filter_map(|index| index.plain_columns())
+        .any(|columns| columns.len() == wanted.len() && columns.into_iter().collect::<BTreeSet<_>>() == wanted);
+    if !unique {
+        return Some(format!(
+            "no unique key of `{}` is over exactly ({}), as PostgreSQL demands of a parent",
+            key.parent,
+            key.parent_columns.join(", ")
+        ));
+    }
+    key.columns.iter().zip(&key.parent_columns).find_map(|(child_name, parent_name)| {
+        let Some(from) = child.column(child_name) else { return Some(format!("the column `{child_name}` is not carried")) };
+        let Some(to) = parent.column(parent_name) else {
+            return Some(format!("the column `{parent_name}` of `{}` is not carried", key.parent));
+        };
+        (!comparable(&from.native, &to.native)).then(|| {
+            format!(
+                "`{child_name}` becomes `{}` and `{parent_name}` of `{}` becomes `{}`: give both one type in the mapping",
+                from.native.full, key.parent, to.native.full
+            )
+        })
+    })
+}
+
+/// True when PostgreSQL compares a child of the one type with a parent of the other by the parent's own index.
+fn comparable(child: &NativeType, parent: &NativeType) -> bool {
+    // Two ENUM columns are two types here, which nothing compares.
+    if [child, parent].iter().any(|native| labelled(native) == Some(Labelled::Enum)) {
+        return false;
+    }
+    let family = |native: &NativeType| match native.name.as_str() {
+        "smallint" | "integer" | "bigint" => "integer".to_string(),
+        "text" | "varchar" => "text".to_string(),
+        "real" | "double precision" => "float".to_string(),
+        other => other.to_string(),
+    };
+    family(child) == family(parent) || (family(child) == "integer" && parent.name == "numeric")
+}

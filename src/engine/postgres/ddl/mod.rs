@@ -1,0 +1,111 @@
+//! The statements that make the target's tables, in their phases, and what cannot be made.
+//!
+//! Pure text: no connection. Every name goes through [`quote_name`], every constant through [`quote_literal`], every type through the
+//! grammar of [`super::type_text`], so nothing from a source's catalog is ever read as SQL. Statements suppose a session with an empty
+//! search path and `standard_conforming_strings` on, so each name carries its schema.
+//!
+//! Statements of one phase may run side by side, with two exceptions: schemas come before the types in them, and the statements of
+//! [`DdlPhase::Finish`] about one table run in the order given, its owner last.
+//!
+//! [`literal`] quoting, [`names`] of types and sequences, [`table`] CREATE TABLE, [`default_value`] defaults, [`index`] keys and
+//! indexes, [`foreign_key`], [`finish`] next ids, comments and owners.
+
+mod default_value;
+mod finish;
+mod foreign_key;
+mod index;
+mod literal;
+mod names;
+mod table;
+
+use crate::engine::{Ddl, DdlOptions, DdlPhase};
+use crate::model::ObjectName;
+use crate::model::catalog::{Column, NativeType, Problem, Severity, Table};
+
+pub(super) use literal::quote_name;
+pub use literal::{quote_literal, quote_table};
+pub use names::enum_type_name;
+pub(super) use names::labels_fit;
+
+/// The longest name, in bytes (`NAMEDATALEN` - 1).
+pub(super) const MAX_NAME_BYTES: usize = 63;
+/// Where tables without a schema go.
+pub(super) const DEFAULT_SCHEMA: &str = "public";
+
+/// What a table's statements are made from, and where they are gathered.
+struct Draft<'a> {
+    tables: &'a [Table],
+    options: &'a DdlOptions,
+    names: names::Names,
+    statements: Vec<Ddl>,
+    problems: Vec<Problem>,
+}
+
+impl Draft<'_> {
+    fn push(&mut self, phase: DdlPhase, table: &Table, object: String, sql: String, exists_sql: Option<String>) {
+        self.statements.push(Ddl { phase, table: Some(table.name.clone()), object, sql, exists_sql });
+    }
+}
+
+/// The statements that make `tables` (in target names and types), and what cannot be made of them.
+///
+/// The statements of one table stand in an order in which they can run.
+pub fn ddl(tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {
+    let mut draft = Draft { tables, options, names: names::Names::new(tables), statements: Vec::new(), problems: Vec::new() };
+    for schema in &options.schemas {
+        let owner = options.owner.as_ref().map(|owner| format!(" AUTHORIZATION {}", quote_name(owner))).unwrap_or_default();
+        draft.statements.push(Ddl {
+            phase: DdlPhase::Before,
+            table: None,
+            object: format!("schema {schema}"),
+            // Not IF NOT EXISTS: that asks for the right to create even where nothing is to be created.
+            sql: format!("CREATE SCHEMA {}{owner}", quote_name(schema)),
+            exists_sql: Some(format!(
+                "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {})",
+                quote_literal(schema)
+            )),
+        });
+    }
+    for table in tables {
+        table::create(&mut draft, table);
+        index::create(&mut draft, table);
+        finish::next_identity(&mut draft, table);
+        finish::comments(&mut draft, table);
+        finish::checks(&mut draft, table);
+        finish::owner(&mut draft, table);
+        foreign_key::create(&mut draft, table);
+        let name = quote_table(&table.name);
+        draft.push(DdlPhase::Analyze, table, format!("statistics of {}", table.name), format!("ANALYZE {name}"), None);
+    }
+    (draft.statements, draft.problems)
+}
+
+/// What stands in a column's place in the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Labelled {
+    /// A type of its own.
+    Enum,
+    /// Text with a CHECK.
+    Text,
+    /// A list of text with a CHECK.
+    Set,
+}
+
+/// How the labels of a type are kept; none for a type without labels.
+fn labelled(native: &NativeType) -> Option<Labelled> {
+    match native.name.as_str() {
+        "enum" if labels_fit(&native.labels).is_ok() => Some(Labelled::Enum),
+        "enum" => Some(Labelled::Text),
+        "text" if !native.labels.is_empty() => Some(Labelled::Text),
+        "text[]" if !native.labels.is_empty() => Some(Labelled::Set),
+        _ => None,
+    }
+}
+
+fn column_problem(severity: Severity, object: &str, table: &Table, column: &Column, why: impl Into<String>) -> Problem {
+    Problem::new(severity, object, format_args!("{}.{}", table.name, column.name), why)
+}
+
+fn named(table: &ObjectName, name: &str) -> String {
+    format!("{table}.{name}")
+}

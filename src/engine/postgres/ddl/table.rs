@@ -1,0 +1,183 @@
+//! CREATE TABLE, and the types before it.
+
+use super::default_value::default_sql;
+use super::literal::text_array;
+use super::names::{can_be_identity, can_take_sequence};
+use super::{Draft, Labelled, column_problem, labelled, labels_fit, named, quote_literal, quote_name, quote_table};
+use crate::engine::DdlPhase;
+use crate::engine::postgres::type_text::{self, EXTENSION_TYPES};
+use crate::error::Result;
+use crate::model::ObjectName;
+use crate::model::catalog::{Column, NativeType, Problem, Severity, Table};
+
+/// The most columns of a table (`MaxHeapAttributeNumber`).
+const MAX_COLUMNS: usize = 1600;
+
+/// The table without keys, and the types of its columns.
+pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
+    if table.columns.len() > MAX_COLUMNS {
+        let why = format!("it has {} columns, and a table of PostgreSQL has at most {MAX_COLUMNS}", table.columns.len());
+        draft.problems.push(Problem::new(Severity::Refused, "table", &table.name, why));
+    }
+    let mut lines = Vec::new();
+    for column in &table.columns {
+        if labelled(&column.native) == Some(Labelled::Enum) {
+            create_type(draft, table, column);
+        }
+        match column_type(draft, table, column) {
+            Ok(sql) => lines.push(column_line(draft, table, column, &sql)),
+            Err(error) => {
+                let why = format!("its type cannot be made: {error}");
+                draft.problems.push(column_problem(Severity::Refused, "column", table, column, why));
+            }
+        }
+        list_column(draft, table, column);
+    }
+    let checks = table.columns.iter().filter_map(value_check).map(|check| format!("CHECK ({check})"));
+    lines.extend(checks);
+    let name = quote_table(&table.name);
+    draft.push(
+        DdlPhase::Tables,
+        table,
+        format!("table {}", table.name),
+        format!("CREATE TABLE {name} (\n    {}\n)", lines.join(",\n    ")),
+        Some(format!(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'r')",
+            schema_literal(&table.name),
+            quote_literal(&table.name.name)
+        )),
+    );
+}
+
+fn schema_literal(name: &ObjectName) -> String {
+    quote_literal(if name.schema.is_empty() { super::DEFAULT_SCHEMA } else { &name.schema })
+}
+
+fn create_type(draft: &mut Draft<'_>, table: &Table, column: &Column) {
+    let name = draft.names.enum_type(&table.name, &column.name);
+    let labels: Vec<String> = column.native.labels.iter().map(|label| quote_literal(label)).collect();
+    // A type of that name with other labels is not ours: CREATE TYPE then fails, where going on would mix up labels and their order.
+    let exists = format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+         WHERE n.nspname = {} AND t.typname = {} AND t.typtype = 'e' AND {} = \
+         (SELECT pg_catalog.array_agg(e.enumlabel::pg_catalog.text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e \
+         WHERE e.enumtypid = t.oid))",
+        schema_literal(&name),
+        quote_literal(&name.name),
+        text_array(&column.native.labels)
+    );
+    let sql = format!("CREATE TYPE {} AS ENUM ({})", quote_table(&name), labels.join(", "));
+    draft.push(DdlPhase::Before, table, format!("type {name}"), sql, Some(exists));
+}
+
+/// The column's type as SQL.
+///
+/// # Errors
+/// `Mapping` for a type outside the grammar of [`type_text`], so for nothing that came through it.
+fn column_type(draft: &Draft<'_>, table: &Table, column: &Column) -> Result<String> {
+    match labelled(&column.native) {
+        Some(Labelled::Enum) => Ok(quote_table(&draft.names.enum_type(&table.name, &column.name))),
+        Some(Labelled::Text) => Ok("text".into()),
+        Some(Labelled::Set) => Ok("text[]".into()),
+        None => type_sql(&column.native, &draft.options.features),
+    }
+}
+
+fn type_sql(native: &NativeType, features: &[String]) -> Result<String> {
+    // Read again: a plan in a file may have passed through other hands.
+    let native = type_text::parse(&native.full)?;
+    let base = native.name.strip_suffix("[]").unwrap_or(&native.name);
+    if !EXTENSION_TYPES.contains(&base) {
+        return Ok(native.full);
+    }
+    let extension = if base == "geometry" { "postgis" } else { base };
+    let prefix = format!("{extension}_schema:");
+    let schema = features.iter().find_map(|feature| feature.strip_prefix(&prefix)).unwrap_or(super::DEFAULT_SCHEMA);
+    Ok(format!("{}.{}", quote_name(schema), native.full))
+}
+
+fn column_line(draft: &mut Draft<'_>, table: &Table, column: &Column, type_sql: &str) -> String {
+    let mut line = format!("{} {type_sql}", quote_name(&column.name));
+    if column.identity && column.generated.is_none() && can_be_identity(&column.native) {
+        line.push_str(" GENERATED BY DEFAULT AS IDENTITY");
+        if let Some(sequence) = draft.names.unusual_sequence(&table.name, &column.name) {
+            line.push_str(&format!(" (SEQUENCE NAME {})", quote_table(&sequence)));
+        }
+    } else if !column.identity && column.generated.is_none() {
+        let default = default_sql(table, column, &mut draft.problems);
+        line.push_str(&default.map(|sql| format!(" DEFAULT {sql}")).unwrap_or_default());
+    }
+    if !column.nullable {
+        line.push_str(" NOT NULL");
+    }
+    line
+}
+
+/// The condition that keeps a column to the values of its type, for types that PostgreSQL has not.
+fn value_check(column: &Column) -> Option<String> {
+    let name = quote_name(&column.name);
+    match labelled(&column.native) {
+        Some(Labelled::Set) => Some(format!("{name} <@ {}", text_array(&column.native.labels))),
+        Some(Labelled::Text) if !column.native.labels.is_empty() => {
+            Some(format!("{name} = ANY ({})", text_array(&column.native.labels)))
+        }
+        _ if column.native.unsigned => Some(format!("{name} >= 0")),
+        _ => None,
+    }
+}
+
+/// What of a column is not as it was.
+fn list_column(draft: &mut Draft<'_>, table: &Table, column: &Column) {
+    let mut list = |problem: Problem| draft.problems.push(problem);
+    if column.native.name == "enum"
+        && let Err(why) = labels_fit(&column.native.labels)
+    {
+        list(column_problem(Severity::Note, "enum", table, column, format!("it becomes text with a check, since {why}")));
+    }
+    if let Some(generated) = &column.generated {
+        let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
+        let why = "generated column is carried as a plain column";
+        list(
+            column_problem(Severity::NotCarried, "generated column", table, column, why)
+                .ddl(format!("GENERATED ALWAYS AS ({}) {kind}", generated.expression)),
+        );
+    }
+    if column.identity && !can_be_identity(&column.native) && !can_take_sequence(&column.native) {
+        let why = format!("a column of type `{}` cannot number new rows in PostgreSQL", column.native.full);
+        list(column_problem(Severity::NotCarried, "auto-increment", table, column, why));
+    }
+    if column.on_update_now {
+        let why = "PostgreSQL sets no column by itself when a row changes; the column keeps what the application writes";
+        list(
+            column_problem(Severity::NotCarried, "on update", table, column, why)
+                .ddl(format!("ON UPDATE CURRENT_TIMESTAMP({})", column.native.fsp.unwrap_or(0))),
+        );
+    }
+    if column.invisible {
+        let why = "the column is invisible in the source, and `SELECT *` shows it in PostgreSQL";
+        list(Problem::new(Severity::Note, "column", named(&table.name, &column.name), why));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_of_extensions_carry_their_schema() {
+        let sql = |text: &str, features: &[&str]| {
+            let features: Vec<String> = features.iter().map(ToString::to_string).collect();
+            type_sql(&type_text::parse(text).unwrap(), &features).unwrap()
+        };
+        assert_eq!(sql("geometry(point,4326)", &["postgis", "postgis_schema:My Gis"]), r#""My Gis".geometry(Point,4326)"#);
+        assert_eq!(sql("vector(3)[]", &[]), r#""public".vector(3)[]"#);
+        assert_eq!(sql("varchar(3)", &["postgis"]), "character varying(3)");
+    }
+
+    #[test]
+    fn a_type_from_a_plan_that_was_tampered_with_is_refused() {
+        let native = NativeType { name: "integer".into(), full: "integer); DROP TABLE x; --".into(), ..NativeType::default() };
+        assert!(type_sql(&native, &[]).is_err());
+    }
+}
