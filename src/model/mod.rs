@@ -1,10 +1,12 @@
 //! Pure data that every other module speaks in. Knows nobody but [`crate::error`]; does no I/O.
 //!
-//! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`row`] naming a row, [`catalog`] what a database holds, [`chunk`] pieces of a table,
-//! [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its receipt.
+//! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`catalog`] what a
+//! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
+//! receipt.
 
 pub mod catalog;
 pub mod chunk;
+pub mod civil;
 pub mod digest;
 pub mod ident;
 pub mod json;

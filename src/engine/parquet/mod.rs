@@ -1,4 +1,7 @@
 //! Folders of Parquet files, as a target.
+//!
+//! [`connect`] the folder · [`names`] tables as folders · [`typemap`] types · [`ddl`] what is not kept · [`stored`] values in files ·
+//! [`write`] a part · [`part`] its receipt · [`ledger`] runs · [`sink`] the target · [`read_back`] reading again · [`profile`] aggregates.
 
 use std::sync::Arc;
 
@@ -7,6 +10,20 @@ use async_trait::async_trait;
 use super::{Dialect, Engine, EngineKind, SessionOptions, Sink, Source};
 use crate::config::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
+
+pub mod connect;
+pub mod ddl;
+pub mod error;
+pub mod exact;
+pub mod ledger;
+pub mod names;
+pub mod part;
+pub mod profile;
+pub mod read_back;
+pub mod sink;
+pub mod stored;
+pub mod typemap;
+pub mod write;
 
 /// The engine.
 pub struct ParquetEngine;
@@ -18,14 +35,14 @@ impl Engine for ParquetEngine {
     }
 
     fn dialect(&self) -> &'static dyn Dialect {
-        unimplemented!()
+        &typemap::ParquetDialect
     }
 
     async fn open_source(&self, at: &Endpoint, _options: &SessionOptions) -> Result<Arc<dyn Source>> {
         Err(Error::new(ErrorKind::Unsupported, format!("{at} cannot be a source yet")))
     }
 
-    async fn open_sink(&self, at: &Endpoint, _options: &SessionOptions) -> Result<Arc<dyn Sink>> {
-        Err(Error::new(ErrorKind::Unsupported, format!("{at} cannot be a target yet")))
+    async fn open_sink(&self, at: &Endpoint, options: &SessionOptions) -> Result<Arc<dyn Sink>> {
+        Ok(Arc::new(sink::ParquetSink::open(at, options).await?))
     }
 }

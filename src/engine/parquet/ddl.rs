@@ -1,0 +1,81 @@
+//! What a Parquet file keeps of a table, and what it does not: columns, types, NOT NULL and rows stay; everything else is listed.
+
+use std::collections::BTreeMap;
+
+use super::names;
+use crate::model::catalog::{Problem, Severity, Table};
+
+/// Of each table, one note that names what has no place in a Parquet file, and of each pair of names that differ in case only another.
+pub fn not_kept(tables: &[Table]) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = tables.iter().filter_map(of_table).collect();
+    let mut seen: BTreeMap<String, &Table> = BTreeMap::new();
+    for table in tables {
+        let folder = names::table_folder(&table.name);
+        if let Some(other) = seen.insert(folder.to_ascii_lowercase(), table) {
+            let why = format!(
+                "its folder differs from that of `{}` in case only, which file systems of Windows and macOS take for the same",
+                other.name
+            );
+            problems.push(
+                Problem::new(Severity::Note, "table", &table.name, why)
+                    .hint("Give one of the two another name with `to` in its `[[table]]` rule"),
+            );
+        }
+    }
+    problems
+}
+
+fn of_table(table: &Table) -> Option<Problem> {
+    let columns = |wanted: fn(&crate::model::Column) -> bool| -> Vec<&str> {
+        table.columns.iter().filter(|column| wanted(column)).map(|column| column.name.as_str()).collect()
+    };
+    let mut lost: Vec<String> = Vec::new();
+    let mut add = |what: &str, names: Vec<&str>| {
+        if !names.is_empty() {
+            lost.push(format!("{what} ({})", names.join(", ")));
+        }
+    };
+    add("the primary key", table.primary_key.iter().map(|key| key.name.as_str()).collect());
+    add("indexes", table.indexes.iter().map(|index| index.name.as_str()).collect());
+    add("foreign keys", table.foreign_keys.iter().map(|key| key.name.as_str()).collect());
+    add(
+        "checks",
+        table.checks.iter().map(|check| if check.name.is_empty() { check.expression.as_str() } else { &check.name }).collect(),
+    );
+    add("defaults", columns(|column| column.default.is_some()));
+    add("the numbering of new rows", columns(|column| column.identity));
+    add("the expressions of computed columns, whose values are kept", columns(|column| column.generated.is_some()));
+    add("ON UPDATE", columns(|column| column.on_update_now));
+    add("comments", columns(|column| !column.comment.is_empty()));
+    if !table.comment.is_empty() {
+        lost.push("the table's comment".into());
+    }
+    if lost.is_empty() {
+        return None;
+    }
+    Some(Problem::new(Severity::Note, "table", &table.name, format!("Parquet files do not keep {}", lost.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ObjectName;
+    use crate::model::catalog::{Check, Index, IndexMethod};
+
+    #[test]
+    fn what_is_not_kept_is_named() {
+        let mut table = Table::new(ObjectName::new("", "orders"));
+        assert!(not_kept(std::slice::from_ref(&table)).is_empty());
+        table.primary_key = Some(Index {
+            name: "orders_pkey".into(),
+            parts: Vec::new(),
+            unique: true,
+            method: IndexMethod::BTree,
+            visible: true,
+        });
+        table.checks = vec![Check { name: String::new(), expression: "total > 0".into(), enforced: true }];
+        let problems = not_kept(&[table, Table::new(ObjectName::new("", "Orders"))]);
+        assert_eq!(problems[0].why, "Parquet files do not keep the primary key (orders_pkey), checks (total > 0)");
+        assert!(problems[1].why.contains("differs from that of `orders` in case only"));
+    }
+}
