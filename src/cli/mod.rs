@@ -1,1 +1,4 @@
-//! The command line: definitions, printer, one file per command.
+//! The command line: definitions ([`args`]), the printer ([`printer`]), one file per command.
+
+pub mod args;
+pub mod printer;
