@@ -76,6 +76,13 @@ pub fn per_second(number: u64, seconds: f64) -> String {
     }
 }
 
+/// An instant, given in microseconds since 1970 UTC, to the second: `2026-03-01 12:00:00 UTC`.
+pub fn utc(micros: i64) -> String {
+    let seconds = micros.div_euclid(1_000_000);
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    format!("{} {:02}:{:02}:{:02} UTC", crate::model::civil::date_text(days), second / 3600, second / 60 % 60, second % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
