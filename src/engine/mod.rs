@@ -412,8 +412,8 @@ pub trait Dialect: Send + Sync {
     /// The schema that unqualified tables go to, or empty for engines without schemas.
     fn default_schema(&self) -> &'static str;
 
-    /// The statements of phase `Clear` that clear a table that stands in the way; `None` if the engine cannot.
-    fn clear(&self, _table: &Table, _how: Clear) -> Option<Vec<Ddl>> {
+    /// The statements of phase `Clear` that clear tables that stand in the way; `None` if the engine cannot.
+    fn clear(&self, _tables: &[&Table], _how: Clear) -> Option<Vec<Ddl>> {
         None
     }
 

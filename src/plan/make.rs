@@ -8,7 +8,7 @@ use crate::config::{IfExists, Scope, Settings};
 use crate::engine::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::{self, MappedTable, Route};
-use crate::model::catalog::{Problem, Severity, Table};
+use crate::model::catalog::{Problem, ServerInfo, Severity, Table};
 use crate::model::{ChunkPlan, ObjectName};
 
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
@@ -48,7 +48,7 @@ pub async fn make(settings: &Settings, source: &Arc<dyn Source>, sink: &Arc<dyn 
 
     let names: Vec<ObjectName> = mapped.tables.iter().map(|table| table.target.name.clone()).collect();
     let existing = sink.existing(&names).await?;
-    let ddl = statements(settings, to.dialect(), &mapped.tables, &existing, &mut problems);
+    let ddl = statements(settings, to.dialect(), sink.server(), &mapped.tables, &existing, &mut problems);
     let chunks = match depth {
         Depth::Full if settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
         _ => mapped
@@ -96,6 +96,7 @@ async fn nothing_to_carry(settings: &Settings, source: &Arc<dyn Source>) -> Resu
 fn statements(
     settings: &Settings,
     dialect: &dyn Dialect,
+    server: &ServerInfo,
     tables: &[MappedTable],
     existing: &[Table],
     problems: &mut Vec<Problem>,
@@ -105,7 +106,7 @@ fn statements(
         targets.iter().map(|table| table.name.schema.clone()).filter(|schema| !schema.is_empty()).collect();
     schemas.sort();
     schemas.dedup();
-    let options = DdlOptions { owner: settings.owner.clone(), schemas };
+    let options = DdlOptions { owner: settings.owner.clone(), schemas, features: server.features.clone() };
     let (mut ddl, more) = dialect.ddl(&targets, &options);
     problems.extend(more);
 
@@ -127,35 +128,40 @@ fn statements(
             }
         }
     }
-    for table in tables {
-        let Some(found) = stands(&table.target.name) else { continue };
-        match settings.if_exists {
-            IfExists::Error if settings.scope == Scope::DataOnly => {}
-            IfExists::Error => problems.push(
-                Problem::new(Severity::Refused, "table", &table.target.name, "it exists in the target already")
-                    .hint("Choose another schema with `--schema`, or say what to do with `--if-exists drop|truncate`"),
-            ),
-            how => {
-                if how == IfExists::Truncate && settings.scope != Scope::DataOnly {
+    let standing: Vec<(&MappedTable, &Table)> =
+        tables.iter().filter_map(|table| Some((table, stands(&table.target.name)?))).collect();
+    match settings.if_exists {
+        IfExists::Error if settings.scope == Scope::DataOnly => {}
+        IfExists::Error => problems.extend(standing.iter().map(|(table, _)| {
+            Problem::new(Severity::Refused, "table", &table.target.name, "it exists in the target already")
+                .hint("Choose another schema with `--schema`, or say what to do with `--if-exists drop|truncate`")
+        })),
+        IfExists::Drop => clear(&standing, Clear::Drop, dialect, &mut ddl, problems),
+        IfExists::Truncate => {
+            clear(&standing, Clear::Truncate, dialect, &mut ddl, problems);
+            for (table, found) in standing {
+                if settings.scope != Scope::DataOnly {
                     compare_columns(table, found, problems);
                 }
-                let clear = if how == IfExists::Drop { Clear::Drop } else { Clear::Truncate };
-                match dialect.clear(&table.target, clear) {
-                    Some(statements) => ddl.extend(statements),
-                    None => problems.push(
-                        Problem::new(
-                            Severity::Refused,
-                            "table",
-                            &table.target.name,
-                            "it exists in the target already, and cannot be cleared there",
-                        )
-                        .hint("Clear it by hand, or choose another target"),
-                    ),
-                }
+                let name = &table.target.name;
+                ddl.retain(|statement| statement.table.as_ref() != Some(name) || statement.phase == DdlPhase::Analyze);
+                let why = "it is loaded as it stands: its keys, indexes, defaults and next ids are left as they are";
+                problems.push(Problem::new(Severity::Note, "table", name, why));
             }
         }
     }
     ddl
+}
+
+fn clear(standing: &[(&MappedTable, &Table)], how: Clear, dialect: &dyn Dialect, ddl: &mut Vec<Ddl>, problems: &mut Vec<Problem>) {
+    let targets: Vec<&Table> = standing.iter().map(|(table, _)| &table.target).collect();
+    match dialect.clear(&targets, how) {
+        Some(statements) => ddl.extend(statements),
+        None => problems.extend(targets.iter().map(|table| {
+            Problem::new(Severity::Refused, "table", &table.name, "it exists in the target already, and cannot be cleared there")
+                .hint("Clear it by hand, or choose another target")
+        })),
+    }
 }
 
 /// A table that is loaded as it stands must have every column, each of a type with the same values.

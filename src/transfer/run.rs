@@ -21,8 +21,8 @@ use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
 use super::pool;
 use super::stop::Stop;
 
-/// The mark of a table in the ledger once it has been cleared and created.
-const CREATED: &str = "created";
+/// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
+const CLEARED: &str = "cleared";
 /// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
 const BATCHES_PER_JOB: u64 = 4;
 
@@ -261,28 +261,23 @@ impl Runner<'_> {
     async fn create(&self, marks: &[(ObjectName, String)]) -> Result<()> {
         let ddl = |phase| self.plan.statements(phase).cloned().collect::<Vec<_>>();
         self.phase(Phase::Create, ddl(DdlPhase::Clear).len() + ddl(DdlPhase::Before).len() + ddl(DdlPhase::Tables).len());
-        let created = |table: &ObjectName| marks.iter().any(|(name, mark)| name == table && mark == CREATED);
-        for statement in ddl(DdlPhase::Clear) {
-            if !statement.table.as_ref().is_some_and(created) {
+        let ledger = self.job.sink.ledger();
+        let everything = ObjectName::new("", "*");
+        if !marks.iter().any(|(_, mark)| mark == CLEARED) {
+            for statement in ddl(DdlPhase::Clear) {
                 self.apply(&statement).await?;
             }
+            ledger.mark(self.run, &everything, CLEARED).await?;
         }
         for statement in ddl(DdlPhase::Before) {
             self.apply(&statement).await?;
         }
-        let ledger = self.job.sink.ledger();
         let (sink, stop) = (Arc::clone(&self.job.sink), self.job.stop.clone());
         pool::each(self.job.settings.effective_jobs(), ddl(DdlPhase::Tables), move |statement| {
             let (sink, stop) = (Arc::clone(&sink), stop.clone());
             async move { stop.unless_stopped(sink.apply(&statement)).await.map_err(|error| about(error, &statement)) }
         })
-        .await?;
-        for table in self.plan.tables.iter().filter(|table| !created(table.target())) {
-            if self.plan.statements(DdlPhase::Clear).any(|statement| statement.table.as_ref() == Some(table.target())) {
-                ledger.mark(self.run, table.target(), CREATED).await?;
-            }
-        }
-        Ok(())
+        .await
     }
 
     async fn apply(&self, statement: &Ddl) -> Result<()> {

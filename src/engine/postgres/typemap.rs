@@ -10,7 +10,7 @@
 
 use super::ddl;
 use super::type_text::{self, MAX_BITS, MAX_CHARACTERS, MAX_DIMENSIONS};
-use crate::engine::{Ddl, DdlOptions, Dialect, Fidelity, Quoted};
+use crate::engine::{Clear, Ddl, DdlOptions, Dialect, Fidelity, Quoted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{NativeType, Problem, ServerInfo, Table};
 use crate::model::logical::{LogicalType, Zone};
@@ -48,6 +48,10 @@ impl Dialect for PostgresDialect {
 
     fn default_schema(&self) -> &'static str {
         ddl::DEFAULT_SCHEMA
+    }
+
+    fn clear(&self, tables: &[&Table], how: Clear) -> Option<Vec<Ddl>> {
+        Some(super::ddl::clear(tables, how))
     }
 
     fn ddl(&self, tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {

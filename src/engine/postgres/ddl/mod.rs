@@ -7,9 +7,10 @@
 //! Statements of one phase may run side by side, with two exceptions: schemas come before the types in them, and the statements of
 //! [`DdlPhase::Finish`] about one table run in the order given, its owner last.
 //!
-//! [`literal`] quoting, [`names`] of types and sequences, [`table`] CREATE TABLE, [`default_value`] defaults, [`index`] keys and
+//! [`mod@clear`] what stands in the way, [`literal`] quoting, [`names`] of types and sequences, [`table`] CREATE TABLE, [`default_value`] defaults, [`index`] keys and
 //! indexes, [`foreign_key`], [`finish`] next ids, comments and owners.
 
+mod clear;
 mod default_value;
 mod finish;
 mod foreign_key;
@@ -22,6 +23,7 @@ use crate::engine::{Ddl, DdlOptions, DdlPhase};
 use crate::model::ObjectName;
 use crate::model::catalog::{Column, NativeType, Problem, Severity, Table};
 
+pub(super) use clear::clear;
 pub(super) use literal::quote_name;
 pub use literal::{quote_literal, quote_table};
 pub use names::enum_type_name;
