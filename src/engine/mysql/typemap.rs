@@ -227,6 +227,26 @@ mod tests {
     }
 
     #[test]
+    fn the_rules_of_the_route_to_postgresql_name_each_type_and_no_other() {
+        let text = include_str!("../../../mappings/mysql-to-postgres.toml");
+        let rules: crate::config::rules::Mapping = toml::from_str(text).expect("the rules can be read");
+        for name in NAMES {
+            let signs: Vec<_> =
+                rules.types.iter().filter(|rule| rule.matches.name == *name).map(|rule| rule.matches.unsigned).collect();
+            assert!(
+                signs.contains(&None) || (signs.contains(&Some(true)) && signs.contains(&Some(false))),
+                "no rule for all of `{name}`"
+            );
+        }
+        for rule in &rules.types {
+            assert!(NAMES.contains(&rule.matches.name.as_str()), "`{}` is no type", rule.matches.name);
+        }
+        // Each rule is explained in the line before it.
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines.windows(2).filter(|pair| pair[1] == "[[type]]").all(|pair| pair[0].starts_with("# ")));
+    }
+
+    #[test]
     fn an_unknown_type_names_the_nearest_one() {
         let error = MySqlDialect.parse_type("varchr(20)").expect_err("no type");
         assert_eq!(error.kind(), ErrorKind::Mapping);

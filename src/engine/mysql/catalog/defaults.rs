@@ -33,7 +33,9 @@ pub(super) fn parse(session: &Session<'_>, native: &NativeType, extra: &str, pri
     if session.mariadb && session.version >= (10, 2, 7) {
         mariadb(native, printed)
     } else if extra.contains("default_generated") {
-        Some(DefaultValue::Expression(expressions::plain(session, printed)))
+        // `DEFAULT (NULL)` is no default, but prints as an expression.
+        let expression = expressions::plain(session, printed);
+        (!expression.eq_ignore_ascii_case("null")).then_some(DefaultValue::Expression(expression))
     } else {
         Some(DefaultValue::Literal(number(native, printed).unwrap_or_else(|| printed.to_string())))
     }
