@@ -11,5 +11,6 @@ mod end_to_end;
 mod mysql;
 mod parquet;
 mod postgres;
+mod postgres_ddl;
 mod sqlite;
 mod verify;
