@@ -19,5 +19,6 @@ mod mysql;
 mod mysql_catalog;
 mod parquet;
 mod postgres;
+mod postgres_ddl;
 mod sqlite;
 mod verify;
