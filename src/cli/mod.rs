@@ -1,4 +1,5 @@
-//! The command line: definitions ([`args`]), the printer ([`printer`]), one file per command.
+//! The command line: definitions ([`args`]), what they override ([`overrides`]), the printer ([`printer`]), one file per command.
 
 pub mod args;
+pub mod overrides;
 pub mod printer;
