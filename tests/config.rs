@@ -258,6 +258,58 @@ fn strings_of_a_mapping_take_the_environment_too() {
     assert_eq!((mapping.tables[0].name.as_str(), mapping.tables[0].to.as_deref()), ("orders", Some("a${b}")));
 }
 
+#[test]
+fn an_address_that_is_not_used_needs_no_password() {
+    let folder = Folder::new();
+    let text =
+        "[source]\nurl = \"mysql://u:${A}@h/d\"\n[target]\nurl = \"postgres://u:${B}@h/d\"\n[run]\nledger_schema = \"book\"\n";
+    let path = folder.write("c.toml", text);
+    let only = |wanted: &'static str| move |name: &str| (name == wanted).then(|| "x".to_string());
+    assert_eq!(load::target(&with_config(&path), &only("B")).unwrap().1, "book");
+    assert_eq!(load::source(&with_config(&path), &only("A")).unwrap().to_string(), "mysql://u:****@h/d");
+    let typed = Overrides { source: Some(AddressText::new("sqlite://x")), ..with_config(&path) };
+    assert!(load::settings(&typed, &only("B")).is_ok());
+    assert!(load::settings(&with_config(&path), &only("B")).is_err());
+}
+
+#[test]
+fn brackets_that_do_not_fit_are_explained() {
+    let folder = Folder::new();
+    let path = folder.write("m.toml", "[table]\nname = \"orders\"\n[[type]]\nmatch = \"int\"\nto = 2026-01-01\n");
+    let found = faults(&load::mapping(&path, &nothing_is_set).unwrap_err(), &path);
+    let expected = [
+        "1:1: `table` is a table, but must be a list | Write `[[table]]`, with two brackets on each side",
+        "4:9: `match` is text, but must be a table | Write a table here",
+        "5:6: `to` is a date, but must be text in quotes | Write text in quotes here",
+    ];
+    assert_eq!(found, expected);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+    /// Whatever stands in a file, it is either refused with a place, or read by serde alone just the same.
+    #[test]
+    fn a_damaged_file_is_refused_or_means_what_serde_reads(at in 0usize..1200, length in 0usize..20, put in "[\\[\\]\"'=\\.a-z0-9\n${}#]{0,6}") {
+        use dbferry::config::{document::Document, environment, file::ConfigFile};
+        let x = |_: &str| Some("x".to_string());
+        let mut text: Vec<char> = include_str!("../configs/shop.toml").chars().collect();
+        let start = at.min(text.len());
+        let end = (start + length).min(text.len());
+        text.splice(start..end, put.chars());
+        let text: String = text.into_iter().collect();
+        match Document::check("c.toml", &text, &schema::config_schema(), &x, &[]).into::<ConfigFile>() {
+            // A comment may hold what is no reference.
+            Ok(_) => if let Ok(expanded) = environment::expand(&text, &x) {
+                proptest::prop_assert!(toml::from_str::<ConfigFile>(&expanded).is_ok(), "{}", text);
+            },
+            Err(errors) => for error in errors {
+                proptest::prop_assert!(error.place().file.as_deref().is_some_and(|file| file.starts_with("c.toml:")), "{:?}", error);
+                proptest::prop_assert!(error.hint_text().is_some());
+            },
+        }
+    }
+}
+
 fn toml_files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries =

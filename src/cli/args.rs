@@ -1,4 +1,4 @@
-//! The command line's definitions, and how they become [`Overrides`]. No work is done here.
+//! The command line's definitions. No work is done here; [`crate::cli::overrides`] makes settings of them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::VerifyLevel;
-use crate::config::load::{AddressText, IfExistsWord, Overrides};
+use crate::config::load::{AddressText, IfExistsWord};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -369,91 +369,10 @@ fn verify_level() -> impl TypedValueParser<Value = VerifyLevel> {
     PossibleValuesParser::new(["rows", "digest", "full"]).try_map(|word| VerifyLevel::from_str(&word, false))
 }
 
-impl From<&PlanArgs> for Overrides {
-    fn from(args: &PlanArgs) -> Self {
-        with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made)
-    }
-}
-
-impl From<&RunArgs> for Overrides {
-    fn from(args: &RunArgs) -> Self {
-        with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made)
-    }
-}
-
-impl From<&VerifyArgs> for Overrides {
-    fn from(args: &VerifyArgs) -> Self {
-        Overrides { verify: args.level, ..settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger) }
-    }
-}
-
-impl From<&StatusArgs> for Overrides {
-    fn from(args: &StatusArgs) -> Self {
-        at_target(&args.files, args.target.as_ref(), &args.ledger)
-    }
-}
-
-impl From<&ReportArgs> for Overrides {
-    fn from(args: &ReportArgs) -> Self {
-        at_target(&args.files, args.target.as_ref(), &args.ledger)
-    }
-}
-
-impl From<&InitArgs> for Overrides {
-    fn from(args: &InitArgs) -> Self {
-        Overrides {
-            config: args.files.config.clone(),
-            source: args.source.clone(),
-            include: args.include.clone(),
-            exclude: args.exclude.clone(),
-            ..Overrides::default()
-        }
-    }
-}
-
-fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceArgs, ledger: &LedgerArgs) -> Overrides {
-    Overrides {
-        config: files.config.clone(),
-        mapping: tables.mapping.clone(),
-        source: ends.source.clone(),
-        target: ends.target.clone(),
-        include: tables.include.clone(),
-        exclude: tables.exclude.clone(),
-        schema: tables.schema.clone(),
-        jobs: force.jobs,
-        memory: force.memory.clone(),
-        chunk: force.chunk.clone(),
-        ledger_schema: ledger.ledger_schema.clone(),
-        allow_empty: tables.allow_empty,
-        hide_keys: ledger.hide_keys,
-        ..Overrides::default()
-    }
-}
-
-fn with_made(overrides: Overrides, made: &TargetArgs) -> Overrides {
-    Overrides {
-        if_exists: made.if_exists,
-        verify: made.verify,
-        owner: made.owner.clone(),
-        schema_only: made.schema_only,
-        data_only: made.data_only,
-        ..overrides
-    }
-}
-
-fn at_target(files: &FileArgs, target: Option<&AddressText>, ledger: &LedgerArgs) -> Overrides {
-    Overrides {
-        config: files.config.clone(),
-        target: target.cloned(),
-        ledger_schema: ledger.ledger_schema.clone(),
-        hide_keys: ledger.hide_keys,
-        ..Overrides::default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::load::Overrides;
 
     fn read(line: &str) -> Result<Cli, clap::Error> {
         Cli::read(std::iter::once("dbferry").chain(line.split_whitespace()))

@@ -30,10 +30,9 @@ impl std::fmt::Debug for Printer {
 }
 
 impl Printer {
-    /// A printer for this process. Errors are coloured on a terminal, unless `NO_COLOR` is set to anything.
+    /// A printer for this process. Errors are coloured on a terminal, unless `NO_COLOR` is set and not empty.
     pub fn new(quiet: bool, verbose: u8) -> Self {
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Printer { quiet, verbose, color: io::stderr().is_terminal() && !no_color, secrets: Vec::new() }
+        Printer { quiet, verbose, color: io::stderr().is_terminal() && !no_color(), secrets: Vec::new() }
     }
 
     /// From now on, masks the endpoint's password, and the values of its parameters that may be secrets, in all that is printed
@@ -102,8 +101,7 @@ impl Printer {
     pub fn usage(&self, error: &clap::Error) -> u8 {
         let rendered = error.render();
         let out_of_order = error.use_stderr();
-        let colored =
-            if out_of_order { self.color } else { io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
+        let colored = if out_of_order { self.color } else { io::stdout().is_terminal() && !no_color() };
         let text = if colored { rendered.ansi().to_string() } else { rendered.to_string() };
         if out_of_order {
             self.to_stderr(&mask(&text, &self.secrets()));
@@ -187,6 +185,11 @@ fn mask_addresses(text: &str) -> String {
     }
     masked.push_str(rest);
     masked
+}
+
+/// True if a person asked for no colours (<https://no-color.org>).
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// True for parameters of an address whose value is better not shown.

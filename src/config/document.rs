@@ -32,12 +32,14 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads `text` and checks it. `file` is its name for people.
-    pub fn check(file: &str, text: &str, schema: &Value, environment: &Environment<'_>) -> Self {
+    /// Reads `text` and checks it. `file` is its name for people. Values at the JSON pointers of `unused` are neither looked at nor
+    /// kept: a source's password need not be there for a look at the target.
+    pub fn check(file: &str, text: &str, schema: &Value, environment: &Environment<'_>, unused: &[&str]) -> Self {
         let (table, syntax) = DeTable::parse_recoverable(text);
         let mut checker = Checker {
             schema,
             environment,
+            unused,
             faults: Vec::new(),
             lines: BTreeMap::new(),
             secrets: Vec::new(),
@@ -130,6 +132,7 @@ fn words_for(name: &str) -> &'static str {
 struct Checker<'a> {
     schema: &'a Value,
     environment: &'a Environment<'a>,
+    unused: &'a [&'a str],
     text: &'a str,
     /// Parts of the file could not be read, so what seems to be missing may stand there.
     broken: bool,
@@ -188,6 +191,9 @@ impl Checker<'_> {
 
     /// Checks one value. `key` is its last name, `pointer` its JSON pointer.
     fn value(&mut self, node: &Spanned<DeValue<'_>>, schema: &Value, key: &str, pointer: &str) -> Value {
+        if self.unused.contains(&pointer) {
+            return Value::Null;
+        }
         let (value, span) = (node.get_ref(), node.span());
         let keywords = self.keywords_for(schema, value);
         let (name, words) = type_of(value);
@@ -197,6 +203,10 @@ impl Checker<'_> {
             let all: Vec<&str> = expected.iter().map(|name| words_for(name)).collect();
             let hint = match keywords.get("format").and_then(Value::as_str) {
                 Some("byte-size") => "Write a size with its unit, in quotes, such as \"512MiB\"".to_string(),
+                _ if expected == ["array"] && name == "object" => format!("Write `[[{key}]]`, with two brackets on each side"),
+                _ if expected == ["object"] && name == "array" => {
+                    format!("Write `[{key}]`, once and with one bracket on each side")
+                }
                 _ if expected == ["array"] && name == "string" => format!("Write `{key} = [\"…\"]`"),
                 _ => format!("Write {} here", all.join(" or ")),
             };

@@ -381,7 +381,7 @@ mod tests {
             let set =
                 |name: &str| (name == SOURCE_PASSWORD_VARIABLE || name == TARGET_PASSWORD_VARIABLE).then(|| "p@ss".to_string());
             for text in [text.clone(), switched_on(&text)] {
-                let file: ConfigFile = Document::check("c.toml", &text, &config_schema(), &set)
+                let file: ConfigFile = Document::check("c.toml", &text, &config_schema(), &set, &[])
                     .into()
                     .unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
                 let read = file.source.url.unwrap().0;

@@ -119,7 +119,7 @@ impl IfExistsWord {
 /// `Config`: every fault of flags, config file and mapping file as one error (see [`Error::also`]).
 pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<Settings> {
     let mut faults = Vec::new();
-    let read = Read::new(overrides, environment, &mut faults);
+    let read = Read::new(overrides, environment, &[], &mut faults);
     let source = read.source(overrides, environment, &mut faults);
     let target = read.target(overrides, environment, &mut faults);
     let mapping = read.mapping(overrides, environment, &mut faults);
@@ -189,7 +189,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
 /// `Config`, as for [`settings`].
 pub fn source(overrides: &Overrides, environment: &Environment<'_>) -> Result<Endpoint> {
     let mut faults = Vec::new();
-    let read = Read::new(overrides, environment, &mut faults);
+    let read = Read::new(overrides, environment, &["/target/url"], &mut faults);
     let source = read.source(overrides, environment, &mut faults);
     all_or(faults, source)
 }
@@ -200,7 +200,7 @@ pub fn source(overrides: &Overrides, environment: &Environment<'_>) -> Result<En
 /// `Config`, as for [`settings`].
 pub fn target(overrides: &Overrides, environment: &Environment<'_>) -> Result<(Endpoint, String)> {
     let mut faults = Vec::new();
-    let read = Read::new(overrides, environment, &mut faults);
+    let read = Read::new(overrides, environment, &["/source/url"], &mut faults);
     let target = read.target(overrides, environment, &mut faults);
     let ledger_schema = read.ledger_schema(overrides);
     all_or(faults, target.map(|target| (target, ledger_schema)))
@@ -267,11 +267,15 @@ struct Read {
 }
 
 impl Read {
-    fn new(overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Self {
+    /// `unused` are the JSON pointers of what the command has no use for. Addresses that are given as arguments are added.
+    fn new(overrides: &Overrides, environment: &Environment<'_>, unused: &[&str], faults: &mut Vec<Error>) -> Self {
         let nothing = |faulty| Read { file: ConfigFile::default(), faulty, mapping: None };
         let Some(path) = &overrides.config else { return nothing(false) };
         let Some(text) = read_text(path, "config file", faults) else { return nothing(true) };
-        let checked = Document::check(&path.display().to_string(), &text, &schema::config_schema(), environment);
+        let typed = [("/source/url", &overrides.source), ("/target/url", &overrides.target)];
+        let typed = typed.into_iter().filter(|(_, address)| address.is_some()).map(|(pointer, _)| pointer);
+        let unused: Vec<&str> = unused.iter().copied().chain(typed).collect();
+        let checked = Document::check(&path.display().to_string(), &text, &schema::config_schema(), environment, &unused);
         let folder = path.parent().unwrap_or(Path::new(""));
         let mapping = checked.text_at("/run/mapping").map(|mapping| folder.join(mapping));
         match checked.into() {
@@ -331,7 +335,7 @@ fn read_mapping(path: &Path, environment: &Environment<'_>, faults: &mut Vec<Err
 }
 
 fn check_mapping(file: &str, text: &str, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Mapping {
-    let checked = Document::check(file, text, &schema::mapping_schema(), environment);
+    let checked = Document::check(file, text, &schema::mapping_schema(), environment, &[]);
     let line = |list: &str, index: usize| checked.line_at(&format!("/{list}/{index}")).unwrap_or_default();
     let lines = |list: &str| (0..).map(|index| line(list, index)).take_while(|line| *line > 0).collect::<Vec<u32>>();
     let (type_lines, table_lines) = (lines("type"), lines("table"));

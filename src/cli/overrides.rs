@@ -1,0 +1,89 @@
+//! From the command line's arguments to what they override in the config file.
+
+use crate::cli::args::{
+    EndArgs, FileArgs, ForceArgs, InitArgs, LedgerArgs, PlanArgs, ReportArgs, RunArgs, StatusArgs, TableArgs, TargetArgs,
+    VerifyArgs,
+};
+use crate::config::load::{AddressText, Overrides};
+
+impl From<&PlanArgs> for Overrides {
+    fn from(args: &PlanArgs) -> Self {
+        with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made)
+    }
+}
+
+impl From<&RunArgs> for Overrides {
+    fn from(args: &RunArgs) -> Self {
+        with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made)
+    }
+}
+
+impl From<&VerifyArgs> for Overrides {
+    fn from(args: &VerifyArgs) -> Self {
+        Overrides { verify: args.level, ..settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger) }
+    }
+}
+
+impl From<&StatusArgs> for Overrides {
+    fn from(args: &StatusArgs) -> Self {
+        at_target(&args.files, args.target.as_ref(), &args.ledger)
+    }
+}
+
+impl From<&ReportArgs> for Overrides {
+    fn from(args: &ReportArgs) -> Self {
+        at_target(&args.files, args.target.as_ref(), &args.ledger)
+    }
+}
+
+impl From<&InitArgs> for Overrides {
+    fn from(args: &InitArgs) -> Self {
+        Overrides {
+            config: args.files.config.clone(),
+            source: args.source.clone(),
+            include: args.include.clone(),
+            exclude: args.exclude.clone(),
+            ..Overrides::default()
+        }
+    }
+}
+
+fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceArgs, ledger: &LedgerArgs) -> Overrides {
+    Overrides {
+        config: files.config.clone(),
+        mapping: tables.mapping.clone(),
+        source: ends.source.clone(),
+        target: ends.target.clone(),
+        include: tables.include.clone(),
+        exclude: tables.exclude.clone(),
+        schema: tables.schema.clone(),
+        jobs: force.jobs,
+        memory: force.memory.clone(),
+        chunk: force.chunk.clone(),
+        ledger_schema: ledger.ledger_schema.clone(),
+        allow_empty: tables.allow_empty,
+        hide_keys: ledger.hide_keys,
+        ..Overrides::default()
+    }
+}
+
+fn with_made(overrides: Overrides, made: &TargetArgs) -> Overrides {
+    Overrides {
+        if_exists: made.if_exists,
+        verify: made.verify,
+        owner: made.owner.clone(),
+        schema_only: made.schema_only,
+        data_only: made.data_only,
+        ..overrides
+    }
+}
+
+fn at_target(files: &FileArgs, target: Option<&AddressText>, ledger: &LedgerArgs) -> Overrides {
+    Overrides {
+        config: files.config.clone(),
+        target: target.cloned(),
+        ledger_schema: ledger.ledger_schema.clone(),
+        hide_keys: ledger.hide_keys,
+        ..Overrides::default()
+    }
+}
