@@ -1,10 +1,20 @@
 //! Events of a run, made into bars, plain lines, JSON lines, or silence. Everything goes to stderr.
 //!
 //! The work calls [`Progress::emit`] and knows nothing of how it looks. Events are per batch, never per row.
+//! [`start`] opens a view: `tally` adds events up, `screen` is the thread that shows them by one of `bars`, `plain` and `json`.
 
+use std::io;
 use std::sync::Arc;
 
 use serde::Serialize;
+
+mod bars;
+mod json;
+mod plain;
+mod screen;
+mod tally;
+
+pub use screen::{ProgressMode, start};
 
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,6 +54,8 @@ pub enum Event {
         chunks: usize,
     },
     /// Rows have gone to the target (in phase `copy`), or have been read again (in phase `verify`).
+    ///
+    /// Chunks that an earlier run has carried may be reported as one such event, so that a resumed run begins where it stands.
     Rows {
         /// The table.
         table: String,
@@ -107,6 +119,19 @@ pub enum Phase {
 pub trait Observer: Send + Sync {
     /// Takes one event.
     fn event(&self, event: &Event);
+
+    /// Prints whole lines, each with its line feed, among what is drawn. May be called from anywhere; the lines may come a moment later.
+    fn print(&self, lines: &str) {
+        print_now(lines);
+    }
+
+    /// Shows what is still to be shown, and gives stderr back. Later lines are printed at once, later events are dropped.
+    fn close(&self) {}
+}
+
+fn print_now(lines: &str) {
+    // Who closed stderr does not want to read it; that is no reason for a run to fail.
+    let _ = io::Write::write_all(&mut io::stderr(), lines.as_bytes());
 }
 
 /// The way to report events; cheap to clone.
@@ -131,5 +156,34 @@ impl Progress {
     /// Reports an event.
     pub fn emit(&self, event: Event) {
         self.0.event(&event);
+    }
+
+    /// Prints whole lines to stderr without tearing the bars; see [`Observer::print`].
+    pub fn print(&self, lines: &str) {
+        self.0.print(lines);
+    }
+
+    /// Ends the view: call it before anything else is written to stderr. Safe to repeat; [`Event::Finished`] does it too.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    /// A writer for log lines: `tracing_subscriber::fmt().with_writer(move || progress.log_writer())`.
+    pub fn log_writer(&self) -> LogWriter {
+        LogWriter(self.clone())
+    }
+}
+
+/// Writes log lines among what is drawn. Each `write` must hold whole lines, as those of `tracing_subscriber::fmt` do.
+pub struct LogWriter(Progress);
+
+impl io::Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.print(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
