@@ -173,6 +173,14 @@ impl Error {
         self.0.hint.as_deref().or_else(|| crate::advice::advice(self.0.kind).hint)
     }
 
+    /// The error as one text, with its hint on a line of its own.
+    pub fn with_hint(&self) -> String {
+        match self.hint_text() {
+            Some(hint) => format!("{self}\nhint: {hint}"),
+            None => self.to_string(),
+        }
+    }
+
     /// The other errors that were found in the same go.
     pub fn also(&self) -> &[Error] {
         &self.0.also

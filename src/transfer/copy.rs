@@ -226,8 +226,7 @@ impl Worker {
             }
             Err(error) => {
                 let first = account.errors.is_empty();
-                let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-                account.errors.push(format!("{error}{hint}"));
+                account.errors.push(error.with_hint());
                 if first {
                     self.progress
                         .emit(Event::TableFinished { table: unit.read.table.to_string(), error: Some(error.to_string()) });

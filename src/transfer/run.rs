@@ -340,8 +340,16 @@ impl Runner<'_> {
         statements.sort_by_key(|ddl| std::cmp::Reverse(size(ddl)));
         let finish: Vec<Ddl> = self.plan.statements(DdlPhase::Finish).filter(|ddl| wanted(ddl)).cloned().collect();
         self.phase(Phase::Index, statements.len() + finish.len());
-        self.side_by_side(statements, errors).await?;
-        self.side_by_side(finish, errors).await
+        self.side_by_side(statements.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
+        // Those about one table run in their order: the owner changes last, when nothing is left to be done as its maker.
+        let mut by_table: Vec<Vec<Ddl>> = Vec::new();
+        for statement in finish {
+            match by_table.last_mut().filter(|group| group.last().is_some_and(|last| last.table == statement.table)) {
+                Some(group) => group.push(statement),
+                None => by_table.push(vec![statement]),
+            }
+        }
+        self.side_by_side(by_table, errors).await
     }
 
     async fn constrain(&self, accounts: &Accounts, errors: &mut Faults) -> Result<()> {
@@ -350,37 +358,31 @@ impl Runner<'_> {
         let (keys, validate, analyze) = (of(DdlPhase::ForeignKeys), of(DdlPhase::Validate), of(DdlPhase::Analyze));
         self.phase(Phase::Constrain, keys.len() + validate.len() + analyze.len());
         // One after the other: adding a foreign key locks child and parent, and two of them side by side can deadlock.
-        for key in keys {
-            self.step(&key, errors).await?;
-        }
-        self.side_by_side(validate, errors).await?;
-        self.side_by_side(analyze, errors).await
+        self.side_by_side(vec![keys], errors).await?;
+        self.side_by_side(validate.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
+        self.side_by_side(analyze.into_iter().map(|statement| vec![statement]).collect(), errors).await
     }
 
-    async fn step(&self, statement: &Ddl, errors: &mut Faults) -> Result<()> {
-        self.side_by_side(vec![statement.clone()], errors).await
-    }
-
-    /// Runs statements whose failure is the table's, and not the run's.
-    async fn side_by_side(&self, statements: Vec<Ddl>, errors: &mut Faults) -> Result<()> {
+    /// Runs groups of statements whose failure is the table's, and not the run's: groups side by side, each in its order.
+    async fn side_by_side(&self, groups: Vec<Vec<Ddl>>, errors: &mut Faults) -> Result<()> {
         let failed: Arc<Mutex<Faults>> = Arc::default();
         let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
         let collected = Arc::clone(&failed);
-        pool::each(self.job.settings.effective_jobs(), statements, move |statement| {
+        pool::each(self.job.settings.effective_jobs(), groups, move |group| {
             let (sink, stop, progress, failed) = (Arc::clone(&sink), stop.clone(), progress.clone(), Arc::clone(&collected));
             async move {
-                progress.emit(Event::StepStarted { step: statement.object.clone() });
-                let result = stop.unless_stopped(sink.apply(&statement)).await.map_err(|error| about(error, &statement));
-                let error = result.as_ref().err().map(ToString::to_string);
-                progress.emit(Event::StepFinished { step: statement.object.clone(), error: error.clone() });
-                match result {
-                    Err(error) if stops_the_run(&error) => return Err(error),
-                    Err(error) => {
-                        let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-                        let text = format!("{error}{hint}");
-                        failed.lock().unwrap_or_else(PoisonError::into_inner).push((statement.table.clone(), text));
+                for statement in group {
+                    progress.emit(Event::StepStarted { step: statement.object.clone() });
+                    let result = stop.unless_stopped(sink.apply(&statement)).await.map_err(|error| about(error, &statement));
+                    let error = result.as_ref().err().map(ToString::to_string);
+                    progress.emit(Event::StepFinished { step: statement.object.clone(), error });
+                    match result {
+                        Err(error) if stops_the_run(&error) => return Err(error),
+                        Err(error) => {
+                            failed.lock().unwrap_or_else(PoisonError::into_inner).push((statement.table.clone(), error.with_hint()));
+                        }
+                        Ok(()) => {}
                     }
-                    Ok(()) => {}
                 }
                 Ok(())
             }
