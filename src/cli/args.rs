@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::VerifyLevel;
 use crate::config::load::{AddressText, IfExistsWord};
+use crate::progress::ProgressMode;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -89,22 +90,6 @@ pub struct OutputArgs {
     /// Say more; twice for every statement. RUST_LOG chooses in detail.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-}
-
-/// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum ProgressMode {
-    /// Bars on a terminal, plain lines elsewhere.
-    #[default]
-    Auto,
-    /// One bar per table and one for all.
-    Bars,
-    /// A line every few seconds.
-    Plain,
-    /// One JSON object per line.
-    Json,
-    /// Nothing.
-    None,
 }
 
 /// How a plan or a report is printed.

@@ -29,10 +29,7 @@ pub async fn demo(args: &DemoArgs, output: &OutputArgs, printer: &Printer) -> Re
         .await
         .map_err(|panic| Error::internal("the sample could not be made").with_source(panic))??;
     let endpoint = |engine, path: &std::path::Path| Endpoint::parse(&format!("{engine}://{}", path.display()));
-    let settings = Settings::new(
-        endpoint(EngineKind::Sqlite.name(), &shop)?,
-        endpoint(EngineKind::Parquet.name(), &folder)?,
-    );
+    let settings = Settings::new(endpoint(EngineKind::Sqlite.name(), &shop)?, endpoint(EngineKind::Parquet.name(), &folder)?);
     let code = run::carry(settings, None, false, None, output, printer).await?;
     printer.note(&format!("the sample is {}, its Parquet files are in {}", shop.display(), folder.display()));
     printer.note(&format!("the same by hand: dbferry run sqlite://{} parquet://OTHER_FOLDER", shop.display()));

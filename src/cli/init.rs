@@ -19,8 +19,11 @@ pub async fn init(args: &InitArgs, printer: &mut Printer) -> Result<u8> {
     let source = load::source(&Overrides::from(args), &process_environment)?;
     printer.keep_secret(&source);
     let filter = TableFilter::new(&args.include, &args.exclude)?;
-    let options =
-        SessionOptions { application_name: format!("dbferry/{}", RunId::generate()), jobs: 1, ledger_schema: DEFAULT_LEDGER_SCHEMA.into() };
+    let options = SessionOptions {
+        application_name: format!("dbferry/{}", RunId::generate()),
+        jobs: 1,
+        ledger_schema: DEFAULT_LEDGER_SCHEMA.into(),
+    };
     let catalog = registry::engine(source.engine).open_source(&source, &options).await?.catalog(&filter).await?;
     std::fs::create_dir_all(&args.dir).map_err(|error| Error::from(error).file(args.dir.display()))?;
     let (config, mapping) = (args.dir.join("dbferry.toml"), args.dir.join("mapping.toml"));
@@ -39,6 +42,7 @@ pub async fn init(args: &InitArgs, printer: &mut Printer) -> Result<u8> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| Error::from(error).file(path.display()))?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| Error::from(error).file(path.display()))?;
     file.write_all(text.as_bytes()).map_err(|error| Error::from(error).file(path.display()))
 }

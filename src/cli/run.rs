@@ -82,7 +82,8 @@ fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
         bad("this is no plan").with_source(error).hint("Make one with `dbferry plan SOURCE TARGET --out FILE`")
     })?;
     if plan.format != FORMAT {
-        return Err(bad(&format!("the plan has form {}, this version knows {FORMAT}", plan.format)).hint("Make it again with `dbferry plan`"));
+        return Err(bad(&format!("the plan has form {}, this version knows {FORMAT}", plan.format))
+            .hint("Make it again with `dbferry plan`"));
     }
     let choices = plan.choices.clone();
     settings.schema = choices.schema;

@@ -38,14 +38,15 @@ pub async fn open_sink(target: &Endpoint, options: &SessionOptions) -> Result<Ar
 
 /// Starts showing progress, and sends the log where it does not break the bars.
 pub fn watch(output: &OutputArgs, printer: &Printer) -> Progress {
-    let progress = if printer.is_quiet() { Progress::silent() } else { progress::start(output.progress.into()) };
+    let progress = if printer.is_quiet() { Progress::silent() } else { progress::start(output.progress) };
     let level = match printer.verbosity() {
         0 => "warn",
         1 => "dbferry=info,warn",
         _ => "dbferry=debug,sqlx=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(progress.log_writer()).with_ansi(false);
+    let shown = progress.clone();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || shown.log_writer()).with_ansi(false);
     // Only the first one of a process can be set; a second command in the same process keeps it.
     if log.try_init().is_err() {
         tracing::debug!("the log is set up already");
@@ -80,7 +81,7 @@ pub fn hear_signals(progress: &Progress) -> Stop {
                 progress.close();
                 std::process::exit(i32::from(code(reason)));
             }
-            progress.print("stopping: chunks under way are taken back; once more to leave at once");
+            progress.print("stopping: chunks under way are taken back; once more to leave at once\n");
             stopper.stop(reason);
         }
     });

@@ -48,7 +48,8 @@ pub async fn status(args: &StatusArgs, printer: &mut Printer) -> Result<u8> {
         printer.data(&line)?;
     }
     if runs.first().is_some_and(|run| run.state != RunState::Done) {
-        printer.note("hint: `dbferry run` with the same source, target and choices and `--resume` goes on with an unfinished run");
+        printer
+            .note("hint: `dbferry run` with the same source, target and choices and `--resume` goes on with an unfinished run");
     }
     Ok(super::DONE)
 }
@@ -65,7 +66,8 @@ pub async fn report(args: &ReportArgs, printer: &mut Printer) -> Result<u8> {
                 .hint("`dbferry status` lists them; the first digits of a run are enough"));
         }
         many => {
-            return Err(Error::new(ErrorKind::Config, format!("{} runs begin with `{}`", many.len(), args.run)).hint("Give more of its digits"));
+            return Err(Error::new(ErrorKind::Config, format!("{} runs begin with `{}`", many.len(), args.run))
+                .hint("Give more of its digits"));
         }
     };
     let Some(stored) = run.report.clone() else {
@@ -74,7 +76,8 @@ pub async fn report(args: &ReportArgs, printer: &mut Printer) -> Result<u8> {
     };
     match args.format {
         ReportFormat::Json => {
-            let pretty = serde_json::to_string_pretty(&stored).map_err(|error| Error::internal("a report is not JSON").with_source(error))?;
+            let pretty = serde_json::to_string_pretty(&stored)
+                .map_err(|error| Error::internal("a report is not JSON").with_source(error))?;
             printer.data(&pretty)?;
         }
         ReportFormat::Text => printer.data(&text::render(&json::from_value(stored)?, text::TextOptions::default()))?,

@@ -153,7 +153,13 @@ fn statements(
     ddl
 }
 
-fn clear(standing: &[(&MappedTable, &Table)], how: Clear, dialect: &dyn Dialect, ddl: &mut Vec<Ddl>, problems: &mut Vec<Problem>) {
+fn clear(
+    standing: &[(&MappedTable, &Table)],
+    how: Clear,
+    dialect: &dyn Dialect,
+    ddl: &mut Vec<Ddl>,
+    problems: &mut Vec<Problem>,
+) {
     let targets: Vec<&Table> = standing.iter().map(|(table, _)| &table.target).collect();
     match dialect.clear(&targets, how) {
         Some(statements) => ddl.extend(statements),

@@ -379,7 +379,10 @@ impl Runner<'_> {
                     match result {
                         Err(error) if stops_the_run(&error) => return Err(error),
                         Err(error) => {
-                            failed.lock().unwrap_or_else(PoisonError::into_inner).push((statement.table.clone(), error.with_hint()));
+                            failed
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .push((statement.table.clone(), error.with_hint()));
                         }
                         Ok(()) => {}
                     }

@@ -20,9 +20,9 @@ pub fn clear(tables: &[&Table], how: Clear) -> Vec<Ddl> {
                 let columns = table.columns.iter().filter(|column| labelled(&column.native) == Some(Labelled::Enum));
                 columns.map(|column| enum_type_name(&table.name, &column.name))
             });
-            all.extend(types.map(|name| {
-                statement(format!("drop type {name}"), format!("DROP TYPE IF EXISTS {}", quote_table(&name)))
-            }));
+            all.extend(
+                types.map(|name| statement(format!("drop type {name}"), format!("DROP TYPE IF EXISTS {}", quote_table(&name)))),
+            );
             all
         }
     }
