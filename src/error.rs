@@ -153,6 +153,16 @@ impl Error {
         self
     }
 
+    /// Masks the row's key, here and in all errors of the same go, if `hide` is set (`--hide-keys`).
+    #[must_use]
+    pub fn hide_keys(mut self, hide: bool) -> Self {
+        if hide {
+            self.0.place.key = self.0.place.key.take().map(|_| "(key hidden)".into());
+            self.0.also = std::mem::take(&mut self.0.also).into_iter().map(|error| error.hide_keys(true)).collect();
+        }
+        self
+    }
+
     /// The kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -1,5 +1,6 @@
 //! `dbferry verify`: both sides compared again, later and independently.
 
+use crate::config::VerifyLevel;
 use crate::config::environment::process_environment;
 use crate::config::load::{self, Overrides};
 use crate::error::Result;
@@ -12,7 +13,11 @@ use super::{run, session};
 
 /// Compares, and prints the report.
 pub async fn verify(args: &VerifyArgs, output: &OutputArgs, printer: &mut Printer) -> Result<u8> {
-    let settings = load::settings(&Overrides::from(args), &process_environment)?;
+    let mut settings = load::settings(&Overrides::from(args), &process_environment)?;
+    if settings.verify == VerifyLevel::None {
+        // The file's level is that of a run; who asks for a verification wants one.
+        settings.verify = VerifyLevel::default();
+    }
     printer.keep_secret(&settings.source);
     printer.keep_secret(&settings.target);
     if let Some(path) = &args.report {

@@ -59,6 +59,8 @@ pub struct Copy<'a> {
     pub jobs: usize,
     /// Upper bound of a batch, in bytes.
     pub batch_bytes: usize,
+    /// Mask keys in errors.
+    pub hide_keys: bool,
     /// Hears of progress.
     pub progress: Progress,
     /// May end it.
@@ -138,6 +140,7 @@ impl Copy<'_> {
             progress: self.progress.clone(),
             stop: self.stop.clone(),
             stop_on_error: self.plan.choices.on_table_error == OnTableError::Stop,
+            hide_keys: self.hide_keys,
         });
         pool::each(self.jobs, units, move |(place, unit)| {
             let worker = Arc::clone(&worker);
@@ -153,6 +156,7 @@ struct Worker {
     progress: Progress,
     stop: Stop,
     stop_on_error: bool,
+    hide_keys: bool,
 }
 
 impl Worker {
@@ -167,7 +171,7 @@ impl Worker {
                 self.end(place, &unit, Ok(receipt));
                 return Ok(());
             }
-            Err(error) => error,
+            Err(error) => error.hide_keys(self.hide_keys),
         };
         if self.stop_on_error || stops_the_run(&error) {
             return Err(error);

@@ -241,6 +241,7 @@ impl Runner<'_> {
             jobs,
             level: if self.plan.choices.scope == Scope::SchemaOnly { VerifyLevel::None } else { self.plan.choices.verify },
             batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            hide_keys: self.job.settings.hide_keys,
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
         }
@@ -309,6 +310,7 @@ impl Runner<'_> {
             sink: Arc::clone(&self.job.sink),
             jobs,
             batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            hide_keys: self.job.settings.hide_keys,
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
         }

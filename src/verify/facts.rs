@@ -41,6 +41,8 @@ pub struct Asking {
     pub level: VerifyLevel,
     /// Upper bound of a batch, in bytes.
     pub batch_bytes: usize,
+    /// Mask keys in errors.
+    pub hide_keys: bool,
     /// Hears of progress.
     pub progress: Progress,
     /// May end it.
@@ -223,7 +225,7 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
             match asking.stop.unless_stopped(ask).await {
                 Ok(piece) => lock(&all)[place].digest.get_or_insert_default().merge(piece),
                 Err(error) if asking.stop.reason().is_some() => return Err(error),
-                Err(error) => note(&all, place, &error.table(table.source())),
+                Err(error) => note(&all, place, &error.table(table.source()).hide_keys(asking.hide_keys)),
             }
             Ok(())
         }

@@ -50,6 +50,7 @@ pub async fn verify(
         jobs,
         level: settings.verify,
         batch_bytes: batch_bytes(settings.memory_bytes, jobs),
+        hide_keys: settings.hide_keys,
         progress: progress.clone(),
         stop: stop.clone(),
     };
