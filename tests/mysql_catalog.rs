@@ -428,7 +428,7 @@ async fn objects_of_mariadb_alone_are_read_or_listed() {
              CREATE TABLE versioned (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING;
              INSERT INTO versioned VALUES (1, 1), (2, 2);
              UPDATE versioned SET v = 9;
-             CREATE TABLE explicit (x INT, s TIMESTAMP(6) GENERATED ALWAYS AS ROW START, e TIMESTAMP(6) GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING;
+             CREATE TABLE explicit (x INT UNIQUE, s TIMESTAMP(6) GENERATED ALWAYS AS ROW START, e TIMESTAMP(6) GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING;
              CREATE TABLE booked (a INT, s DATE, e DATE, PERIOD FOR p (s, e), UNIQUE (a, p WITHOUT OVERLAPS));
              CREATE TABLE types (u UUID DEFAULT uuid(), u2 UUID DEFAULT '01234567-89ab-cdef-8123-456789abcdef', i6 INET6 DEFAULT '::1', i4 INET4, c VARCHAR(10) COMPRESSED, b BLOB DEFAULT 'xyz', t TEXT DEFAULT 'x', d DATE DEFAULT curdate(), n VARCHAR(40) DEFAULT current_timestamp());
              CREATE TABLE aria (id INT) ENGINE = Aria;",
@@ -441,6 +441,7 @@ async fn objects_of_mariadb_alone_are_read_or_listed() {
     assert!(history.why.ends_with(", 2 of them"), "{}", history.why);
     let explicit = table(&catalog, "explicit");
     assert_eq!(column(explicit, "s").generated.as_ref().map(|generated| generated.expression.as_str()), Some("ROW START"));
+    assert_eq!(index(explicit, "x").plain_columns(), Some(vec!["x"]), "the server adds the end of the row");
     assert_eq!(problem(&catalog, "period", "booked").ddl.as_deref(), Some("PERIOD FOR `p` (`s`, `e`)"));
     let types = table(&catalog, "types");
     assert_eq!(column(types, "u").logical, Some(L::Uuid));
@@ -560,5 +561,106 @@ async fn five_hundred_tables_take_about_a_second() {
     assert_eq!(catalog.tables.len(), 500);
     // Far above what it takes, since other tests run at the same time.
     assert!(start.elapsed().as_secs() < 15, "{:?}", start.elapsed());
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn objects_of_mysql_alone_are_read_or_listed() {
+    let database = MySqlDatabase::create("CREATE TABLE t (id INT);").await;
+    let server = server(&database).await;
+    if server.flavour != "MySQL" || server.version_number < (9, 0, 0) {
+        return database.drop().await;
+    }
+    database
+        .run(
+            "SET SESSION sql_generate_invisible_primary_key = ON;
+             CREATE TABLE gipk (a INT);
+             SET SESSION sql_generate_invisible_primary_key = OFF;
+             CREATE TABLE m (p POINT SRID 4326 NOT NULL, p0 POINT SRID 0, v VECTOR(3), v0 VECTOR, j JSON DEFAULT (json_object('é', 1)), b VARBINARY(9) DEFAULT (x'00ff'),
+                 SPATIAL KEY sp (p), KEY mv ((CAST(j->'$.é' AS UNSIGNED ARRAY))), UNIQUE KEY `fé` ((concat(b, 'x'))));",
+        )
+        .await;
+    let catalog = read(&database, &TableFilter::all()).await;
+    let gipk = table(&catalog, "gipk");
+    assert_eq!(gipk.key_columns(), ["my_row_id"]);
+    assert!(column(gipk, "my_row_id").invisible && column(gipk, "my_row_id").identity);
+    let m = table(&catalog, "m");
+    let point = |srid| Some(L::Geometry { srid: Some(srid), shape: Some("POINT".into()) });
+    assert_eq!((column(m, "p").logical.clone(), column(m, "p0").logical.clone()), (point(4326), point(0)));
+    assert_eq!(column(m, "v").logical, Some(L::Vector { dimensions: 3 }));
+    assert_eq!(column(m, "v0").logical, Some(L::Vector { dimensions: 2048 }));
+    assert_eq!(column(m, "j").default, Some(D::Expression("json_object(_utf8mb4'é',1)".into())));
+    assert_eq!(column(m, "b").default, Some(D::Expression("0x00ff".into())));
+    assert_eq!(index(m, "mv").parts[0].expression.as_deref(), Some("cast(json_extract(`j`,_utf8mb4'$.é') as unsigned array)"));
+    assert!(index(m, "fé").unique);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_user_with_few_rights_is_told_what_may_be_missing() {
+    let database = MySqlDatabase::create(
+        "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY);
+         CREATE VIEW v AS SELECT id FROM t;
+         CREATE PROCEDURE p() SELECT 1;
+         CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.id = 1;",
+    )
+    .await;
+    let user = format!("u_{}", database.name);
+    database
+        .run(&format!(
+            "CREATE USER `{user}` IDENTIFIED BY 'Few-rights-1';
+             GRANT SELECT, EXECUTE ON `{}`.* TO `{user}`;",
+            database.name
+        ))
+        .await;
+    let (_, host) = database.url.split_once('@').expect("a login");
+    let few = MySqlDatabase { url: format!("mysql://{user}:Few-rights-1@{host}"), name: database.name.clone() };
+    let catalog = read(&few, &TableFilter::all()).await;
+    assert_eq!(table(&catalog, "t").next_identity, Some(1));
+    for object in ["view", "procedure"] {
+        let problem = problem(&catalog, object, &object[..1]);
+        assert_eq!(problem.ddl, None);
+        assert!(problem.why.contains("could not be read"), "{}", problem.why);
+    }
+    let notes: Vec<_> = catalog.problems.iter().filter(|problem| problem.severity == Severity::Note).collect();
+    assert_eq!(notes.iter().map(|note| note.object.as_str()).collect::<Vec<_>>(), ["triggers", "events"]);
+    database.run(&format!("DROP USER `{user}`;")).await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_table_that_the_server_cannot_open_is_refused_and_the_others_are_read() {
+    let database = MySqlDatabase::create(
+        "CREATE TABLE a (id INT) ENGINE = MyISAM;
+         CREATE TABLE good (id INT);
+         CREATE TABLE merged (id INT) ENGINE = MERGE UNION = (a);
+         DROP TABLE a;",
+    )
+    .await;
+    let catalog = read(&database, &TableFilter::all()).await;
+    let carried: Vec<_> = catalog.tables.iter().map(|table| table.name.name.as_str()).collect();
+    if is_mariadb(&catalog) {
+        assert_eq!(carried, ["good"]);
+        let merged = problem(&catalog, "table", "merged");
+        assert_eq!(merged.severity, Severity::Refused);
+        assert!(merged.why.len() > "The server cannot open it: ".len(), "{}", merged.why);
+    } else {
+        // MySQL says nothing until the table is read.
+        assert_eq!(carried, ["good", "merged"]);
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn labels_made_without_backslash_escapes_are_read() {
+    let database = MySqlDatabase::create(
+        "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES';
+         CREATE TABLE l (e ENUM('a\\b', 'n\\n') DEFAULT 'a\\b', v VARCHAR(9) DEFAULT 'x\\y', g VARCHAR(9) AS (concat(v, '\\')));",
+    )
+    .await;
+    let catalog = read(&database, &TableFilter::all()).await;
+    let l = table(&catalog, "l");
+    assert_eq!(column(l, "e").native.labels, ["a\\b", "n\\n"]);
+    assert_eq!((column(l, "e").default.clone(), column(l, "v").default.clone()), (text("a\\b"), text("x\\y")));
     database.drop().await;
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::expressions;
 use super::query::{Row, Session};
 use crate::error::Result;
-use crate::model::catalog::{Index, IndexMethod, IndexPart, Problem, Severity, Table};
+use crate::model::catalog::{Column, Index, IndexMethod, IndexPart, Problem, Severity, Table};
 
 /// Adds the indexes to `tables`, sorted by name.
 pub(super) async fn read(
@@ -55,8 +55,20 @@ pub(super) async fn read(
     for table in tables.values_mut() {
         // The server sorts without regard to case, in a collation of its own.
         table.indexes.sort_by(|a, b| a.name.cmp(&b.name));
+        drop_row_end(table);
     }
     Ok(())
+}
+
+/// Takes the end of the row out of the unique keys of a system-versioned table, where MariaDB adds it when the column is named.
+///
+/// Only current rows are carried, and they all have the same end. A foreign key to the table needs the key without it.
+fn drop_row_end(table: &mut Table) {
+    let is_end = |column: &&Column| column.generated.as_ref().is_some_and(|by| by.expression.eq_ignore_ascii_case("row end"));
+    let Some(end) = table.columns.iter().find(is_end).map(|column| column.name.clone()) else { return };
+    for index in table.primary_key.iter_mut().chain(&mut table.indexes).filter(|index| index.unique && index.parts.len() > 1) {
+        index.parts.retain(|part| part.column.as_ref() != Some(&end));
+    }
 }
 
 fn part(session: &Session<'_>, row: &Row, method: IndexMethod) -> Result<IndexPart> {

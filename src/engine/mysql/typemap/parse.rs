@@ -9,7 +9,7 @@ struct Arguments {
     labels: Vec<String>,
 }
 
-/// The parts of a type. Never fails on names that it does not know: [`super::MySqlDialect::to_logical`] decides those.
+/// The parts of a type. Never fails on names that it does not know: `MySqlDialect::to_logical` decides those.
 ///
 /// `None` for text that is no type at all: no name, an open parenthesis or quote, arguments that are neither numbers nor quoted.
 pub fn native_type(text: &str) -> Option<NativeType> {
