@@ -150,6 +150,9 @@ async fn every_type_arrives_with_its_spelling_and_its_default() {
         ("bigint", "bigint", "-9223372036854775808", "bigint", "-9223372036854775808"),
         ("real", "real", "-1.5", "real", "-1.5"),
         ("double", "float8", "1e-300", "double precision", "1e-300"),
+        ("negative zero", "float8", "-0", "double precision", "-0"),
+        ("denormal", "float8", "5e-324", "double precision", "5e-324"),
+        ("small", "real", "1e-45", "real", "1e-45"),
         ("numeric", "decimal(65,30)", "-0.000000000000000000000000000001", "numeric(65,30)", "-0.000000000000000000000000000001"),
         ("unbounded", "numeric", "12345678901234567890.5", "numeric", "12345678901234567890.5"),
         ("boolean", "bool", "1", "boolean", "true"),
@@ -553,7 +556,8 @@ async fn whatever_holds_a_name_counts_as_existing_and_domains_are_resolved() {
     )
     .await;
     let mut connection = session(&database).await;
-    let names = ["parts", "v", "gone", "q", "t"].map(|name| ObjectName::new("public", name));
+    let names = ["parts", "v", "gone", "q"].map(|name| ObjectName::new("public", name));
+    let names = [&names[..], &[ObjectName::new("", "t")]].concat();
     let found = existing(&mut connection, &names).await.unwrap();
     let kinds: Vec<_> = found.iter().map(|table| (table.name.name.as_str(), table.storage.as_str())).collect();
     assert_eq!(kinds, [("parts", "p"), ("v", "v"), ("q", "S"), ("t", "r")]);
