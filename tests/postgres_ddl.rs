@@ -150,6 +150,9 @@ async fn every_type_arrives_with_its_spelling_and_its_default() {
         ("bigint", "bigint", "-9223372036854775808", "bigint", "-9223372036854775808"),
         ("real", "real", "-1.5", "real", "-1.5"),
         ("double", "float8", "1e-300", "double precision", "1e-300"),
+        ("negative zero", "float8", "-0", "double precision", "-0"),
+        ("denormal", "float8", "5e-324", "double precision", "5e-324"),
+        ("small", "real", "1e-45", "real", "1e-45"),
         ("numeric", "decimal(65,30)", "-0.000000000000000000000000000001", "numeric(65,30)", "-0.000000000000000000000000000001"),
         ("unbounded", "numeric", "12345678901234567890.5", "numeric", "12345678901234567890.5"),
         ("boolean", "bool", "1", "boolean", "true"),
@@ -553,7 +556,8 @@ async fn whatever_holds_a_name_counts_as_existing_and_domains_are_resolved() {
     )
     .await;
     let mut connection = session(&database).await;
-    let names = ["parts", "v", "gone", "q", "t"].map(|name| ObjectName::new("public", name));
+    let names = ["parts", "v", "gone", "q"].map(|name| ObjectName::new("public", name));
+    let names = [&names[..], &[ObjectName::new("", "t")]].concat();
     let found = existing(&mut connection, &names).await.unwrap();
     let kinds: Vec<_> = found.iter().map(|table| (table.name.name.as_str(), table.storage.as_str())).collect();
     assert_eq!(kinds, [("parts", "p"), ("v", "v"), ("q", "S"), ("t", "r")]);
@@ -674,6 +678,88 @@ async fn any_text_survives_as_a_constant_and_any_name_as_a_name() {
             assert_eq!(row.column(0).name(), name);
         }
     }
+    drop(connection);
+    database.drop().await;
+}
+
+/// A default that is written must be one that the server takes, at CREATE TABLE and at INSERT; a wrong one is listed instead.
+#[tokio::test]
+async fn whatever_stands_in_a_default_the_table_can_be_made() {
+    const TYPES: [&str; 22] = [
+        "smallint",
+        "integer",
+        "bigint",
+        "real",
+        "double precision",
+        "numeric",
+        "boolean",
+        "date",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "varchar(5)",
+        "text",
+        "bytea",
+        "bit(4)",
+        "uuid",
+        "json",
+        "jsonb",
+        "inet",
+        "char(2)",
+        "text[]",
+    ];
+    const PIECES: [&str; 30] = [
+        "0",
+        "1",
+        "9",
+        "99999",
+        "-",
+        "+",
+        ".",
+        "e",
+        "E",
+        ":",
+        "2024-02-29",
+        "2023-02-29",
+        "0000-00-00",
+        "23:59:59",
+        "24:00:00",
+        ".123456",
+        " ",
+        "T",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"a\"",
+        "'",
+        "\\",
+        "b'1'",
+        "::",
+        "true",
+        "00112233445566778899aabbccddeeff",
+        "infinity",
+    ];
+    let database = PostgresDatabase::create("").await;
+    let mut connection = session(&database).await;
+    let mut runner = TestRunner::default();
+    let text = proptest::collection::vec(proptest::sample::select(PIECES.to_vec()), 1..4).prop_map(|pieces| pieces.concat());
+    let mut kept = 0;
+    for _ in 0..60 {
+        let columns = TYPES.iter().map(|native| {
+            let text = text.new_tree(&mut runner).expect("a text can be made").current();
+            let default = if text.len() % 5 == 0 { DefaultValue::Bytes(text.into_bytes()) } else { DefaultValue::Literal(text) };
+            Column { nullable: true, ..with_default(native, native, default) }
+        });
+        let any = Table { columns: columns.collect(), ..Table::new(ObjectName::new("public", "any")) };
+        let (statements, problems) = PostgresDialect.ddl(std::slice::from_ref(&any), &DdlOptions::default());
+        kept += TYPES.len() - problems.len();
+        let create = statements.iter().find(|ddl| ddl.phase == DdlPhase::Tables).expect("a table is made");
+        let sql = format!("{}; INSERT INTO \"public\".\"any\" DEFAULT VALUES; DROP TABLE \"public\".\"any\"", create.sql);
+        execute(&mut connection, &sql).await.unwrap_or_else(|error| panic!("{error}\nin: {sql}"));
+    }
+    assert!(kept > 60, "the test makes defaults that are kept too");
     drop(connection);
     database.drop().await;
 }

@@ -17,7 +17,7 @@ use crate::model::catalog::{
     Check, Column, DefaultValue, ForeignKey, Generated, Index, IndexMethod, IndexPart, NativeType, ReferentialAction, Table,
 };
 
-/// Of `tables`, those whose name is taken in the database, as they are, in the order of `tables`.
+/// Of `tables`, those whose name is taken in the database, as they are, in the order of `tables`. An empty schema is `public`.
 ///
 /// Whatever holds the name counts: `storage` is `pg_class.relkind` (`r` table, `p` partitioned, `v` view, `m` materialized view,
 /// `f` foreign table, `S` sequence, `i` and `I` index, `c` composite type). Types are resolved through domains; a type that cannot be carried has no logical
@@ -64,12 +64,12 @@ impl Found {
 }
 
 const RELATIONS: &str = "
-    SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
+    SELECT c.oid::int8 AS oid, wanted.schema, wanted.name, c.relkind::text AS kind,
            COALESCE(pg_catalog.obj_description(c.oid, 'pg_class'), '') AS comment,
            c.reltuples::int8 AS estimate,
            CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END AS bytes
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted(schema, name, position)
-    JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema
+    JOIN pg_catalog.pg_namespace n ON n.nspname = COALESCE(NULLIF(wanted.schema, ''), 'public')
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
     ORDER BY wanted.position";
 

@@ -176,7 +176,8 @@ fn geometry(text: &str, arguments: &[String]) -> Result<NativeType> {
         [shape, srid] => (shape, number(text, srid, 0, 999_999)?),
         _ => return Err(Error::new(ErrorKind::Mapping, format!("`{text}`: the type takes a shape and an SRID"))),
     };
-    let lower = shape.to_lowercase();
+    // MySQL 8 has a shorter word.
+    let lower = shape.to_lowercase().replace("geomcollection", "geometrycollection");
     // A third and a fourth dimension stand behind the shape: PointZ, PointM, PointZM.
     let found = SHAPES.split('|').find_map(|known| {
         let dimensions = lower.strip_prefix(&known.to_lowercase())?;
@@ -238,6 +239,7 @@ mod tests {
             ("numeric(10,2)[3][]", "numeric[]", "numeric(10,2)[]"),
             ("geometry(point, 4326)", "geometry", "geometry(Point,4326)"),
             ("\"my gis\".geometry(MULTIPOLYGONZ,0)", "geometry", "geometry(MultiPolygonZ)"),
+            ("geometry(GEOMCOLLECTION)", "geometry", "geometry(GeometryCollection)"),
             ("public.vector(3)", "vector", "vector(3)"),
         ] {
             let native = parse(text).unwrap();

@@ -72,10 +72,8 @@ fn constant(native: &NativeType, text: &str) -> Option<String> {
         "integer" => integer(text, i32::MIN.into(), i32::MAX.into()),
         "bigint" => integer(text, i64::MIN, i64::MAX),
         "numeric" => is_decimal(text).then(|| text.to_string()),
-        "real" => text.parse::<f32>().is_ok_and(f32::is_finite).then(|| is_decimal(text).then(|| text.to_string()))?,
-        "double precision" => {
-            text.parse::<f64>().is_ok_and(f64::is_finite).then(|| is_decimal(text).then(|| text.to_string()))?
-        }
+        "real" => text.parse().is_ok_and(|number: f32| is_kept(text, number.into())).then(quoted),
+        "double precision" => text.parse().is_ok_and(|number| is_kept(text, number)).then(quoted),
         "boolean" => match text.to_lowercase().as_str() {
             "0" | "false" | "b'0'" => Some("false".into()),
             "1" | "true" | "b'1'" => Some("true".into()),
@@ -130,6 +128,14 @@ fn is_decimal(text: &str) -> bool {
         && digits(whole)
         && digits(fraction)
         && exponent.parse::<i16>().is_ok_and(|exponent| (-1000..=1000).contains(&exponent))
+}
+
+/// True if the float that was read from `text` is neither infinite nor nothing where something was meant, which the server refuses.
+///
+/// Floats are written in quotes: bare, -0 would be the integer 0.
+fn is_kept(text: &str, number: f64) -> bool {
+    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
+    is_decimal(text) && number.is_finite() && (number != 0.0 || !mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9')))
 }
 
 /// One that `jsonb` takes too: no NUL character. Numbers are kept as text when read, so their size does not matter here.
@@ -219,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_written_bare_and_only_when_they_are_numbers() {
+    fn a_number_is_written_only_when_it_is_one_that_the_type_holds() {
         assert_eq!(written("smallint", "-5").as_deref(), Some("'-5'"));
         assert_eq!(written("smallint", "32768"), None);
         assert_eq!(written("bigint", "9223372036854775807").as_deref(), Some("9223372036854775807"));
@@ -227,7 +233,9 @@ mod tests {
         assert_eq!(written("numeric(5,2)", "1; DROP TABLE x"), None);
         assert_eq!(written("numeric(5,2)", "."), None);
         assert_eq!(written("real", "1e39"), None);
-        assert_eq!(written("double precision", "-1.5e300").as_deref(), Some("-1.5e300"));
+        assert_eq!(written("double precision", "-1.5e300").as_deref(), Some("'-1.5e300'"));
+        assert_eq!(written("double precision", "1e-400"), None);
+        assert_eq!(written("double precision", "-0.0").as_deref(), Some("'-0.0'"));
         assert_eq!(written("double precision", "NaN"), None);
         assert_eq!(written("boolean", "1").as_deref(), Some("true"));
         assert_eq!(written("boolean", "2"), None);

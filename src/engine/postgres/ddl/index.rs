@@ -74,7 +74,7 @@ fn obstacle(table: &Table, index: &Index) -> Option<String> {
         };
         let Some(column) = table.column(name) else { return Some(format!("its column `{name}` is not carried")) };
         let native = &column.native;
-        if part.prefix.is_some() && !matches!(native.name.as_str(), "text" | "varchar" | "char" | "citext" | "bytea") {
+        if part.prefix.is_some() && !matches!(native.name.as_str(), "text" | "varchar" | "char" | "bytea") {
             return Some(format!("it is over the start of `{name}`, which becomes `{}`", native.full));
         }
         if native.name.starts_with("json") && !native.name.starts_with("jsonb") {

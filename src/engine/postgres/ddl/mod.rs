@@ -1,14 +1,14 @@
 //! The statements that make the target's tables, in their phases, and what cannot be made.
 //!
-//! Pure text: no connection. Every name goes through [`quote_name`], every constant through [`quote_literal`], every type through the
-//! grammar of [`super::type_text`], so nothing from a source's catalog is ever read as SQL. Statements suppose a session with an empty
+//! Pure text: no connection. Every name goes through `quote_name`, every constant through [`quote_literal`], every type through the
+//! grammar of `type_text`, so nothing from a source's catalog is ever read as SQL. Statements suppose a session with an empty
 //! search path and `standard_conforming_strings` on, so each name carries its schema.
 //!
 //! Statements of one phase may run side by side, with two exceptions: schemas come before the types in them, and the statements of
 //! [`DdlPhase::Finish`] about one table run in the order given, its owner last.
 //!
-//! [`mod@clear`] what stands in the way, [`literal`] quoting, [`names`] of types and sequences, [`table`] CREATE TABLE, [`default_value`] defaults, [`index`] keys and
-//! indexes, [`foreign_key`], [`finish`] next ids, comments and owners.
+//! `clear` what stands in the way, `literal` quoting, `names` of types and sequences, `table` CREATE TABLE, `default_value` defaults,
+//! `index` keys and indexes, `foreign_key`, `finish` next ids, comments and owners.
 
 mod clear;
 mod default_value;
