@@ -158,9 +158,13 @@ impl Progress {
         self.0.event(&event);
     }
 
-    /// Prints whole lines to stderr without tearing the bars; see [`Observer::print`].
+    /// Prints lines to stderr without tearing the bars; the last one gets its line feed if it has none. See [`Observer::print`].
     pub fn print(&self, lines: &str) {
-        self.0.print(lines);
+        if lines.ends_with('\n') {
+            self.0.print(lines);
+        } else if !lines.is_empty() {
+            self.0.print(&format!("{lines}\n"));
+        }
     }
 
     /// Ends the view: call it before anything else is written to stderr. Safe to repeat; [`Event::Finished`] does it too.
@@ -168,14 +172,25 @@ impl Progress {
         self.0.close();
     }
 
-    /// A writer for log lines: `tracing_subscriber::fmt().with_writer(move || progress.log_writer())`.
+    /// A writer for log lines: `tracing_subscriber::fmt().with_writer(progress.log_writer())`.
+    ///
+    /// It keeps the view alive: a process whose log goes this way must [`close`](Progress::close) it itself.
     pub fn log_writer(&self) -> LogWriter {
         LogWriter(self.clone())
     }
 }
 
 /// Writes log lines among what is drawn. Each `write` must hold whole lines, as those of `tracing_subscriber::fmt` do.
+#[derive(Clone)]
 pub struct LogWriter(Progress);
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for LogWriter {
+    type Writer = LogWriter;
+
+    fn make_writer(&self) -> LogWriter {
+        self.clone()
+    }
+}
 
 impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

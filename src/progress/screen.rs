@@ -243,10 +243,13 @@ mod tests {
     fn log_lines_come_among_the_others_and_whole() {
         let (progress, sink) = plain();
         progress.emit(note("before"));
-        io::Write::write_all(&mut progress.log_writer(), "WARN ein Satz\n".as_bytes()).unwrap();
+        let log = tracing_subscriber::fmt().with_writer(progress.log_writer()).with_ansi(false).without_time();
+        tracing::subscriber::with_default(log.finish(), || tracing::warn!("of the log"));
+        progress.print("without a line feed");
         progress.emit(note("after"));
         progress.close();
-        assert_eq!(sink.text(), "[00:00] note: before\nWARN ein Satz\n[00:00] note: after\n");
+        let log = " WARN dbferry::progress::screen::tests: of the log";
+        assert_eq!(sink.text(), format!("[00:00] note: before\n{log}\nwithout a line feed\n[00:00] note: after\n"));
     }
 
     #[test]
