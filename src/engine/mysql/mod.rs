@@ -1,4 +1,9 @@
-//! MySQL 5.7 to 9 and MariaDB 10.6 and later, as a source.
+//! MySQL 5.7 to 9 and MariaDB 10.2 and later, as a source.
+//!
+//! [`connect`] a session with pinned settings; [`source`] the way in; [`catalog`] what the database holds;
+//! [`typemap`] its types; [`plan`] chunks, [`key`] their bounds in SQL; [`snapshot`] one instant for all readers,
+//! [`readers`] who hands them out; [`read`] one chunk as Arrow, [`select`] which expressions are asked for,
+//! [`decode`] wire bytes into Arrow; [`profile`] counts and aggregates; [`error`] the server's errors as ours.
 
 #[doc(hidden)]
 pub mod catalog;
@@ -12,6 +17,24 @@ use super::{Dialect, Engine, EngineKind, SessionOptions, Sink, Source};
 use crate::config::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 
+mod catalog;
+mod connect;
+mod decode;
+mod error;
+mod key;
+mod plan;
+mod profile;
+mod read;
+mod readers;
+mod select;
+mod snapshot;
+mod source;
+mod typemap;
+
+pub use snapshot::{Barrier, MySqlSnapshot};
+pub use source::MySqlSource;
+pub use typemap::MySqlDialect;
+
 /// The engine.
 pub struct MySqlEngine;
 
@@ -22,14 +45,15 @@ impl Engine for MySqlEngine {
     }
 
     fn dialect(&self) -> &'static dyn Dialect {
-        unimplemented!()
+        &MySqlDialect
     }
 
-    async fn open_source(&self, at: &Endpoint, _options: &SessionOptions) -> Result<Arc<dyn Source>> {
-        Err(Error::new(ErrorKind::Unsupported, format!("{at} cannot be a source yet")))
+    async fn open_source(&self, at: &Endpoint, options: &SessionOptions) -> Result<Arc<dyn Source>> {
+        Ok(Arc::new(MySqlSource::open(at, options).await?))
     }
 
     async fn open_sink(&self, at: &Endpoint, _options: &SessionOptions) -> Result<Arc<dyn Sink>> {
-        Err(Error::new(ErrorKind::Unsupported, format!("{at} cannot be a target yet")))
+        Err(Error::new(ErrorKind::Unsupported, format!("{at} cannot be a target yet"))
+            .hint("MySQL and MariaDB are sources; the targets are PostgreSQL and Parquet"))
     }
 }

@@ -1,0 +1,245 @@
+//! From an address to a session whose settings are pinned, and which server it is.
+//!
+//! The settings matter: a `sql_select_limit` cuts results short without a word, another time zone shifts each TIMESTAMP,
+//! another character set puts `?` where a letter was, a time limit ends a long read midway.
+
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, Row};
+
+use super::error::{failed, not_connected};
+use crate::config::endpoint::{Endpoint, Secret};
+use crate::engine::SessionOptions;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::catalog::ServerInfo;
+
+/// Longest wait for a connection and its settings.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Seconds that the server waits for us in the middle of a result or between two statements. A reader may idle for as long as the
+/// largest table of the run takes.
+const SERVER_WAIT_SECONDS: u32 = 7 * 24 * 3600;
+
+/// The modes of our sessions. ALLOW_INVALID_DATES, and no NO_ZERO_DATE: bounds of keys may be such dates, and must be compared as
+/// they are. No PAD_CHAR_TO_FULL_LENGTH, ANSI_QUOTES or PIPES_AS_CONCAT.
+const SQL_MODE: &str = "ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION";
+
+/// The parameters that a URL may have.
+const PARAMETERS: &str = "`ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `socket`";
+
+/// Opens sessions of one run on one server.
+#[derive(Clone)]
+pub(super) struct Connector {
+    options: MySqlConnectOptions,
+    /// The address without secrets, for messages.
+    label: String,
+    database: String,
+    /// `/* dbferry/<run> */ `: the protocol's own session names are not sent by the driver, so statements carry it.
+    mark: String,
+}
+
+impl Connector {
+    /// # Errors
+    /// `Config` for a parameter that is not known or whose value is none.
+    pub(super) fn new(at: &Endpoint, session: &SessionOptions) -> Result<Self> {
+        let bad = |what: String| Error::new(ErrorKind::Config, what);
+        let mut options = MySqlConnectOptions::new()
+            .host(&at.host)
+            .port(at.port.unwrap_or(3306))
+            .database(&at.database)
+            .charset("utf8mb4")
+            // Its own settings are switched off: ours come in one statement of their own.
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .timezone(None)
+            .set_names(false)
+            .disable_statement_logging();
+        if let Some(user) = &at.user {
+            options = options.username(user);
+        }
+        if let Some(password) = at.password.as_ref().map(Secret::expose) {
+            options = options.password(password);
+        }
+        for (name, value) in &at.params {
+            options = match name.to_ascii_lowercase().replace('_', "-").as_str() {
+                "ssl-mode" | "sslmode" => {
+                    let mode: MySqlSslMode = value.replace('-', "_").parse().map_err(|error: sqlx::Error| {
+                        bad(format!("`{value}` is no `{name}`"))
+                            .with_source(error)
+                            .hint("Write disabled, preferred, required, verify-ca or verify-identity")
+                    })?;
+                    options.ssl_mode(mode)
+                }
+                "ssl-ca" => options.ssl_ca(value),
+                "ssl-cert" => options.ssl_client_cert(value),
+                "ssl-key" => options.ssl_client_key(value),
+                "socket" => options.socket(value),
+                _ => {
+                    return Err(bad(format!("`{name}` is no parameter of a `mysql://` address"))
+                        .hint(format!("The parameters are {PARAMETERS}")));
+                }
+            };
+        }
+        // The name goes into a comment, so nothing may end the comment early.
+        let name: String = session
+            .application_name
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.'))
+            .collect();
+        Ok(Connector { options, label: at.to_string(), database: at.database.clone(), mark: format!("/* {name} */ ") })
+    }
+
+    /// The comment that statements begin with.
+    pub(super) fn mark(&self) -> &str {
+        &self.mark
+    }
+
+    /// A session with our settings, and its server.
+    pub(super) async fn connect(&self) -> Result<(MySqlConnection, ServerInfo)> {
+        let opening = async {
+            let mut connection = self.options.connect().await.map_err(|error| not_connected(&self.label, error))?;
+            let server = detect(&mut connection, &self.database).await?;
+            pin(&mut connection, &server).await?;
+            Ok((connection, server))
+        };
+        tokio::time::timeout(CONNECT_TIMEOUT, opening).await.unwrap_or_else(|_| {
+            let seconds = CONNECT_TIMEOUT.as_secs();
+            Err(Error::new(ErrorKind::Unreachable, format!("{} did not answer within {seconds} seconds", self.label)))
+        })
+    }
+}
+
+/// Runs a statement that has no result.
+pub(super) async fn execute(connection: &mut MySqlConnection, sql: impl Into<String>) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(connection).await.map(drop)
+}
+
+async fn detect(connection: &mut MySqlConnection, database: &str) -> Result<ServerInfo> {
+    let row = sqlx::query("SELECT CONVERT(VERSION() USING utf8mb4), CONVERT(@@version_comment USING utf8mb4)")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| failed("the server's version could not be read", error))?;
+    let text = |at: usize| row.try_get::<String, _>(at).map_err(|error| failed("the server's version could not be read", error));
+    let version = text(0)?;
+    let maria = version.contains("MariaDB") || text(1)?.to_ascii_lowercase().contains("mariadb");
+    let server = ServerInfo {
+        flavour: if maria { "MariaDB" } else { "MySQL" }.into(),
+        version_number: parse_version(&version),
+        version,
+        database: database.into(),
+        features: Vec::new(),
+    };
+    let oldest = if maria { (10, 2, 0) } else { (5, 7, 0) };
+    if server.version_number < oldest {
+        return Err(Error::new(ErrorKind::Unsupported, format!("{server} is too old to be a source"))
+            .hint("MySQL 5.7 and MariaDB 10.2 are the oldest that are supported"));
+    }
+    Ok(server)
+}
+
+fn parse_version(text: &str) -> (u32, u32, u32) {
+    // Behind some proxies MariaDB calls itself `5.5.5-10.6.12-MariaDB`.
+    let text = text.strip_prefix("5.5.5-").unwrap_or(text);
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+/// True for a MariaDB server.
+pub(super) fn is_maria(server: &ServerInfo) -> bool {
+    server.flavour == "MariaDB"
+}
+
+async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()> {
+    let wait = SERVER_WAIT_SECONDS;
+    let mut settings = vec![
+        format!("sql_mode = '{SQL_MODE}'"),
+        "time_zone = '+00:00'".into(),
+        "sql_select_limit = DEFAULT".into(),
+        "sql_big_selects = 1".into(),
+        format!("net_read_timeout = {wait}"),
+        format!("net_write_timeout = {wait}"),
+        format!("wait_timeout = {wait}"),
+        format!("interactive_timeout = {wait}"),
+    ];
+    if is_maria(server) {
+        settings.push("max_statement_time = 0".into());
+        if server.version_number >= (10, 3, 0) {
+            settings.push("idle_transaction_timeout = 0".into());
+            settings.push("idle_readonly_transaction_timeout = 0".into());
+        }
+    } else {
+        settings.push("max_execution_time = 0".into());
+        if server.version_number >= (8, 0, 0) {
+            settings.push("information_schema_stats_expiry = 0".into());
+        }
+        if server.version_number >= (8, 0, 30) {
+            // A generated primary key is a column like others, and chunks by it are cheap.
+            settings.push("show_gipk_in_create_table_and_information_schema = ON".into());
+        }
+    }
+    let not_set = |error| failed("the session could not be set up", error);
+    execute(connection, "SET NAMES utf8mb4").await.map_err(not_set)?;
+    let settings: Vec<String> = settings.into_iter().map(|setting| format!("SESSION {setting}")).collect();
+    execute(connection, format!("SET {}", settings.join(", "))).await.map_err(not_set)?;
+    execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.map_err(not_set)?;
+    // A proxy or an `init_connect` may have had the last word.
+    let found = sqlx::query(
+        "SELECT CAST(@@session.character_set_client AS CHAR), CAST(@@session.character_set_connection AS CHAR), \
+         CAST(@@session.character_set_results AS CHAR), CAST(@@session.time_zone AS CHAR)",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(not_set)?;
+    for (at, (name, wanted)) in [
+        ("character_set_client", "utf8mb4"),
+        ("character_set_connection", "utf8mb4"),
+        ("character_set_results", "utf8mb4"),
+        ("time_zone", "+00:00"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let value: Option<String> = found.try_get(at).map_err(not_set)?;
+        if value.as_deref() != Some(wanted) {
+            let value = value.unwrap_or_default();
+            return Err(Error::new(ErrorKind::Unsupported, format!("the session's `{name}` stays `{value}`, not `{wanted}`"))
+                .hint("Connect to the server itself instead of through a proxy"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> SessionOptions {
+        SessionOptions { application_name: "dbferry/x */ DROP".into(), jobs: 1, ledger_schema: "dbferry".into() }
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_named() {
+        let at = Endpoint::parse("mysql://me:secret@db/shop?ssl-mode=verify-ca&zone=x").unwrap();
+        let error = Connector::new(&at, &session()).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("`zone`"), "{error}");
+        let at = Endpoint::parse("mysql://me:secret@db/shop?sslmode=maybe").unwrap();
+        let error = Connector::new(&at, &session()).err().unwrap();
+        assert!(error.to_string().contains("`maybe`") && !error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn the_session_name_cannot_end_its_comment() {
+        let at = Endpoint::parse("mysql://db/shop").unwrap();
+        assert_eq!(Connector::new(&at, &session()).unwrap().mark(), "/* dbferry/x/DROP */ ");
+    }
+
+    #[test]
+    fn versions_are_told_apart() {
+        assert_eq!(parse_version("10.11.14-MariaDB-0+deb12u2"), (10, 11, 14));
+        assert_eq!(parse_version("5.5.5-10.6.1-MariaDB"), (10, 6, 1));
+        assert_eq!(parse_version("9.7.4-2"), (9, 7, 4));
+    }
+}

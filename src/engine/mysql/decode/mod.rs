@@ -1,0 +1,113 @@
+//! Wire bytes of the binary protocol into Arrow, one decoder per column, chosen once.
+//!
+//! [`number`] whole numbers, floats, decimals; [`temporal`] dates and times; [`text`] text, bytes, labels; [`geometry`] shapes.
+//! A decoder refuses what its Arrow type cannot hold unchanged; the reader adds table, column and key.
+
+use arrow::array::ArrayRef;
+use sqlx::mysql::MySqlRow;
+use sqlx::{Decode, MySql, Row};
+
+use super::error::failed;
+use super::select::{TextForm, text_form};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::LogicalType;
+use crate::model::logical::Zone;
+use crate::model::unit::ReadColumn;
+
+mod geometry;
+mod number;
+mod temporal;
+mod text;
+
+/// Builds one column of a batch.
+pub(super) trait ColumnDecoder: Send {
+    /// Upper bound for the bytes of Arrow data that the row's value adds.
+    fn bytes(&self, row: &MySqlRow) -> Result<usize>;
+
+    /// Adds the row's value.
+    ///
+    /// # Errors
+    /// `Value`, without its place; the decoder is of no use afterwards.
+    fn append(&mut self, row: &MySqlRow) -> Result<()>;
+
+    /// The column so far; the decoder begins anew.
+    fn finish(&mut self) -> ArrayRef;
+}
+
+/// The decoder of a column whose first expression is the `at`th of the row.
+///
+/// # Errors
+/// `Mapping` for a logical type that is not the source's own for the native one.
+pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDecoder>> {
+    use LogicalType as L;
+    let native = column.native.name.as_str();
+    Ok(match &column.logical {
+        L::Bool => number::bool(at),
+        L::Int16 if native == "year" => number::year(at),
+        L::Int8 => number::int8(at),
+        L::Int16 => number::int16(at),
+        L::Int32 => number::int32(at),
+        L::Int64 => number::int64(at),
+        L::UInt8 => number::uint8(at),
+        L::UInt16 => number::uint16(at),
+        L::UInt32 => number::uint32(at),
+        L::UInt64 => number::uint64(at),
+        L::Float32 => number::float32(at),
+        L::Float64 => number::float64(at),
+        L::Decimal { precision, scale } if *precision <= 38 => number::decimal128(at, &column.logical, *precision, *scale),
+        L::Decimal { precision, scale } => number::decimal256(at, &column.logical, *precision, *scale),
+        L::Date => temporal::date(at),
+        L::Timestamp { zone: Zone::None | Zone::Utc, .. } => temporal::timestamp(at, &column.logical),
+        L::Duration { .. } => temporal::duration(at),
+        L::Text { .. } => match text_form(&column.native) {
+            TextForm::Bytes | TextForm::Converted => text::text(at, None),
+            TextForm::Checked => text::text(at, Some(at + 1)),
+        },
+        L::Json => text::text(at, None),
+        L::Binary { .. } => text::binary(at),
+        L::Bits { length } => text::bits(at, *length),
+        L::Uuid => text::uuid(at),
+        L::Enum { labels } => text::label(at, labels),
+        L::Set { labels } => text::labels(at, labels),
+        L::Geometry { .. } => geometry::geometry(at),
+        L::Vector { dimensions } => number::vector(at, *dimensions),
+        other => {
+            return Err(Error::new(ErrorKind::Mapping, format!("`{}` cannot be read as {other}", column.native.full))
+                .column(&column.name));
+        }
+    })
+}
+
+/// The value's bytes as they came; none for NULL.
+///
+/// Temporal values keep their length in front. The driver calls a zero date NULL, so neither its `is_null` nor decoding into an
+/// `Option` may be used; to take the bytes fails for NULL alone.
+pub(super) fn wire(row: &MySqlRow, at: usize) -> Result<Option<&[u8]>> {
+    let value = row.try_get_raw(at).map_err(|error| failed("the server sent fewer columns than were asked for", error))?;
+    Ok(<&[u8] as Decode<MySql>>::decode(value).ok())
+}
+
+/// A value that cannot be carried.
+fn refused(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Value, what).hint("Correct the value in the source, or leave its table out with `exclude`")
+}
+
+/// Bytes that do not have the shape that the protocol gives the type: not the binary protocol, or another type than was planned.
+fn unexpected(what: &str, bytes: &[u8]) -> Error {
+    Error::new(ErrorKind::SourceRead, format!("the server sent {} bytes that are no {what}", bytes.len()))
+        .hint("If the table was altered, make a new plan; otherwise report this as a bug")
+}
+
+/// The start of `bytes` in hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    const MOST: usize = 32;
+    let mut text = String::from("0x");
+    for byte in bytes.iter().take(MOST) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    if bytes.len() > MOST {
+        text.push('…');
+    }
+    text
+}

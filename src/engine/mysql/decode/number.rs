@@ -1,0 +1,227 @@
+//! Whole numbers, floats by their bits, decimals from their digits.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, ArrowPrimitiveType, BooleanBuilder, FixedSizeListBuilder, Float32Builder, PrimitiveBuilder};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Decimal256Type, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
+};
+use sqlx::mysql::MySqlRow;
+
+use super::{ColumnDecoder, refused, unexpected, wire};
+use crate::error::Result;
+use crate::model::LogicalType;
+
+/// A column of values of one width; `parse` is a type of its own, so that each column's loop is compiled for itself.
+pub(super) struct Fixed<T: ArrowPrimitiveType, F> {
+    at: usize,
+    builder: PrimitiveBuilder<T>,
+    parse: F,
+}
+
+impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> Fixed<T, F> {
+    pub(super) fn boxed(at: usize, arrow: DataType, parse: F) -> Box<dyn ColumnDecoder> {
+        Box::new(Fixed { at, builder: PrimitiveBuilder::<T>::new().with_data_type(arrow), parse })
+    }
+}
+
+impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> ColumnDecoder for Fixed<T, F> {
+    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+        Ok(size_of::<T::Native>())
+    }
+
+    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+        match wire(row, self.at)? {
+            Some(bytes) => self.builder.append_value((self.parse)(bytes)?),
+            None => self.builder.append_null(),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+macro_rules! little_endian {
+    ($($name:ident: $arrow:ident, $native:ty, $what:literal;)*) => {$(
+        pub(super) fn $name(at: usize) -> Box<dyn ColumnDecoder> {
+            Fixed::<$arrow, _>::boxed(at, $arrow::DATA_TYPE, |bytes| {
+                bytes.try_into().map(<$native>::from_le_bytes).map_err(|_| unexpected($what, bytes))
+            })
+        }
+    )*};
+}
+
+little_endian! {
+    int8: Int8Type, i8, "8-bit number";
+    int16: Int16Type, i16, "16-bit number";
+    int32: Int32Type, i32, "32-bit number";
+    int64: Int64Type, i64, "64-bit number";
+    uint8: UInt8Type, u8, "8-bit number";
+    uint16: UInt16Type, u16, "16-bit number";
+    uint32: UInt32Type, u32, "32-bit number";
+    uint64: UInt64Type, u64, "64-bit number";
+    float32: Float32Type, f32, "32-bit float";
+    float64: Float64Type, f64, "64-bit float";
+}
+
+/// YEAR: unsigned on the wire, 0 or 1901 to 2155.
+pub(super) fn year(at: usize) -> Box<dyn ColumnDecoder> {
+    Fixed::<Int16Type, _>::boxed(at, DataType::Int16, |bytes| {
+        let year = bytes.try_into().map(u16::from_le_bytes).map_err(|_| unexpected("year", bytes))?;
+        i16::try_from(year).map_err(|_| unexpected("year", bytes))
+    })
+}
+
+/// TINYINT with 0 and 1 alone.
+struct Bool {
+    at: usize,
+    builder: BooleanBuilder,
+}
+
+pub(super) fn bool(at: usize) -> Box<dyn ColumnDecoder> {
+    Box::new(Bool { at, builder: BooleanBuilder::new() })
+}
+
+impl ColumnDecoder for Bool {
+    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+        Ok(1)
+    }
+
+    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+        self.builder.append_option(match wire(row, self.at)? {
+            None => None,
+            Some([0]) => Some(false),
+            Some([1]) => Some(true),
+            Some([other]) => return Err(refused(format!("{} is neither 0 nor 1", other.cast_signed()))),
+            Some(bytes) => return Err(unexpected("8-bit number", bytes)),
+        });
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+pub(super) fn decimal128(at: usize, logical: &LogicalType, precision: u8, scale: u8) -> Box<dyn ColumnDecoder> {
+    Fixed::<Decimal128Type, _>::boxed(at, logical.arrow(), move |bytes| {
+        let (negative, digits) = digits(bytes, precision, scale)?;
+        let mut value: i128 = 0;
+        for digit in digits {
+            // At most 38 digits, so below 2^127.
+            value = value * 10 + i128::from(digit);
+        }
+        Ok(if negative { -value } else { value })
+    })
+}
+
+pub(super) fn decimal256(at: usize, logical: &LogicalType, precision: u8, scale: u8) -> Box<dyn ColumnDecoder> {
+    Fixed::<Decimal256Type, _>::boxed(at, logical.arrow(), move |bytes| {
+        let (negative, digits) = digits(bytes, precision, scale)?;
+        // Two halves of at most 38 digits each, so that only one multiplication is 256 bits wide.
+        let (mut high, mut low, mut shift) = (0_i128, 0_i128, 1_i128);
+        for (index, digit) in digits.enumerate() {
+            if index < 38 {
+                high = high * 10 + i128::from(digit);
+            } else {
+                low = low * 10 + i128::from(digit);
+                shift *= 10;
+            }
+        }
+        let value = i256::from_i128(high)
+            .checked_mul(i256::from_i128(shift))
+            .and_then(|value| value.checked_add(i256::from_i128(low)))
+            .ok_or_else(|| unexpected("decimal", bytes))?;
+        Ok(if negative { value.wrapping_neg() } else { value })
+    })
+}
+
+/// Sign and digits of a decimal as the server writes it (`-12.30`), filled up to `scale` digits behind the point and without zeros in
+/// front (ZEROFILL); at most `precision` of them.
+fn digits(bytes: &[u8], precision: u8, scale: u8) -> Result<(bool, impl Iterator<Item = u8>)> {
+    let wrong = || unexpected("decimal of the planned size", bytes);
+    let (negative, number) = bytes.strip_prefix(b"-").map_or((false, bytes), |rest| (true, rest));
+    let point = number.iter().position(|byte| *byte == b'.');
+    let (whole, fraction) = match point {
+        Some(point) => (number.get(..point).unwrap_or_default(), number.get(point + 1..).unwrap_or_default()),
+        None => (number, &[][..]),
+    };
+    let zeros = whole.iter().take_while(|byte| **byte == b'0').count();
+    let whole = whole.get(zeros..).unwrap_or_default();
+    let fill = usize::from(scale).checked_sub(fraction.len()).ok_or_else(wrong)?;
+    if whole.len() + usize::from(scale) > usize::from(precision)
+        || number.is_empty()
+        || !whole.iter().chain(fraction).all(u8::is_ascii_digit)
+    {
+        return Err(wrong());
+    }
+    Ok((negative, whole.iter().chain(fraction).map(|byte| byte - b'0').chain(std::iter::repeat_n(0, fill))))
+}
+
+/// A vector: little-endian 32-bit floats, one after another.
+struct Vector {
+    at: usize,
+    dimensions: usize,
+    builder: FixedSizeListBuilder<Float32Builder>,
+}
+
+pub(super) fn vector(at: usize, dimensions: u32) -> Box<dyn ColumnDecoder> {
+    let length = i32::try_from(dimensions).unwrap_or(i32::MAX);
+    let builder =
+        FixedSizeListBuilder::new(Float32Builder::new(), length).with_field(Field::new_list_field(DataType::Float32, false));
+    Box::new(Vector { at, dimensions: usize::try_from(length).unwrap_or_default(), builder })
+}
+
+impl ColumnDecoder for Vector {
+    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+        Ok(self.dimensions * 4)
+    }
+
+    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+        let Some(bytes) = wire(row, self.at)? else {
+            // A list's items are not nullable, and a NULL list still has its room.
+            for _ in 0..self.dimensions {
+                self.builder.values().append_value(0.0);
+            }
+            self.builder.append(false);
+            return Ok(());
+        };
+        let (floats, rest) = bytes.as_chunks::<4>();
+        if !rest.is_empty() || floats.len() != self.dimensions {
+            return Err(refused(format!("a vector of {} dimensions in a column of {}", floats.len(), self.dimensions)));
+        }
+        for float in floats {
+            self.builder.values().append_value(f32::from_le_bytes(*float));
+        }
+        self.builder.append(true);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, precision: u8, scale: u8) -> Option<String> {
+        let (negative, digits) = digits(text.as_bytes(), precision, scale).ok()?;
+        Some(format!("{}{}", if negative { "-" } else { "" }, digits.map(|d| char::from(b'0' + d)).collect::<String>()))
+    }
+
+    #[test]
+    fn a_decimal_has_exactly_its_digits() {
+        assert_eq!(read("-12.30", 5, 2).as_deref(), Some("-1230"));
+        assert_eq!(read("0.05", 2, 2).as_deref(), Some("05"));
+        assert_eq!(read("0007", 3, 0).as_deref(), Some("7"));
+        assert_eq!(read("7.5", 5, 3).as_deref(), Some("7500"));
+        for (text, precision, scale) in [("123", 2, 0), ("1.23", 3, 1), ("", 3, 0), ("1e5", 9, 0), ("-", 3, 0)] {
+            assert_eq!(read(text, precision, scale), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Dates and times: a length byte, then year, month, day, then the time, then microseconds, as far as they are not zero.
+
+use arrow::datatypes::{DataType, Date32Type, DurationMicrosecondType, TimeUnit, TimestampMicrosecondType};
+
+use super::number::Fixed;
+use super::{ColumnDecoder, refused, unexpected};
+use crate::error::{Error, Result};
+use crate::model::LogicalType;
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// What a DATE, DATETIME or TIMESTAMP has on the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Wire {
+    year: u16,
+    month: u8,
+    day: u8,
+    hour: u8,
+    minute: u8,
+    second: u8,
+    micros: u32,
+}
+
+impl Wire {
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        let date = |y0, y1, month, day| Wire { year: u16::from_le_bytes([y0, y1]), month, day, ..Wire::default() };
+        Ok(match *bytes {
+            [0] => Wire::default(),
+            [4, y0, y1, month, day] => date(y0, y1, month, day),
+            [7, y0, y1, month, day, hour, minute, second] => Wire { hour, minute, second, ..date(y0, y1, month, day) },
+            [11, y0, y1, month, day, hour, minute, second, m0, m1, m2, m3] => {
+                Wire { hour, minute, second, micros: u32::from_le_bytes([m0, m1, m2, m3]), ..date(y0, y1, month, day) }
+            }
+            _ => return Err(unexpected("date", bytes)),
+        })
+    }
+
+    /// Days since 1970-01-01; refuses a date that the calendar does not have.
+    fn days(self) -> Result<i32> {
+        let Wire { year, month, day, .. } = self;
+        if (year, month, day) == (0, 0, 0) {
+            return Err(refused(format!("the zero date {self} is no day of the calendar")));
+        }
+        if month == 0 || day == 0 {
+            return Err(refused(format!("the partial date {self} is no day of the calendar")));
+        }
+        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let last = match month {
+            2 if leap => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => 0,
+        };
+        if year == 0 || year > 9999 || day > last {
+            return Err(refused(format!("{self} is no day of the calendar")));
+        }
+        // Howard Hinnant's days_from_civil, for years after 0: the year begins in March, so a leap day is its last.
+        let (year, month, day) = (i32::from(year), i32::from(month), i32::from(day));
+        let year = if month <= 2 { year - 1 } else { year };
+        let (era, in_era) = (year / 400, year % 400);
+        let in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        Ok(era * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719_468)
+    }
+
+    fn micros(self) -> Result<i64> {
+        if self.hour > 23 || self.minute > 59 || self.second > 59 || self.micros > 999_999 {
+            return Err(refused(format!("{self} has no such time of day")));
+        }
+        let seconds = i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
+        Ok(i64::from(self.days()?) * DAY_MICROS + seconds * 1_000_000 + i64::from(self.micros))
+    }
+}
+
+impl std::fmt::Display for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Wire { year, month, day, hour, minute, second, micros } = self;
+        write!(f, "{year:04}-{month:02}-{day:02}")?;
+        if (*hour, *minute, *second, *micros) != (0, 0, 0, 0) {
+            write!(f, " {hour:02}:{minute:02}:{second:02}")?;
+        }
+        if *micros != 0 {
+            write!(f, ".{micros:06}")?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn date(at: usize) -> Box<dyn ColumnDecoder> {
+    Fixed::<Date32Type, _>::boxed(at, DataType::Date32, |bytes| Wire::parse(bytes)?.days())
+}
+
+/// DATETIME, and TIMESTAMP in a session in UTC.
+pub(super) fn timestamp(at: usize, logical: &LogicalType) -> Box<dyn ColumnDecoder> {
+    Fixed::<TimestampMicrosecondType, _>::boxed(at, logical.arrow(), |bytes| Wire::parse(bytes)?.micros())
+}
+
+/// TIME.
+pub(super) fn duration(at: usize) -> Box<dyn ColumnDecoder> {
+    Fixed::<DurationMicrosecondType, _>::boxed(at, DataType::Duration(TimeUnit::Microsecond), time)
+}
+
+fn time(bytes: &[u8]) -> Result<i64> {
+    let wrong = || -> Error { unexpected("time", bytes) };
+    let (negative, days, hour, minute, second, micros) = match *bytes {
+        [0] => return Ok(0),
+        [8, negative, d0, d1, d2, d3, hour, minute, second] => (negative, [d0, d1, d2, d3], hour, minute, second, 0),
+        [12, negative, d0, d1, d2, d3, hour, minute, second, m0, m1, m2, m3] => {
+            (negative, [d0, d1, d2, d3], hour, minute, second, u32::from_le_bytes([m0, m1, m2, m3]))
+        }
+        _ => return Err(wrong()),
+    };
+    let days = u32::from_le_bytes(days);
+    // 838:59:59.999999 is the most that the server keeps.
+    if negative > 1 || days > 34 || hour > 23 || minute > 59 || second > 59 || micros > 999_999 {
+        return Err(wrong());
+    }
+    let seconds = i64::from(days) * 86_400 + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
+    let total = seconds * 1_000_000 + i64::from(micros);
+    Ok(if negative == 1 { -total } else { total })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(year: u16, month: u8, day: u8) -> Result<i32> {
+        Wire { year, month, day, ..Wire::default() }.days()
+    }
+
+    #[test]
+    fn days_count_from_1970() {
+        for (date, days) in [
+            ((1970, 1, 1), 0),
+            ((1969, 12, 31), -1),
+            ((2000, 2, 29), 11_016),
+            ((2000, 3, 1), 11_017),
+            ((1, 1, 1), -719_162),
+            ((9999, 12, 31), 2_932_896),
+        ] {
+            assert_eq!(day(date.0, date.1, date.2).unwrap(), days, "{date:?}");
+        }
+    }
+
+    #[test]
+    fn days_that_are_none_are_refused_by_their_name() {
+        for (date, text) in [
+            ((0, 0, 0), "zero date 0000-00-00"),
+            ((2024, 0, 15), "partial date 2024-00-15"),
+            ((2024, 2, 0), "partial date 2024-02-00"),
+            ((2024, 2, 31), "2024-02-31"),
+            ((2023, 2, 29), "2023-02-29"),
+            ((1900, 2, 29), "1900-02-29"),
+            ((0, 1, 1), "0000-01-01"),
+        ] {
+            let error = day(date.0, date.1, date.2).unwrap_err();
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn times_reach_from_end_to_end() {
+        assert_eq!(time(&[12, 1, 34, 0, 0, 0, 22, 59, 59, 0x3f, 0x42, 0x0f, 0]).unwrap(), -3_020_399_999_999);
+        assert_eq!(time(&[0]).unwrap(), 0);
+        assert!(time(&[8, 0]).is_err());
+    }
+}

@@ -1,0 +1,305 @@
+//! Text, bytes, bits, labels.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder};
+use arrow::datatypes::{DataType, Field};
+use sqlx::mysql::MySqlRow;
+
+use super::{ColumnDecoder, hex, refused, unexpected, wire};
+use crate::error::Result;
+
+/// Bytes of an offset into a column of values of different lengths.
+const OFFSET: usize = 4;
+
+fn variable(row: &MySqlRow, at: usize) -> Result<usize> {
+    Ok(OFFSET + wire(row, at)?.map_or(0, <[u8]>::len))
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let from = error.valid_up_to();
+        refused(format!("the text is not valid UTF-8 at byte {}: {}", from + 1, hex(bytes.get(from..).unwrap_or_default())))
+            .with_source(error)
+    })
+}
+
+struct Text {
+    at: usize,
+    /// Where the server says whether the way to utf8mb4 and back gives the same bytes.
+    lossless_at: Option<usize>,
+    builder: StringBuilder,
+}
+
+pub(super) fn text(at: usize, lossless_at: Option<usize>) -> Box<dyn ColumnDecoder> {
+    Box::new(Text { at, lossless_at, builder: StringBuilder::new() })
+}
+
+impl ColumnDecoder for Text {
+    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+        variable(row, self.at)
+    }
+
+    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+        let Some(bytes) = wire(row, self.at)? else {
+            self.builder.append_null();
+            return Ok(());
+        };
+        if let Some(at) = self.lossless_at
+            && !wire(row, at)?.is_some_and(|flag| flag.iter().any(|byte| *byte != 0))
+        {
+            return Err(refused(format!(
+                "the text has bytes that are no characters of the column's character set; converted it begins with {}",
+                hex(bytes)
+            )));
+        }
+        self.builder.append_value(utf8(bytes)?);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+struct Binary {
+    at: usize,
+    builder: BinaryBuilder,
+}
+
+pub(super) fn binary(at: usize) -> Box<dyn ColumnDecoder> {
+    Box::new(Binary { at, builder: BinaryBuilder::new() })
+}
+
+impl ColumnDecoder for Binary {
+    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+        variable(row, self.at)
+    }
+
+    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+        self.builder.append_option(wire(row, self.at)?);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+/// BIT(n): on the wire a big-endian number, so aligned to the last bit; in Arrow aligned to the first.
+struct Bits {
+    at: usize,
+    length: u32,
+    builder: BinaryBuilder,
+}
+
+pub(super) fn bits(at: usize, length: u32) -> Box<dyn ColumnDecoder> {
+    Box::new(Bits { at, length, builder: BinaryBuilder::new() })
+}
+
+fn align(bytes: &[u8], length: u32) -> Result<([u8; 8], usize)> {
+    let wrong = || unexpected("bit string of the planned length", bytes);
+    let count = usize::try_from(length.div_ceil(8)).map_err(|_| wrong())?;
+    if bytes.is_empty() || length == 0 || length > 64 || bytes.len() > 8 {
+        return Err(wrong());
+    }
+    let number = bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    if length < 64 && number >> length != 0 {
+        return Err(wrong());
+    }
+    Ok(((number << (64 - length)).to_be_bytes(), count))
+}
+
+impl ColumnDecoder for Bits {
+    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+        variable(row, self.at)
+    }
+
+    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+        match wire(row, self.at)? {
+            Some(bytes) => {
+                let (aligned, count) = align(bytes, self.length)?;
+                self.builder.append_value(aligned.get(..count).unwrap_or_default());
+            }
+            None => self.builder.append_null(),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+/// MariaDB's UUID, text on the wire.
+struct Uuid {
+    at: usize,
+    builder: FixedSizeBinaryBuilder,
+}
+
+pub(super) fn uuid(at: usize) -> Box<dyn ColumnDecoder> {
+    Box::new(Uuid { at, builder: FixedSizeBinaryBuilder::new(16) })
+}
+
+impl ColumnDecoder for Uuid {
+    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+        Ok(16)
+    }
+
+    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+        match wire(row, self.at)? {
+            Some(bytes) => {
+                let uuid = uuid::Uuid::try_parse_ascii(bytes).map_err(|error| unexpected("UUID", bytes).with_source(error))?;
+                self.builder.append_value(uuid.as_bytes())?;
+            }
+            None => self.builder.append_null(),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+/// The number that stands behind a label, asked for where '' is ambiguous.
+fn number(row: &MySqlRow, at: usize) -> Result<u64> {
+    let bytes = wire(row, at)?.unwrap_or_default();
+    bytes.try_into().map(u64::from_le_bytes).map_err(|_| unexpected("64-bit number", bytes))
+}
+
+struct Label {
+    at: usize,
+    /// From the label's bytes to its position.
+    labels: HashMap<Vec<u8>, usize>,
+    /// Where the index stands, if '' is a label.
+    index_at: Option<usize>,
+    builder: StringBuilder,
+}
+
+pub(super) fn label(at: usize, labels: &[String]) -> Box<dyn ColumnDecoder> {
+    Box::new(Label {
+        at,
+        index_at: labels.iter().any(String::is_empty).then_some(at + 1),
+        labels: labels.iter().enumerate().map(|(index, label)| (label.clone().into_bytes(), index)).collect(),
+        builder: StringBuilder::new(),
+    })
+}
+
+impl ColumnDecoder for Label {
+    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+        variable(row, self.at)
+    }
+
+    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+        let Some(bytes) = wire(row, self.at)? else {
+            self.builder.append_null();
+            return Ok(());
+        };
+        if bytes.is_empty()
+            && match self.index_at {
+                Some(at) => number(row, at)? == 0,
+                None => true,
+            }
+        {
+            return Err(refused("the enumeration has its error value '', which is none of its labels"));
+        }
+        if !self.labels.contains_key(bytes) {
+            return Err(refused(format!("`{}` is none of the enumeration's labels", String::from_utf8_lossy(bytes))));
+        }
+        self.builder.append_value(utf8(bytes)?);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+struct Labels {
+    at: usize,
+    labels: Vec<String>,
+    positions: HashMap<Vec<u8>, usize>,
+    /// Where the members stand as bits, if '' is a label.
+    mask_at: Option<usize>,
+    builder: ListBuilder<StringBuilder>,
+}
+
+pub(super) fn labels(at: usize, labels: &[String]) -> Box<dyn ColumnDecoder> {
+    Box::new(Labels {
+        at,
+        labels: labels.to_vec(),
+        positions: labels.iter().enumerate().map(|(index, label)| (label.clone().into_bytes(), index)).collect(),
+        mask_at: labels.iter().any(String::is_empty).then_some(at + 1),
+        builder: ListBuilder::new(StringBuilder::new()).with_field(Field::new_list_field(DataType::Utf8, false)),
+    })
+}
+
+impl Labels {
+    /// The members as bits, the first label the lowest.
+    fn mask(&self, row: &MySqlRow, bytes: &[u8]) -> Result<u64> {
+        if let Some(at) = self.mask_at {
+            return number(row, at);
+        }
+        let mut mask = 0;
+        for label in bytes.split(|byte| *byte == b',').filter(|_| !bytes.is_empty()) {
+            let position = self.positions.get(label).and_then(|position| u32::try_from(*position).ok());
+            match position.and_then(|position| 1_u64.checked_shl(position)) {
+                Some(bit) => mask |= bit,
+                None => return Err(refused(format!("`{}` is none of the set's labels", String::from_utf8_lossy(label)))),
+            }
+        }
+        Ok(mask)
+    }
+}
+
+impl ColumnDecoder for Labels {
+    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+        Ok(variable(row, self.at)? + OFFSET * self.labels.len().min(64))
+    }
+
+    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+        let Some(bytes) = wire(row, self.at)? else {
+            self.builder.append(false);
+            return Ok(());
+        };
+        let mut mask = self.mask(row, bytes)?;
+        for label in &self.labels {
+            if mask & 1 == 1 {
+                self.builder.values().append_value(label);
+            }
+            mask >>= 1;
+        }
+        if mask != 0 {
+            return Err(refused("the set has a member that is none of its labels"));
+        }
+        self.builder.append(true);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_begin_at_the_highest_bit() {
+        let read = |bytes: &[u8], length| align(bytes, length).map(|(bytes, count)| bytes[..count].to_vec());
+        assert_eq!(read(&[0b101], 3).unwrap(), [0b1010_0000]);
+        assert_eq!(read(&[0b1, 0xff], 9).unwrap(), [0xff, 0x80]);
+        assert_eq!(read(&[0xff; 8], 64).unwrap(), [0xff; 8]);
+        assert!(read(&[0b1000], 3).is_err());
+        assert!(read(&[], 3).is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_shown() {
+        let error = utf8(b"ab\xed\xa0\x80").unwrap_err();
+        assert!(error.to_string().contains("at byte 3: 0xeda080"), "{error}");
+    }
+}

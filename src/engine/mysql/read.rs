@@ -1,0 +1,259 @@
+//! One chunk as a stream of batches.
+//!
+//! A task of its own owns the reader and decodes, one batch ahead of whoever takes them; when the stream is dropped the task ends and
+//! the reader is thrown away. The result must end with the server's own end-of-result, otherwise the stream ends with an error.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use futures::StreamExt;
+use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::{AssertSqlSafe, Either, Executor};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::decode::{ColumnDecoder, decoder, hex, wire};
+use super::error::failed;
+use super::key::{KeyColumn, condition};
+use super::readers::Readers;
+use super::select::{expressions, quote, quote_table};
+use crate::engine::{Batch, BatchStream};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::ObjectName;
+use crate::model::catalog::{NativeType, ServerInfo, Table};
+use crate::model::chunk::{Chunk, ChunkRange};
+use crate::model::logical::{LogicalType, schema};
+use crate::model::row::describe_key;
+use crate::model::unit::{ReadColumn, ReadPlan};
+
+/// Most bytes of one batch, whatever is asked for: Arrow's text columns end at 2^31 bytes, and one value has at most 2^30.
+const MOST_BATCH_BYTES: usize = 1 << 30;
+
+/// What all reads of a snapshot share.
+pub(super) struct Context {
+    mark: String,
+    server: ServerInfo,
+    /// The types of key columns that a plan may not read.
+    natives: HashMap<ObjectName, HashMap<String, NativeType>>,
+}
+
+impl Context {
+    pub(super) fn new(mark: &str, server: ServerInfo, tables: &[Table]) -> Self {
+        let natives = |table: &Table| table.columns.iter().map(|c| (c.name.clone(), c.native.clone())).collect();
+        let natives = tables.iter().map(|table| (table.name.clone(), natives(table))).collect();
+        Context { mark: mark.to_string(), server, natives }
+    }
+
+    pub(super) fn mark(&self) -> &str {
+        &self.mark
+    }
+
+    /// The statement for a chunk, with its bounds.
+    fn statement(&self, what: &ReadPlan, range: &ChunkRange) -> Result<(String, MySqlArguments)> {
+        let columns: Vec<String> = what.columns.iter().flat_map(|column| expressions(column, &self.server)).collect();
+        if columns.is_empty() {
+            return Err(Error::internal("a read plan without columns"));
+        }
+        let key = what.chunk_key.iter().map(|name| self.key_column(what, name)).collect::<Result<Vec<_>>>()?;
+        let mut arguments = MySqlArguments::default();
+        let mut sql = format!("{}SELECT {} FROM {}", self.mark, columns.join(", "), quote_table(&what.table));
+        if let Some(condition) = condition(&key, range, &mut arguments)? {
+            if let Some(index) = &what.index {
+                sql.push_str(&format!(" FORCE INDEX ({})", quote(index)));
+            }
+            sql.push_str(" WHERE ");
+            sql.push_str(&condition);
+        }
+        Ok((sql, arguments))
+    }
+
+    fn key_column(&self, what: &ReadPlan, name: &str) -> Result<KeyColumn> {
+        let read = what.columns.iter().find(|column| column.name == name).map(|column| &column.native);
+        let native = read.or_else(|| self.natives.get(&what.table)?.get(name));
+        native
+            .and_then(|native| KeyColumn::of(name, native))
+            .ok_or_else(|| Error::internal(format!("`{name}` cannot bound chunks")))
+    }
+}
+
+/// [`crate::engine::Snapshot::read`].
+pub(super) fn stream(readers: Arc<Readers>, context: Arc<Context>, what: ReadPlan, chunk: Chunk) -> BatchStream {
+    // Nothing happens before the first poll.
+    let start = async move {
+        let (batches, received) = mpsc::channel(1);
+        let table = what.table.clone();
+        let task = tokio::spawn(async move {
+            if let Err(error) = read(&readers, &context, &what, &chunk.range, &batches).await {
+                // Nobody listens any more when the stream was dropped.
+                let _ = batches.send(Err(error.table(&what.table))).await;
+                return false;
+            }
+            true
+        });
+        Incoming { received, task: Some(Task(task)), table }
+    };
+    futures::stream::once(start).flat_map(|incoming| futures::stream::unfold(incoming, Incoming::next)).boxed()
+}
+
+/// The task's end of the stream.
+struct Incoming {
+    received: mpsc::Receiver<Result<Batch>>,
+    /// None once the stream is at its end.
+    task: Option<Task>,
+    table: ObjectName,
+}
+
+impl Incoming {
+    async fn next(mut self) -> Option<(Result<Batch>, Self)> {
+        if let Some(batch) = self.received.recv().await {
+            return Some((batch, self));
+        }
+        // A task that panicked sent no error, and must not look like the end of the table.
+        let mut task = self.task.take()?;
+        match (&mut task.0).await {
+            Ok(_) => None,
+            Err(error) => Some((Err(Error::internal("a reader's task ended early").table(&self.table).with_source(error)), self)),
+        }
+    }
+}
+
+/// Ends with its stream.
+struct Task(JoinHandle<bool>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn read(
+    readers: &Arc<Readers>,
+    context: &Context,
+    what: &ReadPlan,
+    range: &ChunkRange,
+    batches: &mpsc::Sender<Result<Batch>>,
+) -> Result<()> {
+    let (sql, arguments) = context.statement(what, range)?;
+    let mut builder = BatchBuilder::new(what)?;
+    let most = what.batch_bytes.clamp(1, MOST_BATCH_BYTES);
+    let mut lent = readers.lend().await?;
+    let mut ended = false;
+    {
+        let cannot = |error| failed("a chunk could not be read", error);
+        // With arguments, even none, the driver prepares the statement, so values come in the binary protocol.
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false);
+        let mut rows = lent.connection()?.fetch_many(query);
+        let Ok(mut room) = batches.reserve().await else { return Ok(()) };
+        while let Some(item) = rows.next().await {
+            match item.map_err(cannot)? {
+                Either::Left(_) => ended = true,
+                Either::Right(row) => {
+                    let bytes = builder.row_bytes(&row)?;
+                    if builder.rows > 0 && builder.bytes + bytes > most {
+                        room.send(Ok(builder.finish()?));
+                        // The next batch begins when the last one was taken: one batch ahead, not two.
+                        match batches.reserve().await {
+                            Ok(next) => room = next,
+                            Err(_) => return Ok(()),
+                        }
+                    }
+                    builder.append(&row, bytes)?;
+                }
+            }
+        }
+        if !ended {
+            return Err(Error::new(ErrorKind::ConnectionLost, "the server's result ended without its end mark"));
+        }
+        if builder.rows > 0 {
+            room.send(Ok(builder.finish()?));
+        }
+    }
+    lent.give_back();
+    Ok(())
+}
+
+/// Rows on their way into a batch.
+struct BatchBuilder<'a> {
+    what: &'a ReadPlan,
+    schema: SchemaRef,
+    decoders: Vec<Box<dyn ColumnDecoder>>,
+    /// Where each column's first expression stands in the row.
+    positions: Vec<usize>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl<'a> BatchBuilder<'a> {
+    fn new(what: &'a ReadPlan) -> Result<Self> {
+        let mut positions = Vec::with_capacity(what.columns.len());
+        let mut decoders = Vec::with_capacity(what.columns.len());
+        let mut at = 0;
+        // How many expressions a column has does not depend on the server.
+        let any = ServerInfo::default();
+        for column in &what.columns {
+            positions.push(at);
+            decoders.push(decoder(column, at)?);
+            at += expressions(column, &any).len();
+        }
+        let schema = schema(what.columns.iter().map(|column| (column.name.as_str(), &column.logical)));
+        Ok(BatchBuilder { what, schema, decoders, positions, rows: 0, bytes: 0 })
+    }
+
+    /// The row's bytes in Arrow.
+    fn row_bytes(&self, row: &MySqlRow) -> Result<usize> {
+        // An eighth of a byte for each validity bit, rounded up.
+        let mut bytes = self.decoders.len().div_ceil(8);
+        for decoder in &self.decoders {
+            bytes += decoder.bytes(row)?;
+        }
+        Ok(bytes)
+    }
+
+    fn append(&mut self, row: &MySqlRow, bytes: usize) -> Result<()> {
+        for (at, decoder) in self.decoders.iter_mut().enumerate() {
+            if let Err(error) = decoder.append(row) {
+                let name = self.what.columns.get(at).map_or("?", |column| column.name.as_str());
+                return Err(error.column(name).key(self.key(row)));
+            }
+        }
+        self.rows += 1;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Names the row by a batch of its own, with nothing but its key.
+    fn key(&self, row: &MySqlRow) -> String {
+        let mut columns: Vec<(&ReadColumn, ArrayRef)> = Vec::new();
+        for (column, at) in self.what.columns.iter().zip(&self.positions) {
+            if self.what.row_key.contains(&column.name) {
+                let decoded = decoder(column, *at).and_then(|mut decoder| decoder.append(row).map(|()| decoder.finish()));
+                // The key itself may be what cannot be decoded: then as its bytes.
+                let raw = || wire(row, *at).ok().flatten().map(hex);
+                columns.push((column, decoded.unwrap_or_else(|_| Arc::new(StringArray::from(vec![raw()])))));
+            }
+        }
+        let text = LogicalType::Text { length: None };
+        let batch = RecordBatch::try_new(
+            schema(columns.iter().map(|(column, array)| {
+                let plain = *array.data_type() == column.logical.arrow();
+                (column.name.as_str(), if plain { &column.logical } else { &text })
+            })),
+            columns.iter().map(|(_, array)| Arc::clone(array)).collect(),
+        );
+        match batch {
+            Ok(batch) => describe_key(&batch, &self.what.row_key, 0),
+            Err(_) => describe_key(&RecordBatch::new_empty(schema([])), &self.what.row_key, self.rows),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Batch> {
+        let columns = self.decoders.iter_mut().map(|decoder| decoder.finish()).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
+        (self.rows, self.bytes) = (0, 0);
+        Ok(Batch { bytes: rows.get_array_memory_size(), rows })
+    }
+}

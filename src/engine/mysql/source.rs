@@ -1,0 +1,77 @@
+//! A connected source: one control session for catalog and planning, and the way to snapshots.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::MySqlConnection;
+use tokio::sync::Mutex;
+
+use super::connect::Connector;
+use super::{MySqlSnapshot, catalog, plan};
+use crate::config::endpoint::Endpoint;
+use crate::engine::{SessionOptions, Snapshot, Source, TableFilter};
+use crate::error::Result;
+use crate::model::catalog::{Catalog, ServerInfo, Table};
+use crate::model::chunk::ChunkPlan;
+
+/// A MySQL or MariaDB server that is read from.
+pub struct MySqlSource {
+    connector: Connector,
+    server: ServerInfo,
+    /// Absent while it is used, and after an error or a dropped future left it in an unknown state.
+    control: Mutex<Option<MySqlConnection>>,
+}
+
+impl MySqlSource {
+    /// Connects.
+    ///
+    /// # Errors
+    /// As [`crate::engine::Engine::open_source`].
+    pub async fn open(at: &Endpoint, options: &SessionOptions) -> Result<Self> {
+        let connector = Connector::new(at, options)?;
+        let (connection, server) = connector.connect().await?;
+        Ok(MySqlSource { connector, server, control: Mutex::new(Some(connection)) })
+    }
+
+    /// [`Source::snapshot`], as its own type: with [`MySqlSnapshot::barrier`].
+    ///
+    /// # Errors
+    /// As [`Source::snapshot`].
+    pub async fn open_snapshot(&self, tables: &[Table], readers: usize) -> Result<MySqlSnapshot> {
+        MySqlSnapshot::open(&self.connector, &self.server, tables, readers).await
+    }
+
+    async fn control(&self, slot: &mut Option<MySqlConnection>) -> Result<MySqlConnection> {
+        match slot.take() {
+            Some(connection) => Ok(connection),
+            None => Ok(self.connector.connect().await?.0),
+        }
+    }
+}
+
+#[async_trait]
+impl Source for MySqlSource {
+    fn server(&self) -> &ServerInfo {
+        &self.server
+    }
+
+    async fn catalog(&self, filter: &TableFilter) -> Result<Catalog> {
+        let mut slot = self.control.lock().await;
+        let mut connection = self.control(&mut slot).await?;
+        let catalog = catalog::read(&mut connection, &self.server, filter).await?;
+        *slot = Some(connection);
+        Ok(catalog)
+    }
+
+    async fn plan_chunks(&self, table: &Table, target_bytes: u64) -> Result<ChunkPlan> {
+        let mut slot = self.control.lock().await;
+        let mut connection = self.control(&mut slot).await?;
+        let plan = plan::plan_chunks(&mut connection, self.connector.mark(), table, target_bytes).await?;
+        *slot = Some(connection);
+        Ok(plan)
+    }
+
+    async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
+        Ok(Arc::new(self.open_snapshot(tables, readers).await?))
+    }
+}
