@@ -1,4 +1,9 @@
 //! PostgreSQL 13 and later, as a target.
+//!
+//! A chunk arrives as one transaction: its receipt is claimed first, its rows follow as one binary COPY, the receipt is completed,
+//! and both are committed together ([`write`]). What is sent is encoded straight from Arrow ([`encode`]), by the type that the target's
+//! own catalog names ([`target`]), since a binary COPY rounds and pads in silence. What stands in the target is read again in one
+//! exported snapshot ([`read_back`], [`decode`], [`profile`]).
 
 use std::sync::Arc;
 
@@ -7,6 +12,21 @@ use async_trait::async_trait;
 use super::{Dialect, Engine, EngineKind, SessionOptions, Sink, Source};
 use crate::config::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
+
+mod catalog;
+mod check;
+mod connect;
+mod decode;
+mod encode;
+mod error;
+mod ledger;
+mod pool;
+mod profile;
+mod read_back;
+mod sink;
+mod target;
+mod typemap;
+mod write;
 
 /// The engine.
 pub struct PostgresEngine;
@@ -18,14 +38,14 @@ impl Engine for PostgresEngine {
     }
 
     fn dialect(&self) -> &'static dyn Dialect {
-        unimplemented!()
+        &typemap::PostgresDialect
     }
 
     async fn open_source(&self, at: &Endpoint, _options: &SessionOptions) -> Result<Arc<dyn Source>> {
         Err(Error::new(ErrorKind::Unsupported, format!("{at} cannot be a source yet")))
     }
 
-    async fn open_sink(&self, at: &Endpoint, _options: &SessionOptions) -> Result<Arc<dyn Sink>> {
-        Err(Error::new(ErrorKind::Unsupported, format!("{at} cannot be a target yet")))
+    async fn open_sink(&self, at: &Endpoint, options: &SessionOptions) -> Result<Arc<dyn Sink>> {
+        Ok(Arc::new(sink::PostgresSink::open(at, options).await?))
     }
 }
