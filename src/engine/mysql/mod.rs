@@ -5,10 +5,6 @@
 //! [`readers`] who hands them out; [`read`] one chunk as Arrow, [`select`] which expressions are asked for,
 //! [`decode`] wire bytes into Arrow; [`profile`] counts and aggregates; [`error`] the server's errors as ours.
 
-#[doc(hidden)]
-pub mod catalog;
-pub mod typemap;
-
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,7 +13,8 @@ use super::{Dialect, Engine, EngineKind, SessionOptions, Sink, Source};
 use crate::config::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 
-mod catalog;
+#[doc(hidden)]
+pub mod catalog;
 mod connect;
 mod decode;
 mod error;
@@ -29,7 +26,7 @@ mod readers;
 mod select;
 mod snapshot;
 mod source;
-mod typemap;
+pub mod typemap;
 
 pub use snapshot::{Barrier, MySqlSnapshot};
 pub use source::MySqlSource;

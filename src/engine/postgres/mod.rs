@@ -1,12 +1,9 @@
 //! PostgreSQL 13 and later, as a target.
-
-#[doc(hidden)]
-pub mod catalog;
-#[doc(hidden)]
-pub mod check;
-pub mod ddl;
-mod type_text;
-pub mod typemap;
+//!
+//! A chunk arrives as one transaction: its receipt is claimed first, its rows follow as one binary COPY, the receipt is completed,
+//! and both are committed together ([`write`]). What is sent is encoded straight from Arrow ([`encode`]), by the type that the target's
+//! own catalog names ([`target`]), since a binary COPY rounds and pads in silence. What stands in the target is read again in one
+//! exported snapshot ([`read_back`], [`decode`], [`profile`]).
 
 use std::sync::Arc;
 
@@ -15,6 +12,25 @@ use async_trait::async_trait;
 use super::{Dialect, Engine, EngineKind, SessionOptions, Sink, Source};
 use crate::config::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
+
+#[doc(hidden)]
+pub mod catalog;
+#[doc(hidden)]
+pub mod check;
+mod connect;
+pub mod ddl;
+mod decode;
+mod encode;
+mod error;
+mod ledger;
+mod pool;
+mod profile;
+mod read_back;
+mod sink;
+mod target;
+mod type_text;
+pub mod typemap;
+mod write;
 
 /// The engine.
 pub struct PostgresEngine;
@@ -33,7 +49,7 @@ impl Engine for PostgresEngine {
         Err(Error::new(ErrorKind::Unsupported, format!("{at} cannot be a source yet")))
     }
 
-    async fn open_sink(&self, at: &Endpoint, _options: &SessionOptions) -> Result<Arc<dyn Sink>> {
-        Err(Error::new(ErrorKind::Unsupported, format!("{at} cannot be a target yet")))
+    async fn open_sink(&self, at: &Endpoint, options: &SessionOptions) -> Result<Arc<dyn Sink>> {
+        Ok(Arc::new(sink::PostgresSink::open(at, options).await?))
     }
 }

@@ -1,0 +1,200 @@
+//! From an endpoint to a session that is pinned: nothing that a server, a role or a database has set changes what is carried.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row};
+
+use super::error;
+use crate::config::endpoint::{Endpoint, Secret};
+use crate::engine::SessionOptions;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::catalog::ServerInfo;
+
+/// The oldest server that is supported.
+const OLDEST_MAJOR: u32 = 13;
+
+/// How long connecting may take, name resolution, TLS and login included, unless `connect_timeout` says otherwise.
+const CONNECT_TIMEOUT_SECONDS: u64 = 15;
+
+/// Extensions whose presence and schema decide what types there are.
+const KNOWN_EXTENSIONS: [&str; 3] = ["postgis", "vector", "citext"];
+
+/// Opens sessions of one endpoint that are all alike.
+pub(super) struct Connector {
+    options: PgConnectOptions,
+    timeout: Duration,
+    /// The address without its password, for errors.
+    place: String,
+}
+
+impl Connector {
+    /// Reads the endpoint. Opens nothing.
+    ///
+    /// # Errors
+    /// `Config` for parameters that are unknown or wrong, all at once.
+    pub(super) fn new(at: &Endpoint, session: &SessionOptions) -> Result<Self> {
+        // Values are never logged: statements of the driver's own log hold none of ours, and slow ones are expected here.
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .host(&at.host)
+            .port(at.port.unwrap_or(5432))
+            .database(&at.database)
+            .application_name(&session.application_name)
+            .extra_float_digits(3)
+            // No named statements, so that poolers between us and the server do not matter.
+            .statement_cache_capacity(0)
+            .disable_statement_logging();
+        if let Some(user) = &at.user {
+            options = options.username(user);
+        }
+        if let Some(password) = &at.password {
+            options = options.password(Secret::expose(password));
+        }
+        let mut timeout = Duration::from_secs(CONNECT_TIMEOUT_SECONDS);
+        let mut faults = Vec::new();
+        for (name, value) in &at.params {
+            match name.as_str() {
+                "sslmode" => match value.parse::<PgSslMode>() {
+                    Ok(mode) => options = options.ssl_mode(mode),
+                    Err(_) => faults.push(
+                        Error::new(ErrorKind::Config, format!("`sslmode={value}` is no mode of TLS"))
+                            .hint("Write disable, allow, prefer, require, verify-ca or verify-full"),
+                    ),
+                },
+                "sslrootcert" => options = options.ssl_root_cert(value),
+                "sslcert" => options = options.ssl_client_cert(value),
+                "sslkey" => options = options.ssl_client_key(value),
+                // A folder of a socket (`/var/run/postgresql`), or a host.
+                "host" => options = options.host(value),
+                "connect_timeout" => match value.parse::<u64>() {
+                    Ok(seconds) if (1..=3600).contains(&seconds) => timeout = Duration::from_secs(seconds),
+                    _ => faults.push(Error::new(
+                        ErrorKind::Config,
+                        format!("`connect_timeout={value}` is no number of seconds from 1 to 3600"),
+                    )),
+                },
+                // Sessions carry the name of the run instead: resume finds leftovers by it.
+                "application_name" => {}
+                other => {
+                    faults
+                        .push(Error::new(ErrorKind::Config, format!("`{other}` is no parameter of a postgres:// address")).hint(
+                        "The parameters are sslmode, sslrootcert, sslcert, sslkey, host, connect_timeout and application_name",
+                    ))
+                }
+            }
+        }
+        match Error::many(faults) {
+            Some(error) => Err(error),
+            None => Ok(Connector { options, timeout, place: at.to_string() }),
+        }
+    }
+
+    /// Opens a session and pins it.
+    ///
+    /// # Errors
+    /// `Unreachable`, `LoginRefused`, `UnknownDatabase`, `TooManyConnections`; `Unsupported` for old servers and for databases
+    /// that are not UTF-8.
+    pub(super) async fn connect(&self) -> Result<PgConnection> {
+        let opened = tokio::time::timeout(self.timeout, async {
+            let mut connection =
+                PgConnection::connect_with(&self.options).await.map_err(|error| error::map_connect(error, &self.place))?;
+            self.pin(&mut connection).await?;
+            Ok(connection)
+        });
+        match opened.await {
+            Ok(opened) => opened,
+            Err(_) => Err(Error::new(
+                ErrorKind::Unreachable,
+                format!("no PostgreSQL server answered at {} within {} seconds", self.place, self.timeout.as_secs()),
+            )),
+        }
+    }
+
+    async fn pin(&self, connection: &mut PgConnection) -> Result<()> {
+        let failed = |error| error::map(error, format!("the session at {} could not be set up", self.place));
+        let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed)?;
+        let major = u32::try_from(version / 10_000).unwrap_or_default();
+        if major < OLDEST_MAJOR {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{} is PostgreSQL {major}; dbferry needs {OLDEST_MAJOR} or later", self.place),
+            ));
+        }
+        // By way of pg_settings, since not every version knows every one (`idle_session_timeout` came with 14).
+        sqlx::query(
+            "SELECT count(pg_catalog.set_config(s.name, v.value, false)) FROM (VALUES
+                ('search_path', ''), ('row_security', 'off'), ('statement_timeout', '0'), ('lock_timeout', '0'),
+                ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),
+                ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('extra_float_digits', '3'),
+                ('bytea_output', 'hex'), ('jit', 'off'), ('standard_conforming_strings', 'on'), ('client_min_messages', 'warning'),
+                ('default_transaction_isolation', 'read committed'), ('default_transaction_deferrable', 'off')
+             ) AS v(name, value) JOIN pg_catalog.pg_settings AS s ON s.name = v.name",
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(failed)?;
+        let row = sqlx::query(
+            "SELECT current_setting('server_encoding'), current_setting('client_encoding'), current_setting('TimeZone'),
+                    current_setting('search_path'), current_setting('row_security'), current_setting('statement_timeout')",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+        let setting = |index: usize| row.try_get::<String, _>(index).map_err(failed);
+        let encoding = setting(0)?;
+        if encoding != "UTF8" {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("the database at {} has the encoding {encoding}, which cannot hold every character", self.place),
+            )
+            .hint("Create the target with `CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0`"));
+        }
+        let is = [setting(1)?, setting(2)?, setting(3)?, setting(4)?, setting(5)?];
+        if is != ["UTF8", "UTC", "", "off", "0"] && is != ["UTF8", "UTC", "\"\"", "off", "0"] {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("the session at {} does not keep its settings ({})", self.place, is.join(", ")),
+            )
+            .hint("Connect to the server itself, and not through a pooler that resets sessions"));
+        }
+        Ok(())
+    }
+}
+
+/// Asks the server what it is.
+pub(super) async fn server_info(connection: &mut PgConnection) -> Result<ServerInfo> {
+    let failed = |error| error::map(error, "the server could not be asked for its version");
+    let row = sqlx::query(
+        "SELECT current_setting('server_version'), current_setting('server_version_num')::int4, current_database()::text",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(failed)?;
+    let number: u32 = u32::try_from(row.try_get::<i32, _>(1).map_err(failed)?).unwrap_or_default();
+    let extensions = sqlx::query(
+        "SELECT e.extname::text, n.nspname::text FROM pg_catalog.pg_extension AS e
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace ORDER BY 1",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed)?;
+    let mut features = Vec::new();
+    for extension in extensions {
+        let (name, schema): (String, String) = (extension.try_get(0).map_err(failed)?, extension.try_get(1).map_err(failed)?);
+        if KNOWN_EXTENSIONS.contains(&name.as_str()) {
+            // The search path is empty, so the schema is part of the type's name.
+            features.push(format!("{name}_schema:{schema}"));
+            features.push(name);
+        }
+    }
+    Ok(ServerInfo {
+        flavour: "PostgreSQL".into(),
+        version: row.try_get(0).map_err(failed)?,
+        version_number: (number / 10_000, 0, number % 10_000),
+        database: row.try_get(2).map_err(failed)?,
+        features,
+    })
+}

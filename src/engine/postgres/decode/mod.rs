@@ -1,0 +1,247 @@
+//! From the rows of a binary COPY to Arrow arrays: the counterpart of [`super::encode`], and independent of it.
+//!
+//! A [`Decoder`] is chosen once per column, by the logical type that is wanted and the real type of the target's column. What the logical type
+//! cannot hold is an error, never a near value.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+
+use super::encode::HEADER;
+use super::target::{PgType, TargetColumn};
+use crate::engine::Batch;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::logical::schema;
+use crate::model::{LogicalType, Table};
+
+mod binary;
+mod nested;
+mod number;
+mod numeric;
+mod temporal;
+mod text;
+
+/// A batch is complete once its fields have so many bytes.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Room for one row of a batch, in rows; enough that narrow rows amortize what a batch costs.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// Reads the fields of one column.
+enum Decoder {
+    Number(number::Number),
+    Numeric(numeric::Numeric),
+    Temporal(temporal::Temporal),
+    Text(text::Text),
+    Binary(binary::Bytes),
+    Nested(nested::Nested),
+}
+
+impl Decoder {
+    /// The decoder from `pg_type` to `logical`; `None` if there is none.
+    fn new(logical: &LogicalType, pg_type: &PgType) -> Option<Self> {
+        None.or_else(|| number::Number::new(logical, pg_type).map(Decoder::Number))
+            .or_else(|| numeric::Numeric::new(logical, pg_type).map(Decoder::Numeric))
+            .or_else(|| temporal::Temporal::new(logical, pg_type).map(Decoder::Temporal))
+            .or_else(|| text::Text::new(logical, pg_type).map(Decoder::Text))
+            .or_else(|| binary::Bytes::new(logical, pg_type).map(Decoder::Binary))
+            .or_else(|| nested::Nested::new(logical, pg_type).map(Decoder::Nested))
+    }
+
+    /// Takes a field; `None` is NULL.
+    #[inline]
+    fn push(&mut self, field: Option<&[u8]>) -> Result<()> {
+        match self {
+            Decoder::Number(decoder) => decoder.push(field),
+            Decoder::Numeric(decoder) => decoder.push(field),
+            Decoder::Temporal(decoder) => decoder.push(field),
+            Decoder::Text(decoder) => decoder.push(field),
+            Decoder::Binary(decoder) => decoder.push(field),
+            Decoder::Nested(decoder) => decoder.push(field),
+        }
+    }
+
+    /// What was taken so far, and begins anew.
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(match self {
+            Decoder::Number(decoder) => decoder.finish(),
+            Decoder::Numeric(decoder) => decoder.finish()?,
+            Decoder::Temporal(decoder) => decoder.finish(),
+            Decoder::Text(decoder) => Arc::new(decoder.0.finish()),
+            Decoder::Binary(decoder) => decoder.finish(),
+            Decoder::Nested(decoder) => decoder.finish()?,
+        })
+    }
+}
+
+/// Reads a whole COPY, piece by piece, whatever the pieces' borders are.
+pub(super) struct RowDecoder {
+    table: String,
+    names: Vec<String>,
+    schema: SchemaRef,
+    columns: Vec<Decoder>,
+    /// What has arrived and is not read yet, from `at` on.
+    pending: Vec<u8>,
+    at: usize,
+    rows: usize,
+    bytes: usize,
+    total: u64,
+    begun: bool,
+    ended: bool,
+}
+
+impl RowDecoder {
+    /// For all columns of `table`, generated ones included, in its order and its logical types.
+    ///
+    /// # Errors
+    /// `Mapping` for a column that cannot be read as its logical type.
+    pub(super) fn new(table: &Table, target: &[TargetColumn]) -> Result<Self> {
+        let mut columns = Vec::with_capacity(table.columns.len());
+        let mut fields = Vec::with_capacity(table.columns.len());
+        let mut faults = Vec::new();
+        for (column, target) in table.columns.iter().zip(target) {
+            let logical = column.logical.as_ref();
+            match logical.and_then(|logical| Decoder::new(logical, &target.pg_type)) {
+                Some(decoder) => columns.push(decoder),
+                None => {
+                    let wanted = logical.map_or_else(|| "nothing".to_string(), ToString::to_string);
+                    let what = format!("a column of type `{}` cannot be read as {wanted}", target.type_name);
+                    faults.push(Error::new(ErrorKind::Mapping, what).table(&table.name).column(&column.name));
+                }
+            }
+            fields.extend(logical.map(|logical| (column.name.as_str(), logical)));
+        }
+        if let Some(error) = Error::many(faults) {
+            return Err(error);
+        }
+        Ok(RowDecoder {
+            table: table.name.to_string(),
+            names: table.columns.iter().map(|column| column.name.clone()).collect(),
+            schema: schema(fields),
+            columns,
+            pending: Vec::new(),
+            at: 0,
+            rows: 0,
+            bytes: 0,
+            total: 0,
+            begun: false,
+            ended: false,
+        })
+    }
+
+    /// Takes what has arrived. The rows in it are read by [`RowDecoder::next`].
+    pub(super) fn feed(&mut self, data: &[u8]) {
+        // What is left over is less than a row.
+        self.pending.drain(..self.at.min(self.pending.len()));
+        self.at = 0;
+        self.pending.extend_from_slice(data);
+    }
+
+    /// Reads on; a batch once one is complete, `None` when more must arrive.
+    pub(super) fn next(&mut self) -> Result<Option<Batch>> {
+        if !self.begun {
+            let Some(header) = self.pending.get(self.at..self.at + HEADER.len()) else { return Ok(None) };
+            if header != HEADER {
+                return Err(self.broken("it does not begin as one"));
+            }
+            self.at += HEADER.len();
+            self.begun = true;
+        }
+        while self.row()? {
+            if self.bytes >= BATCH_BYTES || self.rows >= BATCH_ROWS {
+                return self.batch().map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last batch, once all has arrived; `None` when it is empty.
+    ///
+    /// # Errors
+    /// `TargetWrite` (of reading) when the end of the rows has not arrived.
+    pub(super) fn finish(mut self) -> Result<Option<Batch>> {
+        if !self.ended || self.at != self.pending.len() {
+            return Err(self.broken("it ends before its end mark"));
+        }
+        if self.rows == 0 { Ok(None) } else { self.batch().map(Some) }
+    }
+
+    /// Reads one row; false if it has not arrived in full, or none follows.
+    fn row(&mut self) -> Result<bool> {
+        let pending = self.pending.get(self.at..).unwrap_or_default();
+        let Some((count, mut rest)) = pending.split_first_chunk::<2>() else { return Ok(false) };
+        if self.ended {
+            return Err(self.broken("something follows its end mark"));
+        }
+        let count = i16::from_be_bytes(*count);
+        if count == -1 {
+            self.ended = true;
+            self.at += 2;
+            return Ok(false);
+        }
+        if usize::try_from(count) != Ok(self.columns.len()) {
+            return Err(self.broken("a row has another number of fields"));
+        }
+        // First whether all of the row is here: a decoder cannot give a field back.
+        let fields = rest;
+        for _ in 0..count {
+            let Some((length, behind)) = rest.split_first_chunk::<4>() else { return Ok(false) };
+            let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or_default();
+            let Some(behind) = behind.get(length..) else { return Ok(false) };
+            rest = behind;
+        }
+        let size = pending.len() - rest.len();
+        let mut fields = fields;
+        for (index, decoder) in self.columns.iter_mut().enumerate() {
+            let Some((length, behind)) = fields.split_first_chunk::<4>() else { break };
+            let length = i32::from_be_bytes(*length);
+            let (field, behind) = match usize::try_from(length) {
+                Ok(length) => match behind.split_at_checked(length) {
+                    Some((field, behind)) => (Some(field), behind),
+                    None => break,
+                },
+                Err(_) => (None, behind),
+            };
+            fields = behind;
+            if let Err(error) = decoder.push(field) {
+                let error = error.table(&self.table).key(format!("(row {} of its piece)", self.total + 1));
+                return Err(match self.names.get(index) {
+                    Some(name) => error.column(name),
+                    None => error,
+                });
+            }
+        }
+        self.at += size;
+        self.rows += 1;
+        self.total += 1;
+        self.bytes += size;
+        Ok(true)
+    }
+
+    fn batch(&mut self) -> Result<Batch> {
+        let arrays = self.columns.iter_mut().map(Decoder::finish).collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
+        self.rows = 0;
+        self.bytes = 0;
+        let bytes = rows.get_array_memory_size();
+        Ok(Batch { rows, bytes })
+    }
+
+    fn broken(&self, why: &str) -> Error {
+        Error::new(ErrorKind::ConnectionLost, format!("the binary COPY that the target sent is broken: {why}")).table(&self.table)
+    }
+}
+
+/// An error of a value that the logical type cannot hold.
+#[cold]
+fn unfit(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Value, what)
+}
+
+/// The bytes of a field of a fixed size.
+#[inline]
+fn fixed<const N: usize>(field: &[u8]) -> Result<[u8; N]> {
+    field.try_into().map_err(|_| unfit(format!("the target sent {} bytes where {N} were expected", field.len())))
+}

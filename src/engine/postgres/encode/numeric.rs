@@ -1,0 +1,352 @@
+//! `numeric`: groups of four decimal digits (base 10000), aligned to the decimal point.
+//!
+//! The binary form is `ndigits, weight, sign, dscale` as 16-bit integers and then the groups; the first group stands for
+//! `10000^weight`, and groups of zeros at either end are left out.
+
+use arrow::array::{Array, Decimal128Array, Decimal256Array, StringArray};
+use arrow::datatypes::i256;
+
+use super::number::Ints;
+use super::{begin_field, end_field, put_fixed, refuse};
+use crate::engine::postgres::target::PgType;
+use crate::error::{Error, Result};
+use crate::model::LogicalType;
+
+/// Most digits before the point that a `numeric` holds, and most behind it.
+pub(super) const MOST_INTEGER_DIGITS: usize = 131_072;
+/// See [`MOST_INTEGER_DIGITS`].
+pub(super) const MOST_FRACTION_DIGITS: usize = 16_383;
+
+const POSITIVE: u16 = 0x0000;
+const NEGATIVE: u16 = 0x4000;
+const NAN: u16 = 0xc000;
+const INFINITY: u16 = 0xd000;
+const NEGATIVE_INFINITY: u16 = 0xf000;
+
+/// What a `numeric(p, s)` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    precision: i32,
+    scale: i32,
+}
+
+impl Limits {
+    /// From the type modifier; `None` for a `numeric` without bounds.
+    pub(super) fn of(typmod: i32) -> Option<Limits> {
+        let packed = typmod.checked_sub(4).filter(|packed| *packed >= 0)?;
+        // 11 bits, signed: since version 15 a scale may be negative.
+        Some(Limits { precision: packed >> 16 & 0xffff, scale: ((packed & 0x7ff) ^ 1024) - 1024 })
+    }
+}
+
+/// To `numeric`.
+pub(super) struct Numeric<'a> {
+    from: From<'a>,
+    limits: Option<Limits>,
+}
+
+enum From<'a> {
+    Ints(Ints<'a>),
+    Decimal128(&'a Decimal128Array, u8),
+    Decimal256(&'a Decimal256Array, u8),
+    Text(&'a StringArray),
+}
+
+impl<'a> Numeric<'a> {
+    pub(super) fn bind(logical: &LogicalType, array: &'a dyn Array, pg_type: &PgType, typmod: i32) -> Option<Self> {
+        if *pg_type != PgType::Numeric {
+            return None;
+        }
+        let any = array.as_any();
+        let from = match logical {
+            LogicalType::Decimal { precision, scale } if *precision <= 38 => From::Decimal128(any.downcast_ref()?, *scale),
+            LogicalType::Decimal { scale, .. } => From::Decimal256(any.downcast_ref()?, *scale),
+            LogicalType::Numeric => From::Text(any.downcast_ref()?),
+            _ => From::Ints(Ints::bind(array)?),
+        };
+        Some(Numeric { from, limits: Limits::of(typmod) })
+    }
+
+    pub(super) fn put(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
+        match &self.from {
+            From::Ints(ints) => {
+                let value = ints.value(row);
+                self.put_small(value < 0, value.unsigned_abs(), 0, out)
+            }
+            From::Decimal128(array, scale) => {
+                let value = array.value(row);
+                self.put_small(value < 0, value.unsigned_abs(), *scale, out)
+            }
+            From::Decimal256(array, scale) => {
+                let value = array.value(row);
+                let negative = value.is_negative();
+                // The smallest value has no positive one, and more than the 76 digits that are allowed.
+                let magnitude = value.checked_abs().ok_or_else(|| refuse("a decimal has more than 76 digits"))?;
+                match magnitude.to_parts() {
+                    (low, 0) => self.put_small(negative, low, *scale, out),
+                    _ => self.put_large(negative, magnitude, *scale, out),
+                }
+            }
+            From::Text(array) => self.put_text(array.value(row), out),
+        }
+    }
+
+    /// A number of at most 128 bits, `scale` of its digits behind the point.
+    fn put_small(&self, negative: bool, magnitude: u128, scale: u8, out: &mut Vec<u8>) -> Result<()> {
+        let mut groups = Groups::new(scale);
+        let mut rest = magnitude;
+        if let Some((divisor, factor)) = groups.partial {
+            groups.push(u16::try_from(rest % u128::from(divisor)).unwrap_or_default() * factor)?;
+            rest /= u128::from(divisor);
+        }
+        groups.push_all(rest)?;
+        self.put_groups(negative, &groups, scale, out)
+    }
+
+    /// A number of up to 76 digits.
+    fn put_large(&self, negative: bool, magnitude: i256, scale: u8, out: &mut Vec<u8>) -> Result<()> {
+        // Nine groups at once fit into 128 bits; a division of 256 bits costs far more than one of those.
+        const NINE_GROUPS: i256 = i256::from_i128(10i128.pow(36));
+        let mut groups = Groups::new(scale);
+        let mut rest = magnitude;
+        if let Some((divisor, factor)) = groups.partial {
+            let divisor = i256::from_i128(i128::from(divisor));
+            let digits = rest.wrapping_rem(divisor).to_i128().and_then(|digits| u16::try_from(digits).ok());
+            groups.push(digits.unwrap_or_default() * factor)?;
+            rest = rest.wrapping_div(divisor);
+        }
+        loop {
+            match rest.to_parts() {
+                (low, 0) => {
+                    groups.push_all(low)?;
+                    break;
+                }
+                _ => {
+                    let (mut low, _) = rest.wrapping_rem(NINE_GROUPS).to_parts();
+                    rest = rest.wrapping_div(NINE_GROUPS);
+                    for _ in 0..9 {
+                        groups.push(u16::try_from(low % 10_000).unwrap_or_default())?;
+                        low /= 10_000;
+                    }
+                }
+            }
+        }
+        self.put_groups(negative, &groups, scale, out)
+    }
+
+    fn put_groups(&self, negative: bool, groups: &Groups, dscale: u8, out: &mut Vec<u8>) -> Result<()> {
+        let digits = groups.digits.get(..groups.len).unwrap_or_default();
+        let (Some(last), Some(first)) =
+            (digits.iter().position(|group| *group != 0), digits.iter().rposition(|group| *group != 0))
+        else {
+            put_fixed(header(0, 0, POSITIVE, i16::from(dscale)), out);
+            return Ok(());
+        };
+        let place = |index: usize| i32::try_from(index).unwrap_or(i32::MAX) - groups.behind_point;
+        let significant = digits.get(last..=first).unwrap_or_default();
+        let (weight, lowest) = (place(first), place(last));
+        let integer_digits = (weight + 1) * 4 - leading_zeros(significant.last().copied().unwrap_or_default());
+        let fraction_digits = -lowest * 4 - trailing_zeros(significant.first().copied().unwrap_or_default());
+        self.check(integer_digits, fraction_digits)?;
+        let start = begin_field(out);
+        let sign = if negative { NEGATIVE } else { POSITIVE };
+        let count = i16::try_from(significant.len()).unwrap_or(i16::MAX);
+        out.extend_from_slice(&header(count, i16::try_from(weight).unwrap_or(i16::MAX), sign, i16::from(dscale)));
+        for group in significant.iter().rev() {
+            out.extend_from_slice(&group.to_be_bytes());
+        }
+        end_field(start, out)
+    }
+
+    /// A number as `[+-]digits[.digits]`, or `NaN`, `Infinity`, `-Infinity`.
+    fn put_text(&self, text: &str, out: &mut Vec<u8>) -> Result<()> {
+        let special = match text {
+            "NaN" => Some(NAN),
+            "Infinity" => Some(INFINITY),
+            "-Infinity" => Some(NEGATIVE_INFINITY),
+            _ => None,
+        };
+        if let Some(sign) = special {
+            if sign != NAN && self.limits.is_some() {
+                return Err(
+                    refuse(format!("{text} has no place in a `numeric` with a precision")).hint("Map the column to `numeric`")
+                );
+            }
+            put_fixed(header(0, 0, sign, 0), out);
+            return Ok(());
+        }
+        let no_number = || refuse("the value is no decimal number such as -12.50");
+        let (negative, digits) = match text.as_bytes() {
+            [b'-', digits @ ..] => (true, digits),
+            [b'+', digits @ ..] => (false, digits),
+            digits => (false, digits),
+        };
+        let point = digits.iter().position(|digit| *digit == b'.');
+        let (integer, fraction) = match point {
+            Some(point) => (digits.get(..point).unwrap_or_default(), digits.get(point + 1..).unwrap_or_default()),
+            None => (digits, &[][..]),
+        };
+        if integer.len() + fraction.len() == 0 || !integer.iter().chain(fraction).all(u8::is_ascii_digit) {
+            return Err(no_number());
+        }
+        let dscale = i16::try_from(fraction.len()).ok().filter(|_| fraction.len() <= MOST_FRACTION_DIGITS);
+        let integer = integer.get(count_zeros(integer.iter())..).unwrap_or_default();
+        let fraction = fraction.get(..fraction.len() - count_zeros(fraction.iter().rev())).unwrap_or_default();
+        let Some(dscale) = dscale.filter(|_| integer.len() <= MOST_INTEGER_DIGITS) else {
+            return Err(refuse("the number has more digits than PostgreSQL keeps: 131072 before and 16383 behind the point"));
+        };
+        if integer.is_empty() && fraction.is_empty() {
+            put_fixed(header(0, 0, POSITIVE, dscale), out);
+            return Ok(());
+        }
+        let length = |digits: &[u8]| i32::try_from(digits.len()).unwrap_or(i32::MAX);
+        let zeros = |zeros: usize| i32::try_from(zeros).unwrap_or(i32::MAX);
+        let integer_digits = if integer.is_empty() { -zeros(count_zeros(fraction.iter())) } else { length(integer) };
+        let fraction_digits = if fraction.is_empty() { -zeros(count_zeros(integer.iter().rev())) } else { length(fraction) };
+        self.check(integer_digits, fraction_digits)?;
+
+        let start = begin_field(out);
+        out.extend_from_slice(&[0; 8]);
+        let first_group = out.len();
+        // The first group before the point is the short one; behind the point it is the last one.
+        let (short, whole) = integer.split_at(integer.len() % 4);
+        let mut weight = i32::try_from(integer.len().div_ceil(4)).unwrap_or(i32::MAX) - 1;
+        if !short.is_empty() {
+            out.extend_from_slice(&group(short).to_be_bytes());
+        }
+        for digits in whole.chunks(4) {
+            out.extend_from_slice(&group(digits).to_be_bytes());
+        }
+        for digits in fraction.chunks(4) {
+            let group = group(digits) * POWERS.get(4 - digits.len()).copied().unwrap_or(1);
+            if group == 0 && out.len() == first_group {
+                weight -= 1;
+            } else {
+                out.extend_from_slice(&group.to_be_bytes());
+            }
+        }
+        while out.len() > first_group && out.ends_with(&[0, 0]) {
+            out.truncate(out.len() - 2);
+        }
+        let count = i16::try_from((out.len() - first_group) / 2)
+            .map_err(|_| Error::internal("a number has too many groups of digits"))?;
+        let weight = i16::try_from(weight).map_err(|_| Error::internal("a number is too large"))?;
+        let sign = if negative { NEGATIVE } else { POSITIVE };
+        if let Some(place) = out.get_mut(first_group - 8..first_group) {
+            place.copy_from_slice(&header(count, weight, sign, dscale));
+        }
+        end_field(start, out)
+    }
+
+    /// Digits before the point, and behind it; less than none are zeros next to the point.
+    fn check(&self, integer_digits: i32, fraction_digits: i32) -> Result<()> {
+        let Some(Limits { precision, scale }) = self.limits else { return Ok(()) };
+        if fraction_digits > scale {
+            return Err(refuse(format!(
+                "a number with {fraction_digits} digits behind the point has no place in a `numeric({precision},{scale})`: it would be rounded"
+            ))
+            .hint("Map the column to `numeric`, or to one with a larger scale"));
+        }
+        if integer_digits > precision - scale {
+            return Err(refuse(format!(
+                "a number with {integer_digits} digits before the point has no place in a `numeric({precision},{scale})`"
+            ))
+            .hint("Map the column to `numeric`, or to one with a larger precision"));
+        }
+        Ok(())
+    }
+}
+
+/// Powers of ten.
+const POWERS: [u16; 5] = [1, 10, 100, 1_000, 10_000];
+
+/// Groups of four digits, the lowest first.
+struct Groups {
+    digits: [u16; 24],
+    len: usize,
+    /// How many of them stand behind the point.
+    behind_point: i32,
+    /// When the scale is no multiple of four: what divides the lowest digits off, and the factor that moves them up in their group.
+    partial: Option<(u16, u16)>,
+}
+
+impl Groups {
+    fn new(scale: u8) -> Self {
+        let short = usize::from(scale % 4);
+        let partial = match short {
+            0 => None,
+            short => Some((POWERS.get(short).copied().unwrap_or(1), POWERS.get(4 - short).copied().unwrap_or(1))),
+        };
+        Groups { digits: [0; 24], len: 0, behind_point: i32::from(scale.div_ceil(4)), partial }
+    }
+
+    #[inline]
+    fn push(&mut self, group: u16) -> Result<()> {
+        let place = self.digits.get_mut(self.len).ok_or_else(|| Error::internal("a decimal has more than 76 digits"))?;
+        *place = group;
+        self.len += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn push_all(&mut self, mut rest: u128) -> Result<()> {
+        // A division of 128 bits is a call, and some dozen times slower than one of 64.
+        while rest > u128::from(u64::MAX) {
+            self.push(u16::try_from(rest % 10_000).unwrap_or_default())?;
+            rest /= 10_000;
+        }
+        let mut rest = u64::try_from(rest).unwrap_or_default();
+        while rest > 0 {
+            self.push(u16::try_from(rest % 10_000).unwrap_or_default())?;
+            rest /= 10_000;
+        }
+        Ok(())
+    }
+}
+
+fn header(count: i16, weight: i16, sign: u16, dscale: i16) -> [u8; 8] {
+    let ([a, b], [c, d]) = (count.to_be_bytes(), weight.to_be_bytes());
+    let ([e, f], [g, h]) = (sign.to_be_bytes(), dscale.to_be_bytes());
+    [a, b, c, d, e, f, g, h]
+}
+
+fn group(digits: &[u8]) -> u16 {
+    digits.iter().fold(0, |group, digit| group * 10 + u16::from(digit - b'0'))
+}
+
+fn count_zeros<'a>(digits: impl Iterator<Item = &'a u8>) -> usize {
+    digits.take_while(|digit| **digit == b'0').count()
+}
+
+/// Zeros at the front of a group's four digits.
+fn leading_zeros(group: u16) -> i32 {
+    match group {
+        1_000.. => 0,
+        100.. => 1,
+        10.. => 2,
+        _ => 3,
+    }
+}
+
+/// Zeros at the end of a group that is not 0.
+fn trailing_zeros(group: u16) -> i32 {
+    match group {
+        _ if group % 1_000 == 0 => 3,
+        _ if group % 100 == 0 => 2,
+        _ if group % 10 == 0 => 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_of_a_numeric_are_read_from_its_modifier() {
+        assert_eq!(Limits::of(-1), None);
+        assert_eq!(Limits::of((20 << 16) + 4 + 4), Some(Limits { precision: 20, scale: 4 }));
+        // numeric(3, -2) of version 15.
+        assert_eq!(Limits::of(((3 << 16) | 0x7fe) + 4), Some(Limits { precision: 3, scale: -2 }));
+    }
+}

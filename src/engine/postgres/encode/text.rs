@@ -1,0 +1,96 @@
+//! Text and labels.
+
+use std::collections::HashSet;
+
+use arrow::array::{Array, StringArray};
+
+use super::{put_bytes, refuse};
+use crate::engine::postgres::target::PgType;
+use crate::error::Result;
+use crate::model::LogicalType;
+
+/// The longest `name`, in bytes.
+const NAME_BYTES: usize = 63;
+
+/// To `text`, `varchar(n)`, `char(n)`, `name`, `citext`, and to enum types.
+pub(super) struct Text<'a> {
+    array: &'a StringArray,
+    limit: Limit<'a>,
+}
+
+enum Limit<'a> {
+    /// No more than NUL.
+    None,
+    /// At most so many characters.
+    Most(usize),
+    /// Exactly so many characters.
+    Exactly(usize),
+    Name,
+    /// One of these.
+    Labels(&'a HashSet<String>),
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn bind(logical: &LogicalType, array: &'a dyn Array, pg_type: &'a PgType, typmod: i32) -> Option<Self> {
+        use LogicalType as L;
+        // Numbers and JSON as text are their text; into an enum goes only what may be a label.
+        if !matches!(logical, L::Text { .. } | L::Enum { .. } | L::Json | L::Numeric) {
+            return None;
+        }
+        let length = usize::try_from(typmod).ok().and_then(|typmod| typmod.checked_sub(4));
+        let limit = match (pg_type, length) {
+            (PgType::Text, Some(length)) => Limit::Most(length),
+            (PgType::Bpchar, Some(length)) => Limit::Exactly(length),
+            (PgType::Text | PgType::Bpchar, None) => Limit::None,
+            (PgType::Name, _) => Limit::Name,
+            (PgType::Enum(labels), _) if matches!(logical, L::Text { .. } | L::Enum { .. }) => Limit::Labels(labels),
+            _ => return None,
+        };
+        Some(Text { array: array.as_any().downcast_ref()?, limit })
+    }
+
+    #[inline]
+    pub(super) fn put(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
+        let text = self.array.value(row);
+        match self.limit {
+            Limit::None => {}
+            // No text has more characters than bytes.
+            Limit::Most(length) if text.len() <= length => {}
+            Limit::Most(length) => {
+                let characters = text.chars().count();
+                if characters > length {
+                    return Err(refuse(format!("a text of {characters} characters has no place in a `varchar({length})`"))
+                        .hint("Map the column to `text`, or to a longer `varchar`"));
+                }
+            }
+            Limit::Exactly(length) => {
+                let characters = text.chars().count();
+                if characters != length {
+                    return Err(refuse(format!(
+                        "a text of {characters} characters has no place in a `char({length})`: PostgreSQL pads and trims there"
+                    ))
+                    .hint(format!("Map the column to `varchar({length})`")));
+                }
+            }
+            Limit::Name if text.len() > NAME_BYTES => {
+                return Err(refuse(format!(
+                    "a text of {} bytes has no place in a `name`, which ends at {NAME_BYTES}",
+                    text.len()
+                ))
+                .hint("Map the column to `text`"));
+            }
+            Limit::Name => {}
+            Limit::Labels(labels) => {
+                if !labels.contains(text) {
+                    return Err(refuse("the value is no label of the target's enum type")
+                        .hint("Map the column to `text`, or add the label to the type"));
+                }
+            }
+        }
+        if text.as_bytes().contains(&0) {
+            return Err(refuse("the text holds the character U+0000, which PostgreSQL cannot keep in a text")
+                .hint("Map the column to `bytea`"));
+        }
+        put_bytes(text.as_bytes(), out)
+    }
+}

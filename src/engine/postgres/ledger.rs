@@ -1,0 +1,371 @@
+//! Receipts and run state, in a schema of the target.
+
+use async_trait::async_trait;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::error;
+use super::pool::Pool;
+use super::target::run;
+use super::typemap::PostgresDialect;
+use crate::engine::Dialect;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::{Ledger, RunRecord, RunState};
+use crate::model::unit::Receipt;
+use crate::model::{Digest, ObjectName, RunId};
+
+/// The format of the tables below. A ledger of a later one is refused.
+const FORMAT_VERSION: i32 = 1;
+
+/// How often making the ledger is tried while others make it too.
+const PREPARE_ATTEMPTS: u32 = 8;
+
+/// The ledger in one schema.
+pub(super) struct PostgresLedger {
+    pool: Pool,
+    schema: String,
+}
+
+impl PostgresLedger {
+    /// The ledger in `schema`, whether it stands or not.
+    pub(super) fn new(pool: Pool, schema: &str) -> Self {
+        PostgresLedger { pool, schema: schema.to_string() }
+    }
+
+    /// A table of the ledger, for SQL text.
+    pub(super) fn table(&self, name: &str) -> String {
+        format!("{}.{}", PostgresDialect.quote(&self.schema), PostgresDialect.quote(name))
+    }
+
+    fn failed(&self, what: &str) -> impl FnOnce(sqlx::Error) -> Error {
+        let what = format!("the ledger in schema `{}` {what}", self.schema);
+        |error| error::map(error, what)
+    }
+
+    /// Claims a chunk in the open transaction: a second one waits for the first, and fails once that is committed.
+    ///
+    /// # Errors
+    /// `Ledger` when the chunk has been carried.
+    pub(super) async fn claim(&self, connection: &mut PgConnection, run: RunId, table: &ObjectName, chunk: u32) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO {} (run, table_schema, table_name, chunk) VALUES ($1::uuid, $2, $3, $4)",
+            self.table("receipts")
+        );
+        let inserted = sqlx::query(AssertSqlSafe(sql))
+            .bind(run.0.to_string())
+            .bind(&table.schema)
+            .bind(&table.name)
+            .bind(i64::from(chunk))
+            .execute(connection)
+            .await;
+        match inserted {
+            Ok(_) => Ok(()),
+            Err(error) if error::sqlstate(&error) == Some("23505") => {
+                Err(Error::new(ErrorKind::Ledger, format!("chunk {chunk} of the table is already carried by this run"))
+                    .table(table)
+                    .hint("Ask the ledger for its receipts again, and leave the chunk out"))
+            }
+            Err(error) => Err(self.failed("did not take a receipt")(error).table(table)),
+        }
+    }
+
+    /// Completes the receipt that the open transaction has claimed.
+    pub(super) async fn complete(&self, connection: &mut PgConnection, run: RunId, receipt: &Receipt) -> Result<()> {
+        let number = |number: u64| {
+            i64::try_from(number).map_err(|_| Error::internal("a count does not fit into the ledger").table(&receipt.table))
+        };
+        let sql = format!(
+            "UPDATE {} SET rows = $5, digest = $6, bytes = $7, written_at = clock_timestamp()
+             WHERE run = $1::uuid AND table_schema = $2 AND table_name = $3 AND chunk = $4",
+            self.table("receipts")
+        );
+        let updated = sqlx::query(AssertSqlSafe(sql))
+            .bind(run.0.to_string())
+            .bind(&receipt.table.schema)
+            .bind(&receipt.table.name)
+            .bind(i64::from(receipt.chunk))
+            .bind(number(receipt.digest.rows)?)
+            .bind(receipt.digest.to_string())
+            .bind(number(receipt.bytes)?)
+            .execute(connection)
+            .await
+            .map_err(|error| self.failed("did not take a receipt")(error).table(&receipt.table))?;
+        if updated.rows_affected() != 1 {
+            return Err(Error::new(ErrorKind::Ledger, "the claimed receipt is gone from the ledger").table(&receipt.table));
+        }
+        Ok(())
+    }
+
+    async fn prepare_once(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let stands: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)")
+            .bind(&self.schema)
+            .fetch_one(&mut *connection)
+            .await?;
+        // Asked first, since IF NOT EXISTS demands the right to create even for a schema that stands.
+        if !stands {
+            let schema = PostgresDialect.quote(&self.schema);
+            run(connection, format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
+            run(
+                connection,
+                format!("COMMENT ON SCHEMA {schema} IS 'What dbferry has carried into this database; needed by --resume'"),
+            )
+            .await?;
+        }
+        let tables = [
+            (
+                "format",
+                "one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL",
+                "The format of these tables",
+            ),
+            (
+                "runs",
+                "run uuid PRIMARY KEY, source text NOT NULL, target text NOT NULL, identity text NOT NULL, state text NOT NULL,
+                 plan json NOT NULL, report json, started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+                 updated_at timestamptz NOT NULL DEFAULT clock_timestamp()",
+                "The runs, and what each has planned",
+            ),
+            (
+                "receipts",
+                "run uuid NOT NULL, table_schema text NOT NULL, table_name text NOT NULL, chunk bigint NOT NULL, rows bigint,
+                 digest text, bytes bigint, written_at timestamptz, PRIMARY KEY (run, table_schema, table_name, chunk)",
+                "One row for each chunk whose rows are in this database, committed together with them",
+            ),
+            (
+                "marks",
+                "run uuid NOT NULL, table_schema text NOT NULL, table_name text NOT NULL, phase text NOT NULL,
+                 marked_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (run, table_schema, table_name, phase)",
+                "The phases that are done for a table",
+            ),
+        ];
+        for (name, columns, comment) in tables {
+            if self.stands(connection, name).await? {
+                continue;
+            }
+            let table = self.table(name);
+            run(connection, format!("CREATE TABLE IF NOT EXISTS {table} ({columns})")).await?;
+            run(connection, format!("COMMENT ON TABLE {table} IS '{comment}'")).await?;
+        }
+        let sql = format!("INSERT INTO {} (version) VALUES ($1) ON CONFLICT DO NOTHING", self.table("format"));
+        sqlx::query(AssertSqlSafe(sql)).bind(FORMAT_VERSION).execute(connection).await.map(drop)
+    }
+
+    async fn stands(&self, connection: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE n.nspname = $1 AND c.relname = $2)",
+        )
+        .bind(&self.schema)
+        .bind(name)
+        .fetch_one(connection)
+        .await
+    }
+
+    /// Reads rows of a table of the ledger; none without a ledger.
+    async fn rows(&self, name: &str, columns: &str, run: Option<RunId>, order: &str) -> Result<Vec<PgRow>> {
+        let mut lease = self.pool.acquire().await?;
+        if !self.stands(&mut lease, name).await.map_err(self.failed("could not be read"))? {
+            lease.give_back();
+            return Ok(Vec::new());
+        }
+        let table = self.table(name);
+        let sql = match run {
+            Some(_) => format!("SELECT {columns} FROM {table} WHERE run = $1::uuid ORDER BY {order}"),
+            None => format!("SELECT {columns} FROM {table} ORDER BY {order}"),
+        };
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        if let Some(run) = run {
+            query = query.bind(run.0.to_string());
+        }
+        let rows = query.fetch_all(&mut *lease).await.map_err(self.failed("could not be read"))?;
+        lease.give_back();
+        Ok(rows)
+    }
+
+    fn run_record(&self, row: &PgRow) -> Result<RunRecord, sqlx::Error> {
+        let unreadable = |what: &str, error: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::ColumnDecode {
+            index: what.into(),
+            source: error,
+        };
+        let json = |text: &str| serde_json::from_str(text).map_err(|error| unreadable("plan", error.into()));
+        let state: String = row.try_get(4)?;
+        let report: Option<String> = row.try_get(6)?;
+        Ok(RunRecord {
+            run: row.try_get::<String, _>(0)?.parse().map_err(|error: uuid::Error| unreadable("run", error.into()))?,
+            source: row.try_get(1)?,
+            target: row.try_get(2)?,
+            identity: row.try_get(3)?,
+            state: serde_json::from_value(serde_json::Value::String(state)).map_err(|error| unreadable("state", error.into()))?,
+            plan: json(row.try_get::<&str, _>(5)?)?,
+            report: report.as_deref().map(json).transpose()?,
+            started_us: row.try_get(7)?,
+            updated_us: row.try_get(8)?,
+        })
+    }
+}
+
+fn state_name(state: RunState) -> &'static str {
+    match state {
+        RunState::Running => "running",
+        RunState::Done => "done",
+        RunState::Failed => "failed",
+    }
+}
+
+#[async_trait]
+impl Ledger for PostgresLedger {
+    async fn prepare(&self) -> Result<()> {
+        let mut lease = self.pool.acquire().await?;
+        let mut attempt = 1;
+        loop {
+            match self.prepare_once(&mut lease).await {
+                Ok(()) => break,
+                // IF NOT EXISTS does not wait for another session that makes the same thing; afterwards it stands.
+                Err(error)
+                    if attempt < PREPARE_ATTEMPTS
+                        && matches!(error::sqlstate(&error), Some("23505" | "42P06" | "42P07" | "42710" | "XX000")) =>
+                {
+                    attempt += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(20 * u64::from(attempt))).await;
+                }
+                Err(error) => {
+                    let error = self.failed("could not be made")(error);
+                    return Err(if error.kind() == ErrorKind::MissingRight {
+                        error.hint("Name a schema that the user may create tables in with `ledger_schema`")
+                    } else {
+                        error
+                    });
+                }
+            }
+        }
+        let sql = format!("SELECT version FROM {}", self.table("format"));
+        let version: i32 =
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *lease).await.map_err(self.failed("could not be read"))?;
+        lease.give_back();
+        if version == FORMAT_VERSION {
+            Ok(())
+        } else {
+            Err(Error::new(
+                ErrorKind::Ledger,
+                format!(
+                    "the ledger in schema `{}` has the format {version}, and this dbferry writes {FORMAT_VERSION}",
+                    self.schema
+                ),
+            )
+            .hint("Use the version of dbferry that made it, or another `ledger_schema`"))
+        }
+    }
+
+    async fn start(&self, run: &RunRecord) -> Result<()> {
+        let mut lease = self.pool.acquire().await?;
+        let sql = format!(
+            "INSERT INTO {} (run, source, target, identity, state, plan, report) VALUES ($1::uuid, $2, $3, $4, $5, $6::json, $7::json)",
+            self.table("runs")
+        );
+        let inserted = sqlx::query(AssertSqlSafe(sql))
+            .bind(run.run.0.to_string())
+            .bind(&run.source)
+            .bind(&run.target)
+            .bind(&run.identity)
+            .bind(state_name(run.state))
+            .bind(run.plan.to_string())
+            .bind(run.report.as_ref().map(serde_json::Value::to_string))
+            .execute(&mut *lease)
+            .await;
+        match inserted {
+            Ok(_) => {
+                lease.give_back();
+                Ok(())
+            }
+            Err(error) if error::sqlstate(&error) == Some("23505") => {
+                Err(Error::new(ErrorKind::Ledger, format!("the run {} is in the ledger already", run.run)))
+            }
+            Err(error) => Err(self.failed("did not take the run")(error)),
+        }
+    }
+
+    async fn finish(&self, id: RunId, state: RunState, report: &serde_json::Value) -> Result<()> {
+        let failed = || self.failed("did not take the end of the run");
+        let mut lease = self.pool.acquire().await?;
+        run(&mut lease, "BEGIN".into()).await.map_err(failed())?;
+        if state == RunState::Done {
+            // A server may acknowledge commits before they are on disk. Waiting for this one waits for all before it.
+            sqlx::query(
+                "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)
+                 WHERE current_setting('synchronous_commit') IN ('off', 'local')",
+            )
+            .execute(&mut *lease)
+            .await
+            .map_err(failed())?;
+        }
+        let sql = format!(
+            "UPDATE {} SET state = $2, report = $3::json, updated_at = clock_timestamp() WHERE run = $1::uuid",
+            self.table("runs")
+        );
+        let updated = sqlx::query(AssertSqlSafe(sql))
+            .bind(id.0.to_string())
+            .bind(state_name(state))
+            .bind(report.to_string())
+            .execute(&mut *lease)
+            .await
+            .map_err(failed())?;
+        if updated.rows_affected() != 1 {
+            return Err(Error::new(ErrorKind::Ledger, format!("the run {id} is not in the ledger")));
+        }
+        run(&mut lease, "COMMIT".into()).await.map_err(failed())?;
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn runs(&self) -> Result<Vec<RunRecord>> {
+        let columns = "run::text, source, target, identity, state, plan::text, report::text,
+                       (extract(epoch FROM started_at) * 1000000)::bigint, (extract(epoch FROM updated_at) * 1000000)::bigint";
+        let rows = self.rows("runs", columns, None, "started_at DESC, run DESC").await?;
+        rows.iter().map(|row| self.run_record(row).map_err(self.failed("could not be read"))).collect()
+    }
+
+    async fn receipts(&self, run: RunId) -> Result<Vec<Receipt>> {
+        let columns = "table_schema, table_name, chunk, rows, digest, bytes";
+        let rows = self.rows("receipts", columns, Some(run), "table_schema, table_name, chunk").await?;
+        let receipt = |row: &PgRow| -> Result<Option<Receipt>, sqlx::Error> {
+            let sum = u128::from_str_radix(row.try_get::<&str, _>(4)?, 16).ok();
+            let count = |index: usize| row.try_get::<i64, _>(index).map(|count| u64::try_from(count).ok());
+            let chunk = u32::try_from(row.try_get::<i64, _>(2)?).ok();
+            let (Some(sum), Some(rows), Some(bytes), Some(chunk)) = (sum, count(3)?, count(5)?, chunk) else { return Ok(None) };
+            let table = ObjectName::new(row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?);
+            Ok(Some(Receipt { table, chunk, digest: Digest { rows, sum }, bytes }))
+        };
+        rows.iter()
+            .map(|row| {
+                receipt(row)
+                    .map_err(self.failed("could not be read"))?
+                    .ok_or_else(|| Error::new(ErrorKind::Ledger, "the ledger holds a receipt that is none"))
+            })
+            .collect()
+    }
+
+    async fn mark(&self, run: RunId, table: &ObjectName, phase: &str) -> Result<()> {
+        let mut lease = self.pool.acquire().await?;
+        let sql = format!(
+            "INSERT INTO {} (run, table_schema, table_name, phase) VALUES ($1::uuid, $2, $3, $4) ON CONFLICT DO NOTHING",
+            self.table("marks")
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(run.0.to_string())
+            .bind(&table.schema)
+            .bind(&table.name)
+            .bind(phase)
+            .execute(&mut *lease)
+            .await
+            .map_err(|error| self.failed("did not take a mark")(error).table(table))?;
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn marks(&self, run: RunId) -> Result<Vec<(ObjectName, String)>> {
+        let rows = self.rows("marks", "table_schema, table_name, phase", Some(run), "marked_at").await?;
+        let mark = |row: &PgRow| -> Result<_, sqlx::Error> {
+            Ok((ObjectName::new(row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?), row.try_get(2)?))
+        };
+        rows.iter().map(|row| mark(row).map_err(self.failed("could not be read"))).collect()
+    }
+}

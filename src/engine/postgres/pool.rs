@@ -1,0 +1,85 @@
+//! A few connections, lent out one by one.
+//!
+//! Not the driver's pool: a connection that was dropped in the midst of a chunk must be closed, never cleaned up and lent again.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::{Connection, PgConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::connect::Connector;
+use crate::error::{Error, Result};
+
+/// The connections of a sink. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Pool {
+    connector: Arc<Connector>,
+    idle: Arc<Mutex<Vec<PgConnection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Pool {
+    /// Lends out at most `limit` connections at a time.
+    pub(super) fn new(connector: Connector, limit: usize) -> Self {
+        Pool { connector: Arc::new(connector), idle: Arc::default(), permits: Arc::new(Semaphore::new(limit.max(1))) }
+    }
+
+    /// Opens a connection that is none of the pool's.
+    pub(super) async fn connect(&self) -> Result<PgConnection> {
+        self.connector.connect().await
+    }
+
+    /// Lends a connection, that has answered just now; waits while all are lent out.
+    pub(super) async fn acquire(&self) -> Result<Lease> {
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|error| Error::internal("the pool is closed").with_source(error))?;
+        loop {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match idle {
+                // One that died while it lay idle is replaced without a word.
+                Some(mut connection) => match connection.ping().await {
+                    Ok(()) => connection,
+                    Err(_) => continue,
+                },
+                None => self.connector.connect().await?,
+            };
+            return Ok(Lease { connection, idle: Arc::clone(&self.idle), _permit: permit });
+        }
+    }
+
+    /// Closes what lies idle.
+    pub(super) fn close_idle(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// A connection that is lent. Dropping it closes the connection, and so takes back its open transaction; see [`Lease::give_back`].
+pub(super) struct Lease {
+    connection: PgConnection,
+    idle: Arc<Mutex<Vec<PgConnection>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    /// Gives a connection back that is in no transaction and in no COPY.
+    pub(super) fn give_back(self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
+    }
+}
+
+impl Deref for Lease {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}

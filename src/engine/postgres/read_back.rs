@@ -1,0 +1,249 @@
+//! The tables read again, in one snapshot that all readers share.
+//!
+//! One connection exports the snapshot and stays idle in its transaction; the readers are opened as they are needed, import it, and are
+//! replaced when one is lost or its rows are not wanted to the end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use sqlx::postgres::types::Oid;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::decode::RowDecoder;
+use super::error;
+use super::pool::Pool;
+use super::profile;
+use super::target::{TargetTable, quoted, quoted_columns, run, target_table};
+use crate::engine::{Batch, BatchStream, Profile, ProfileColumn, ReadBack};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange};
+use crate::model::{ObjectName, RunId, Table};
+
+/// Ranges of pages are read by themselves alone since version 14; before it, each would read the whole table.
+const RANGES_SINCE_MAJOR: u32 = 14;
+
+/// The readers of one snapshot.
+#[derive(Clone)]
+pub(super) struct PostgresReadBack(Arc<Shared>);
+
+struct Shared {
+    pool: Pool,
+    snapshot: String,
+    page_bytes: u64,
+    major: u32,
+    /// Holds the snapshot open.
+    _exporter: tokio::sync::Mutex<PgConnection>,
+    idle: Mutex<Vec<PgConnection>>,
+    permits: Arc<Semaphore>,
+    targets: Mutex<HashMap<ObjectName, Arc<TargetTable>>>,
+}
+
+impl PostgresReadBack {
+    /// Takes the snapshot.
+    pub(super) async fn open(pool: Pool, readers: usize) -> Result<Self> {
+        let failed = |error| error::map(error, "the snapshot of the target could not be taken");
+        let mut exporter = pool.connect().await?;
+        run(&mut exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into()).await.map_err(failed)?;
+        let row = sqlx::query(
+            "SELECT pg_catalog.pg_export_snapshot(), current_setting('block_size')::int8, current_setting('server_version_num')::int4",
+        )
+        .fetch_one(&mut exporter)
+        .await
+        .map_err(failed)?;
+        let shared = Shared {
+            snapshot: row.try_get(0).map_err(failed)?,
+            page_bytes: u64::try_from(row.try_get::<i64, _>(1).map_err(failed)?).unwrap_or(8_192).max(1),
+            major: u32::try_from(row.try_get::<i32, _>(2).map_err(failed)? / 10_000).unwrap_or_default(),
+            pool,
+            _exporter: tokio::sync::Mutex::new(exporter),
+            idle: Mutex::default(),
+            permits: Arc::new(Semaphore::new(readers.max(1))),
+            targets: Mutex::default(),
+        };
+        Ok(PostgresReadBack(Arc::new(shared)))
+    }
+
+    async fn reader(&self) -> Result<Reader> {
+        let permit = Arc::clone(&self.0.permits)
+            .acquire_owned()
+            .await
+            .map_err(|error| Error::internal("the readers are closed").with_source(error))?;
+        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => {
+                let failed = |error| error::map(error, "a reader could not join the snapshot of the target");
+                let mut connection = self.0.pool.connect().await?;
+                run(&mut connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into()).await.map_err(failed)?;
+                run(&mut connection, format!("SET TRANSACTION SNAPSHOT '{}'", self.0.snapshot)).await.map_err(failed)?;
+                connection
+            }
+        };
+        Ok(Reader { connection, back: Arc::clone(&self.0), _permit: permit })
+    }
+
+    async fn target(&self, reader: &mut Reader, table: &Table) -> Result<Arc<TargetTable>> {
+        {
+            let targets = self.0.targets.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = targets.get(&table.name).filter(|target| {
+                target.columns.iter().map(|column| &column.name).eq(table.columns.iter().map(|column| &column.name))
+            });
+            if let Some(target) = known {
+                return Ok(Arc::clone(target));
+            }
+        }
+        let target = Arc::new(target_table(&mut reader.connection, table).await?);
+        self.0.targets.lock().unwrap_or_else(PoisonError::into_inner).insert(table.name.clone(), Arc::clone(&target));
+        Ok(target)
+    }
+
+    async fn read_all(self, table: Table, range: ChunkRange, to: &Sender<Piece>) -> Result<()> {
+        let failed = |error| error::map(error, "the target could not be read").table(&table.name);
+        let mut reader = self.reader().await?;
+        let target = self.target(&mut reader, &table).await?;
+        let mut decoder = RowDecoder::new(&table, &target.columns)?;
+        let pages =
+            pages_condition(&range).ok_or_else(|| Error::internal("the target is read by pages alone").table(&table.name))?;
+        let columns = quoted_columns(table.columns.iter().map(|column| column.name.as_str()));
+        let sql = format!("COPY (SELECT {columns} FROM {}{pages}) TO STDOUT (FORMAT binary)", quoted(&table.name));
+        let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
+        while let Some(data) = rows.next().await {
+            decoder.feed(&data.map_err(failed)?);
+            while let Some(batch) = decoder.next()? {
+                if to.send(Piece::Rows(batch)).await.is_err() {
+                    // Nobody wants the rest: the reader is in the midst of its rows, and is closed.
+                    return Ok(());
+                }
+            }
+        }
+        drop(rows);
+        let last = decoder.finish()?;
+        reader.give_back();
+        if let Some(batch) = last {
+            let _ = to.send(Piece::Rows(batch)).await;
+        }
+        let _ = to.send(Piece::End).await;
+        Ok(())
+    }
+}
+
+/// What a reader's task hands over. The end is told: a task that died must not look like one that is done.
+enum Piece {
+    Rows(Batch),
+    End,
+    Failed(Error),
+}
+
+/// The WHERE of a range of pages; `None` for ranges of another kind.
+fn pages_condition(range: &ChunkRange) -> Option<String> {
+    match range {
+        ChunkRange::Whole => Some(String::new()),
+        ChunkRange::Pages { from, to: None } => Some(format!(" WHERE ctid >= '({from},0)'::tid")),
+        ChunkRange::Pages { from, to: Some(to) } => Some(format!(" WHERE ctid >= '({from},0)'::tid AND ctid < '({to},0)'::tid")),
+        ChunkRange::Key { .. } | ChunkRange::NullKey => None,
+    }
+}
+
+/// A reader at work. Dropping it closes its connection.
+struct Reader {
+    connection: PgConnection,
+    back: Arc<Shared>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    /// Gives back a reader that is in no COPY and whose transaction has not failed.
+    fn give_back(self) {
+        self.back.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
+    }
+}
+
+#[async_trait]
+impl ReadBack for PostgresReadBack {
+    async fn count(&self, table: &Table) -> Result<u64> {
+        let failed = |error| error::map(error, "the rows could not be counted").table(&table.name);
+        let mut reader = self.reader().await?;
+        let sql = format!("SELECT count(*) FROM {}", quoted(&table.name));
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut reader.connection).await.map_err(failed)?;
+        reader.give_back();
+        u64::try_from(count).map_err(|_| Error::internal("a count is negative").table(&table.name))
+    }
+
+    async fn profile(&self, table: &Table, columns: &[ProfileColumn]) -> Result<Profile> {
+        let mut reader = self.reader().await?;
+        let profile = profile::profile(&mut reader.connection, table, columns).await?;
+        reader.give_back();
+        Ok(profile)
+    }
+
+    async fn plan_chunks(&self, table: &Table, target_bytes: u64, _run: Option<RunId>) -> Result<ChunkPlan> {
+        let failed = |error| error::map(error, "the size of the table could not be read").table(&table.name);
+        let mut reader = self.reader().await?;
+        let target = self.target(&mut reader, table).await?;
+        let row = sqlx::query(
+            "SELECT c.oid, pg_catalog.pg_relation_size(c.oid), pg_catalog.pg_table_size(c.oid), greatest(c.reltuples, 0)::int8
+             FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass($1)",
+        )
+        .bind(quoted(&table.name))
+        .fetch_optional(&mut reader.connection)
+        .await
+        .map_err(failed)?;
+        reader.give_back();
+        let row =
+            row.ok_or_else(|| Error::new(ErrorKind::SchemaChanged, "the table does not exist in the target").table(&table.name))?;
+        let _: Oid = row.try_get(0).map_err(failed)?;
+        let size =
+            |index: usize| row.try_get::<i64, _>(index).map(|size| u64::try_from(size).unwrap_or_default()).map_err(failed);
+        let (main, all) = (size(1)?, size(2)?);
+        let rows = size(3)?.max(table.estimated_rows);
+        let pages = main / self.0.page_bytes;
+        // Wide values lie outside the pages, and are read with them.
+        let count = all.div_ceil(target_bytes.max(1)).clamp(1, pages.max(1));
+        if !target.has_storage || self.0.major < RANGES_SINCE_MAJOR || count <= 1 {
+            return Ok(ChunkPlan::whole(rows, all));
+        }
+        let step = pages.div_ceil(count).max(1);
+        let chunks = pages.div_ceil(step);
+        let last = chunks.saturating_sub(1);
+        let chunks = (0..chunks).map(|index| -> Result<Chunk> {
+            let from = index * step;
+            // The last one is open: the table may have grown since its size was read.
+            let to = (index < last).then(|| from + step);
+            Ok(Chunk {
+                id: u32::try_from(index).map_err(|_| Error::internal("a table has too many pieces").table(&table.name))?,
+                range: ChunkRange::Pages { from, to },
+                estimated_rows: rows / count,
+                estimated_bytes: all / count,
+            })
+        });
+        Ok(ChunkPlan { key: Vec::new(), index: None, chunks: chunks.collect::<Result<_>>()? })
+    }
+
+    fn read(&self, table: &Table, chunk: &Chunk) -> BatchStream {
+        let (back, table, range) = (self.clone(), table.clone(), chunk.range.clone());
+        // The work begins at the first poll; one batch waits while the next one is read.
+        futures::stream::once(async move {
+            let (to, from) = channel(1);
+            tokio::spawn(async move {
+                if let Err(error) = back.read_all(table, range, &to).await {
+                    let _ = to.send(Piece::Failed(error)).await;
+                }
+            });
+            futures::stream::unfold(Some(from), |from| async move {
+                let mut from = from?;
+                match from.recv().await {
+                    Some(Piece::Rows(batch)) => Some((Ok(batch), Some(from))),
+                    Some(Piece::End) => None,
+                    Some(Piece::Failed(error)) => Some((Err(error), None)),
+                    None => Some((Err(Error::internal("the task of a reader died")), None)),
+                }
+            })
+        })
+        .flatten()
+        .boxed()
+    }
+}

@@ -1,0 +1,178 @@
+//! The sink: the connections, and what each of its methods is made of.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::connect::{Connector, server_info};
+use super::encode::RowEncoder;
+use super::error;
+use super::ledger::PostgresLedger;
+use super::pool::Pool;
+use super::read_back::PostgresReadBack;
+use super::target::{run, target_table};
+use super::{catalog, check, write};
+use crate::config::endpoint::Endpoint;
+use crate::engine::{ChunkWriter, Ddl, DdlPhase, ReadBack, SessionOptions, Sink};
+use crate::error::Result;
+use crate::ledger::Ledger;
+use crate::model::ObjectName;
+use crate::model::catalog::{Column, ServerInfo, Table};
+use crate::model::unit::WorkUnit;
+
+/// Memory for building one index, where the server's own setting is less: the default of 64 MiB makes sorts of large tables spill, and a few
+/// indexes built side by side with this still fit a small server.
+const INDEX_MEMORY: &str = "256MB";
+
+/// A PostgreSQL database that is written to.
+pub(super) struct PostgresSink {
+    pool: Pool,
+    server: ServerInfo,
+    ledger: Arc<PostgresLedger>,
+    ledger_schema: String,
+    /// Whether sessions may switch the triggers off that would act on rows a second time.
+    triggers_off: bool,
+    /// How the rows of a table are written; until the next statement that may change it.
+    encoders: Mutex<HashMap<ObjectName, Prepared>>,
+}
+
+struct Prepared {
+    columns: Vec<Column>,
+    encoder: Arc<RowEncoder>,
+}
+
+impl PostgresSink {
+    /// Connects.
+    pub(super) async fn open(at: &Endpoint, options: &SessionOptions) -> Result<Self> {
+        // One more than carry rows: for the ledger.
+        let pool = Pool::new(Connector::new(at, options)?, options.jobs.saturating_add(1));
+        let mut lease = pool.acquire().await?;
+        let server = server_info(&mut lease).await?;
+        let triggers_off = may_switch_triggers_off(&mut lease)
+            .await
+            .map_err(|error| error::map(error, "the rights of the session could not be tried"))?;
+        lease.give_back();
+        let ledger = Arc::new(PostgresLedger::new(pool.clone(), &options.ledger_schema));
+        Ok(PostgresSink {
+            pool,
+            server,
+            ledger,
+            ledger_schema: options.ledger_schema.clone(),
+            triggers_off,
+            encoders: Mutex::default(),
+        })
+    }
+
+    /// How the rows of `table` are written, looked up in the target's catalog once.
+    async fn encoder(&self, connection: &mut PgConnection, table: &Table) -> Result<Arc<RowEncoder>> {
+        {
+            let encoders = self.encoders.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(prepared) = encoders.get(&table.name).filter(|prepared| prepared.columns == table.columns) {
+                return Ok(Arc::clone(&prepared.encoder));
+            }
+        }
+        let target = target_table(connection, table).await?;
+        let encoder = Arc::new(RowEncoder::new(table, &target.columns)?);
+        let prepared = Prepared { columns: table.columns.clone(), encoder: Arc::clone(&encoder) };
+        self.encoders.lock().unwrap_or_else(PoisonError::into_inner).insert(table.name.clone(), prepared);
+        Ok(encoder)
+    }
+}
+
+/// Superusers may, and since version 15 those who were granted the setting.
+async fn may_switch_triggers_off(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    run(connection, "BEGIN".into()).await?;
+    let tried = run(connection, "SET LOCAL session_replication_role = replica".into()).await;
+    run(connection, "ROLLBACK".into()).await?;
+    match tried {
+        Ok(()) => Ok(true),
+        Err(error) if error::sqlstate(&error) == Some("42501") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[async_trait]
+impl Sink for PostgresSink {
+    fn server(&self) -> &ServerInfo {
+        &self.server
+    }
+
+    async fn existing(&self, tables: &[ObjectName]) -> Result<Vec<Table>> {
+        let mut lease = self.pool.acquire().await?;
+        let existing = catalog::existing(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(existing)
+    }
+
+    async fn check(&self, schemas: &[String], owner: Option<&str>) -> Result<()> {
+        let mut lease = self.pool.acquire().await?;
+        check::check(&mut lease, &self.server, schemas, owner, &self.ledger_schema).await?;
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn apply(&self, ddl: &Ddl) -> Result<()> {
+        self.encoders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let place = |error, what: String| {
+            let error = error::map(error, what);
+            match &ddl.table {
+                Some(table) => error.table(table),
+                None => error,
+            }
+        };
+        let mut lease = self.pool.acquire().await?;
+        if let Some(exists) = &ddl.exists_sql {
+            let row = sqlx::raw_sql(AssertSqlSafe(exists.clone()))
+                .fetch_optional(&mut *lease)
+                .await
+                .and_then(|row| row.map(|row| row.try_get::<Option<bool>, _>(0)).transpose())
+                .map_err(|error| place(error, format!("it could not be found out whether {} exists", ddl.object)))?;
+            if row.flatten() == Some(true) {
+                lease.give_back();
+                return Ok(());
+            }
+        }
+        let failed = |error| place(error, format!("{} could not be made", ddl.object));
+        if ddl.phase == DdlPhase::Indexes {
+            sqlx::query(
+                "SELECT pg_catalog.set_config('maintenance_work_mem', $1, false)
+                 WHERE pg_catalog.pg_size_bytes(current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes($1)",
+            )
+            .bind(INDEX_MEMORY)
+            .execute(&mut *lease)
+            .await
+            .map_err(failed)?;
+        }
+        run(&mut lease, ddl.sql.clone()).await.map_err(failed)?;
+        if ddl.phase == DdlPhase::Indexes {
+            run(&mut lease, "RESET maintenance_work_mem".into()).await.map_err(failed)?;
+        }
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn begin_chunk(&self, unit: &WorkUnit, table: &Table) -> Result<Box<dyn ChunkWriter>> {
+        let mut lease = self.pool.acquire().await?;
+        let encoder = match self.encoder(&mut lease, table).await {
+            Ok(encoder) => encoder,
+            Err(error) => {
+                lease.give_back();
+                return Err(error);
+            }
+        };
+        let writer = write::begin(lease, Arc::clone(&self.ledger), unit, encoder, self.triggers_off).await?;
+        Ok(Box::new(writer))
+    }
+
+    fn ledger(&self) -> &dyn Ledger {
+        &*self.ledger
+    }
+
+    async fn read_back(&self, readers: usize) -> Result<Arc<dyn ReadBack>> {
+        // What lies idle would count against the server's limit beside the readers.
+        self.pool.close_idle();
+        Ok(Arc::new(PostgresReadBack::open(self.pool.clone(), readers).await?))
+    }
+}

@@ -1,0 +1,211 @@
+//! One chunk's way into the target: one transaction, one COPY, one receipt.
+//!
+//! A task of its own owns the connection and sends, while the caller encodes the next piece. Two buffers go round between both, so a slow server
+//! holds the caller up. Whatever ends the writer without a commit closes the connection, and so takes everything back.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinHandle;
+
+use super::encode::{HEADER, RowEncoder, TRAILER};
+use super::error;
+use super::ledger::PostgresLedger;
+use super::pool::Lease;
+use super::target::{quoted, quoted_columns, run};
+use crate::engine::ChunkWriter;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::unit::{Receipt, WorkUnit};
+use crate::model::{Digest, ObjectName, RunId};
+
+/// A piece is sent once it has so many bytes: far above the cost of a message, far below what memory is counted in.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A buffer that one wide row has made larger than this is not used again.
+const KEPT_BYTES: usize = 4 * PIECE_BYTES;
+
+/// Where a chunk goes.
+struct Destination {
+    ledger: Arc<PostgresLedger>,
+    run: RunId,
+    table: ObjectName,
+    chunk: u32,
+}
+
+/// What the task is to do.
+enum Order {
+    Send(Vec<u8>),
+    Commit(Receipt),
+    Abort,
+}
+
+/// The writer of one chunk.
+pub(super) struct Writer {
+    encoder: Arc<RowEncoder>,
+    table: ObjectName,
+    chunk: u32,
+    buffer: Vec<u8>,
+    rows: u64,
+    bytes: u64,
+    /// A row was refused in its midst, so that nothing may follow and nothing be committed.
+    broken: bool,
+    orders: Sender<Order>,
+    spare: Receiver<Vec<u8>>,
+    task: Option<JoinHandle<Result<()>>>,
+}
+
+/// Opens the transaction on `lease`, claims the receipt and begins the COPY.
+pub(super) async fn begin(
+    mut lease: Lease,
+    ledger: Arc<PostgresLedger>,
+    unit: &WorkUnit,
+    encoder: Arc<RowEncoder>,
+    triggers_off: bool,
+) -> Result<Writer> {
+    let table = unit.target.clone();
+    let failed = |error| error::map(error, "the transaction of a chunk could not be opened").table(&table);
+    run(&mut lease, "BEGIN".into()).await.map_err(failed)?;
+    ledger.claim(&mut lease, unit.run, &table, unit.chunk.id).await?;
+    if triggers_off {
+        run(&mut lease, "SET LOCAL session_replication_role = replica".into()).await.map_err(failed)?;
+    }
+    let sql = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", quoted(&table), quoted_columns(encoder.columns()));
+    // One piece on its way, and one waiting.
+    let (orders, todo) = channel(1);
+    let (used, spare) = channel(2);
+    let destination = Destination { ledger, run: unit.run, table: table.clone(), chunk: unit.chunk.id };
+    let task = tokio::spawn(destination.carry(lease, sql, todo, used));
+    let mut buffer = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
+    buffer.extend_from_slice(HEADER);
+    Ok(Writer { encoder, table, chunk: unit.chunk.id, buffer, rows: 0, bytes: 0, broken: false, orders, spare, task: Some(task) })
+}
+
+impl Destination {
+    async fn carry(self, mut lease: Lease, sql: String, mut orders: Receiver<Order>, used: Sender<Vec<u8>>) -> Result<()> {
+        let failed = |error| error::map(error, format!("the target refused chunk {}", self.chunk)).table(&self.table);
+        let mut copy = lease.copy_in_raw(&sql).await.map_err(failed)?;
+        let receipt = loop {
+            match orders.recv().await {
+                Some(Order::Send(mut piece)) => {
+                    copy.send(piece.as_slice()).await.map_err(failed)?;
+                    piece.clear();
+                    if piece.capacity() <= KEPT_BYTES {
+                        // Without a taker it is dropped, which is as good.
+                        let _ = used.try_send(piece);
+                    }
+                }
+                Some(Order::Commit(receipt)) => break receipt,
+                Some(Order::Abort) => {
+                    copy.abort("dbferry gives the chunk up").await.map_err(failed)?;
+                    run(&mut lease, "ROLLBACK".into()).await.map_err(failed)?;
+                    lease.give_back();
+                    return Ok(());
+                }
+                // The writer was dropped: so is the connection.
+                None => return Ok(()),
+            }
+        };
+        let stored = copy.finish().await.map_err(failed)?;
+        if stored != receipt.digest.rows {
+            // A trigger or a rule of the target may leave rows out.
+            return Err(Error::new(
+                ErrorKind::TargetWrite,
+                format!("chunk {} has {} rows, and the target stored {stored}", self.chunk, receipt.digest.rows),
+            )
+            .table(&self.table)
+            .hint("A trigger of the target table leaves rows out; disable it for the run"));
+        }
+        self.ledger.complete(&mut lease, self.run, &receipt).await?;
+        run(&mut lease, "COMMIT".into())
+            .await
+            .map_err(|error| error::map(error, format!("chunk {} could not be committed", self.chunk)).table(&self.table))?;
+        lease.give_back();
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// Gives an order; when the task has ended, says why.
+    async fn order(&mut self, order: Order) -> Result<()> {
+        if self.orders.send(order).await.is_ok() {
+            return Ok(());
+        }
+        self.broken = true;
+        self.end().await?;
+        Err(Error::internal("a chunk ended before its commit").table(&self.table))
+    }
+
+    /// Waits for the end of the task.
+    async fn end(&mut self) -> Result<()> {
+        let Some(task) = self.task.take() else {
+            return Err(Error::internal("the chunk has ended already").table(&self.table));
+        };
+        task.await.map_err(|error| Error::internal("the task of a chunk died").table(&self.table).with_source(error))?
+    }
+
+    /// Sends what is buffered.
+    async fn flush(&mut self) -> Result<()> {
+        self.bytes += u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+        let next = self.spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8));
+        let piece = std::mem::replace(&mut self.buffer, next);
+        self.order(Order::Send(piece)).await
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.broken { Err(Error::internal("the chunk has failed already").table(&self.table)) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl ChunkWriter for Writer {
+    async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.check()?;
+        let encoder = Arc::clone(&self.encoder);
+        self.broken = true;
+        let bound = encoder.bind(rows)?;
+        let mut row = 0;
+        while row < rows.num_rows() {
+            row = bound.put(row, PIECE_BYTES, &mut self.buffer)?;
+            if self.buffer.len() >= PIECE_BYTES {
+                self.flush().await?;
+            }
+        }
+        self.rows += u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
+        self.broken = false;
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>, digest: Digest) -> Result<Receipt> {
+        self.check()?;
+        if digest.rows != self.rows {
+            let what = format!("a digest of {} rows for a chunk of {}", digest.rows, self.rows);
+            return Err(Error::internal(what).table(&self.table));
+        }
+        self.buffer.extend_from_slice(&TRAILER);
+        self.flush().await?;
+        let receipt = Receipt { table: self.table.clone(), chunk: self.chunk, digest, bytes: self.bytes };
+        self.order(Order::Commit(receipt.clone())).await?;
+        self.end().await?;
+        Ok(receipt)
+    }
+
+    async fn abort(mut self: Box<Self>) -> Result<()> {
+        // A task that has failed has closed its connection, and so has taken everything back.
+        if self.orders.send(Order::Abort).await.is_ok()
+            && let Some(task) = self.task.take()
+        {
+            let _ = task.await;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
