@@ -222,6 +222,8 @@ impl Runner<'_> {
         let mut source_facts = vec![Facts::default(); plan.tables.len()];
         let mut snapshot = None;
         if scope != Scope::SchemaOnly {
+            let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
+            self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
             let taken = self.snapshot().await?;
             self.copy(&accounts, receipts, &taken).await?;
             let arrived = self.arrived(&accounts);
@@ -300,8 +302,6 @@ impl Runner<'_> {
     }
 
     async fn copy(&self, accounts: &Accounts, receipts: &[Receipt], snapshot: &Arc<dyn Snapshot>) -> Result<()> {
-        let chunks: usize = self.plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
-        self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
         let jobs = self.job.settings.effective_jobs();
         Copy {
             run: self.run,
