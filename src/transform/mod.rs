@@ -1,1 +1,18 @@
-//! Batch to batch: checked casts between logical types.
+//! From the source's batch to the target's: renames columns and casts values, exactly or not at all.
+//!
+//! [`pairs`] says which types become which · [`batch`] carries a batch through · the rest are the casts by family: [`numbers`], [`floats`],
+//! [`temporal`], [`text`], [`bytes`].
+
+pub mod batch;
+pub mod bytes;
+pub mod floats;
+pub mod numbers;
+pub mod pairs;
+pub mod temporal;
+pub mod text;
+
+pub use batch::{CastColumn, Transform, compile};
+pub use pairs::{Cast, Castability, can_cast};
+
+#[cfg(test)]
+mod tests;
