@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::names;
+use crate::model::LogicalType;
 use crate::model::catalog::{Problem, Severity, Table};
 
 /// Of each table, one note that names what has no place in a Parquet file, and of each pair of names that differ in case only another.
 pub fn not_kept(tables: &[Table]) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = tables.iter().filter_map(of_table).collect();
+    let mut problems: Vec<Problem> =
+        tables.iter().flat_map(|table| of_table(table).into_iter().chain(wide_decimals(table))).collect();
     let mut seen: BTreeMap<String, &Table> = BTreeMap::new();
     for table in tables {
         let folder = names::table_folder(&table.name);
@@ -23,6 +25,28 @@ pub fn not_kept(tables: &[Table]) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Decimals that are exact in the file, but not in every program that reads it.
+fn wide_decimals(table: &Table) -> Option<Problem> {
+    let wide = |logical: &LogicalType| matches!(logical, LogicalType::Decimal { precision: 39.., .. });
+    let columns: Vec<&str> = table
+        .columns
+        .iter()
+        .filter(|column| column.logical.as_ref().is_some_and(wide))
+        .map(|column| column.name.as_str())
+        .collect();
+    if columns.is_empty() {
+        return None;
+    }
+    let why = format!(
+        "decimals of more than 38 digits ({}) are exact in the file, but some readers, such as DuckDB, take them as floats",
+        columns.join(", ")
+    );
+    Some(
+        Problem::new(Severity::Note, "table", &table.name, why)
+            .hint("Map the columns to `numeric`, which is text, if such readers are used"),
+    )
 }
 
 fn of_table(table: &Table) -> Option<Problem> {
