@@ -36,7 +36,7 @@ pub(super) fn sqlstate(error: &sqlx::Error) -> Option<&str> {
 pub(super) fn map(error: sqlx::Error, what: impl Into<String>) -> Error {
     match error {
         sqlx::Error::Database(error) => match error.try_downcast::<PgDatabaseError>() {
-            Ok(error) => map_database(error, what.into()),
+            Ok(error) => map_database(*error, what.into()),
             Err(other) => Error::new(ErrorKind::TargetWrite, what).with_source(sqlx::Error::Database(other)),
         },
         error @ (sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed) => {
@@ -47,7 +47,7 @@ pub(super) fn map(error: sqlx::Error, what: impl Into<String>) -> Error {
     }
 }
 
-fn map_database(error: Box<PgDatabaseError>, what: String) -> Error {
+fn map_database(error: PgDatabaseError, what: String) -> Error {
     let kind = kind_of(error.code());
     let mut ours = Error::new(kind, what);
     if let Some(table) = error.table() {
@@ -75,7 +75,7 @@ fn map_database(error: Box<PgDatabaseError>, what: String) -> Error {
             None => ours,
         },
     };
-    ours.with_source(*error)
+    ours.with_source(error)
 }
 
 /// The part `(id)=(7)` of a detail text.

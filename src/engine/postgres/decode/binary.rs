@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::LogicalType;
 
 /// To bytes.
-pub(super) enum Bytes {
+pub(super) enum Binary {
     Bytes(BinaryBuilder),
     /// With the length that is wanted, in bits.
     Bits(BinaryBuilder, u32),
@@ -18,16 +18,16 @@ pub(super) enum Bytes {
     Uuid(FixedSizeBinaryBuilder),
 }
 
-impl Bytes {
+impl Binary {
     pub(super) fn new(logical: &LogicalType, pg_type: &PgType) -> Option<Self> {
         use LogicalType as L;
         Some(match (logical, pg_type) {
             (L::Binary { .. } | L::Geometry { .. }, PgType::Bytea)
             | (L::Binary { .. }, PgType::Uuid)
-            | (L::Geometry { .. }, PgType::Geometry) => Bytes::Bytes(BinaryBuilder::new()),
-            (L::Bits { length }, PgType::Bit | PgType::Varbit) => Bytes::Bits(BinaryBuilder::new(), *length),
-            (L::Bits { length: 1 }, PgType::Bool) => Bytes::BitsFromBool(BinaryBuilder::new()),
-            (L::Uuid, PgType::Uuid | PgType::Bytea) => Bytes::Uuid(FixedSizeBinaryBuilder::new(16)),
+            | (L::Geometry { .. }, PgType::Geometry) => Binary::Bytes(BinaryBuilder::new()),
+            (L::Bits { length }, PgType::Bit | PgType::Varbit) => Binary::Bits(BinaryBuilder::new(), *length),
+            (L::Bits { length: 1 }, PgType::Bool) => Binary::BitsFromBool(BinaryBuilder::new()),
+            (L::Uuid, PgType::Uuid | PgType::Bytea) => Binary::Uuid(FixedSizeBinaryBuilder::new(16)),
             _ => return None,
         })
     }
@@ -35,9 +35,9 @@ impl Bytes {
     #[inline]
     pub(super) fn push(&mut self, field: Option<&[u8]>) -> Result<()> {
         match (self, field) {
-            (Bytes::Bytes(builder), field) => builder.append_option(field),
-            (Bytes::Bits(builder, _) | Bytes::BitsFromBool(builder), None) => builder.append_null(),
-            (Bytes::Bits(builder, wanted), Some(field)) => {
+            (Binary::Bytes(builder), field) => builder.append_option(field),
+            (Binary::Bits(builder, _) | Binary::BitsFromBool(builder), None) => builder.append_null(),
+            (Binary::Bits(builder, wanted), Some(field)) => {
                 let (length, bits) = field.split_first_chunk::<4>().ok_or_else(|| unfit("the target sent broken bits"))?;
                 let length = u32::from_be_bytes(*length);
                 if length != *wanted {
@@ -45,19 +45,19 @@ impl Bytes {
                 }
                 builder.append_value(bits);
             }
-            (Bytes::BitsFromBool(builder), Some(field)) => {
+            (Binary::BitsFromBool(builder), Some(field)) => {
                 builder.append_value([if fixed::<1>(field)?[0] == 0 { 0 } else { 0x80 }]);
             }
-            (Bytes::Uuid(builder), None) => builder.append_null(),
-            (Bytes::Uuid(builder), Some(field)) => builder.append_value(fixed::<16>(field)?)?,
+            (Binary::Uuid(builder), None) => builder.append_null(),
+            (Binary::Uuid(builder), Some(field)) => builder.append_value(fixed::<16>(field)?)?,
         }
         Ok(())
     }
 
     pub(super) fn finish(&mut self) -> ArrayRef {
         match self {
-            Bytes::Bytes(builder) | Bytes::Bits(builder, _) | Bytes::BitsFromBool(builder) => Arc::new(builder.finish()),
-            Bytes::Uuid(builder) => Arc::new(builder.finish()),
+            Binary::Bytes(builder) | Binary::Bits(builder, _) | Binary::BitsFromBool(builder) => Arc::new(builder.finish()),
+            Binary::Uuid(builder) => Arc::new(builder.finish()),
         }
     }
 }

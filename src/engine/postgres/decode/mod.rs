@@ -34,7 +34,7 @@ enum Decoder {
     Numeric(numeric::Numeric),
     Temporal(temporal::Temporal),
     Text(text::Text),
-    Binary(binary::Bytes),
+    Binary(binary::Binary),
     Nested(nested::Nested),
 }
 
@@ -45,7 +45,7 @@ impl Decoder {
             .or_else(|| numeric::Numeric::new(logical, pg_type).map(Decoder::Numeric))
             .or_else(|| temporal::Temporal::new(logical, pg_type).map(Decoder::Temporal))
             .or_else(|| text::Text::new(logical, pg_type).map(Decoder::Text))
-            .or_else(|| binary::Bytes::new(logical, pg_type).map(Decoder::Binary))
+            .or_else(|| binary::Binary::new(logical, pg_type).map(Decoder::Binary))
             .or_else(|| nested::Nested::new(logical, pg_type).map(Decoder::Nested))
     }
 

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::LogicalType;
 
 /// To `bytea`, `bit(n)`, `varbit(n)`, `boolean` (one bit), `uuid` and `geometry`.
-pub(super) enum Bytes<'a> {
+pub(super) enum Binary<'a> {
     Bytea(&'a BinaryArray),
     Bits(&'a BinaryArray, i32),
     BitsBool(&'a BinaryArray),
@@ -19,7 +19,7 @@ pub(super) enum Bytes<'a> {
     Geometry(&'a BinaryArray, u32),
 }
 
-impl<'a> Bytes<'a> {
+impl<'a> Binary<'a> {
     pub(super) fn bind(logical: &LogicalType, array: &'a dyn Array, pg_type: &PgType, typmod: i32) -> Option<Self> {
         use LogicalType as L;
         let any = array.as_any();
@@ -28,18 +28,18 @@ impl<'a> Bytes<'a> {
             _ => 0,
         };
         match (logical, pg_type) {
-            (L::Binary { .. } | L::Geometry { .. }, PgType::Bytea) => any.downcast_ref().map(Bytes::Bytea),
+            (L::Binary { .. } | L::Geometry { .. }, PgType::Bytea) => any.downcast_ref().map(Binary::Bytea),
             // A `bit(n)` holds exactly n bits, a `varbit(n)` at most n.
-            (L::Bits { .. }, PgType::Bit) if typmod == length => any.downcast_ref().map(|array| Bytes::Bits(array, length)),
+            (L::Bits { .. }, PgType::Bit) if typmod == length => any.downcast_ref().map(|array| Binary::Bits(array, length)),
             (L::Bits { .. }, PgType::Varbit) if typmod == -1 || length <= typmod => {
-                any.downcast_ref().map(|array| Bytes::Bits(array, length))
+                any.downcast_ref().map(|array| Binary::Bits(array, length))
             }
-            (L::Bits { length: 1 }, PgType::Bool) => any.downcast_ref().map(Bytes::BitsBool),
-            (L::Uuid, PgType::Uuid) => any.downcast_ref().map(Bytes::Uuid),
-            (L::Uuid, PgType::Bytea) => any.downcast_ref().map(Bytes::UuidBytea),
-            (L::Binary { .. }, PgType::Uuid) => any.downcast_ref().map(Bytes::UuidFromBytes),
+            (L::Bits { length: 1 }, PgType::Bool) => any.downcast_ref().map(Binary::BitsBool),
+            (L::Uuid, PgType::Uuid) => any.downcast_ref().map(Binary::Uuid),
+            (L::Uuid, PgType::Bytea) => any.downcast_ref().map(Binary::UuidBytea),
+            (L::Binary { .. }, PgType::Uuid) => any.downcast_ref().map(Binary::UuidFromBytes),
             (L::Geometry { .. }, PgType::Geometry) => {
-                any.downcast_ref().map(|array| Bytes::Geometry(array, demanded_srid(typmod)))
+                any.downcast_ref().map(|array| Binary::Geometry(array, demanded_srid(typmod)))
             }
             _ => None,
         }
@@ -48,8 +48,8 @@ impl<'a> Bytes<'a> {
     #[inline]
     pub(super) fn put(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
         match self {
-            Bytes::Bytea(array) => put_bytes(array.value(row), out),
-            Bytes::Bits(array, length) => {
+            Binary::Bytea(array) => put_bytes(array.value(row), out),
+            Binary::Bits(array, length) => {
                 let bits = array.value(row);
                 check_bits(bits, *length)?;
                 let start = begin_field(out);
@@ -57,19 +57,19 @@ impl<'a> Bytes<'a> {
                 out.extend_from_slice(bits);
                 end_field(start, out)
             }
-            Bytes::BitsBool(array) => {
+            Binary::BitsBool(array) => {
                 let bits = array.value(row);
                 check_bits(bits, 1)?;
                 put_fixed([u8::from(bits.first().is_some_and(|byte| byte & 0x80 != 0))], out);
                 Ok(())
             }
-            Bytes::Uuid(array) | Bytes::UuidBytea(array) => put_bytes(array.value(row), out),
-            Bytes::UuidFromBytes(array) => match array.value(row) {
+            Binary::Uuid(array) | Binary::UuidBytea(array) => put_bytes(array.value(row), out),
+            Binary::UuidFromBytes(array) => match array.value(row) {
                 bytes if bytes.len() == 16 => put_bytes(bytes, out),
                 bytes => Err(refuse(format!("a value of {} bytes is no `uuid`, which has 16", bytes.len()))
                     .hint("Map the column to `bytea`")),
             },
-            Bytes::Geometry(array, demanded) => {
+            Binary::Geometry(array, demanded) => {
                 let bytes = array.value(row);
                 let srid = srid(bytes).ok_or_else(|| refuse("the value is no geometry in EWKB"))?;
                 if *demanded != 0 && srid != *demanded {

@@ -39,7 +39,7 @@ enum Encoder<'a> {
     Temporal(temporal::Temporal<'a>),
     Text(text::Text<'a>),
     Json(json::Json<'a>),
-    Binary(binary::Bytes<'a>),
+    Binary(binary::Binary<'a>),
     Nested(nested::Nested<'a>),
 }
 
@@ -65,7 +65,7 @@ impl<'a> Encoder<'a> {
         if let Some(encoder) = json::Json::bind(logical, array, pg_type) {
             return Some(Encoder::Json(encoder));
         }
-        if let Some(encoder) = binary::Bytes::bind(logical, array, pg_type, typmod) {
+        if let Some(encoder) = binary::Binary::bind(logical, array, pg_type, typmod) {
             return Some(Encoder::Binary(encoder));
         }
         nested::Nested::bind(logical, array, pg_type, typmod).map(Encoder::Nested)

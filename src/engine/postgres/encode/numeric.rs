@@ -331,9 +331,9 @@ fn leading_zeros(group: u16) -> i32 {
 /// Zeros at the end of a group that is not 0.
 fn trailing_zeros(group: u16) -> i32 {
     match group {
-        _ if group % 1_000 == 0 => 3,
-        _ if group % 100 == 0 => 2,
-        _ if group % 10 == 0 => 1,
+        _ if group.is_multiple_of(1_000) => 3,
+        _ if group.is_multiple_of(100) => 2,
+        _ if group.is_multiple_of(10) => 1,
         _ => 0,
     }
 }
