@@ -2,7 +2,7 @@
 //!
 //! | File | Job |
 //! |---|---|
-//! | `connect` | opens a file, only ever for reading; the [`Source`](super::Source) |
+//! | `connect` | opens a file, only ever for reading; the [`super::Source`] |
 //! | `catalog`, `keys`, `create_table`, `default_value`, `rowid` | tables, columns, keys, and what has no place in the model |
 //! | [`typemap`] | declared types to logical types: the table of them is there |
 //! | `plan` | cuts a table by its rowids |
