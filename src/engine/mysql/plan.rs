@@ -208,8 +208,16 @@ impl Cutter<'_> {
         let condition = condition(&key, &ChunkRange::Key { lower, upper }, &mut arguments)?.unwrap_or_default();
         let sql = format!("EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM {} WHERE {condition}", self.from());
         let Some(row) = self.fetch(sql, arguments).await? else { return Ok(0) };
-        // NULL where the server knows without looking that there is no row.
-        let rows: Option<u64> = row.try_get_unchecked("rows").map_err(|error| failed("an estimate could not be read", error))?;
+        // MySQL sends a number; MariaDB sends text, whose bytes would pass for a huge number. NULL where the server knows without
+        // looking that there is no row.
+        let unreadable = |error| failed("an estimate could not be read", error);
+        if let Ok(text) = row.try_get::<Option<String>, _>("rows") {
+            let parse = |text: String| {
+                text.parse().map_err(|error| Error::internal(format!("`{text}` is no estimate")).with_source(error))
+            };
+            return Ok(text.map(parse).transpose()?.unwrap_or(0));
+        }
+        let rows: Option<u64> = row.try_get_unchecked("rows").map_err(unreadable)?;
         Ok(rows.unwrap_or(0))
     }
 
@@ -251,7 +259,7 @@ impl Cutter<'_> {
     }
 
     async fn fetch(&mut self, sql: String, arguments: MySqlArguments) -> Result<Option<MySqlRow>> {
-        let sql = sqlx::query_with(AssertSqlSafe(format!("{}{sql}", self.mark)), arguments).persistent(false);
+        let sql = sqlx::query_with(AssertSqlSafe(format!("{}{sql}", self.mark)), arguments);
         sql.fetch_optional(&mut *self.connection).await.map_err(|error| failed("the table could not be cut into chunks", error))
     }
 }
