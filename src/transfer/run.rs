@@ -275,16 +275,17 @@ impl Runner<'_> {
         for statement in ddl(DdlPhase::Before) {
             self.apply(&statement).await?;
         }
-        let (sink, stop) = (Arc::clone(&self.job.sink), self.job.stop.clone());
+        let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
         pool::each(self.job.settings.effective_jobs(), ddl(DdlPhase::Tables), move |statement| {
-            let (sink, stop) = (Arc::clone(&sink), stop.clone());
-            async move { stop.unless_stopped(sink.apply(&statement)).await.map_err(|error| about(error, &statement)) }
+            let (sink, stop, progress) = (Arc::clone(&sink), stop.clone(), progress.clone());
+            async move { step(&statement, &*sink, &stop, &progress).await }
         })
         .await
     }
 
     async fn apply(&self, statement: &Ddl) -> Result<()> {
-        self.job.stop.unless_stopped(self.job.sink.apply(statement)).await.map_err(|error| about(error, statement))
+        let Job { sink, stop, progress, .. } = self.job;
+        step(statement, &**sink, stop, progress).await
     }
 
     /// Takes the snapshot, and makes sure that it shows the tables that were planned for.
@@ -374,11 +375,7 @@ impl Runner<'_> {
             let (sink, stop, progress, failed) = (Arc::clone(&sink), stop.clone(), progress.clone(), Arc::clone(&collected));
             async move {
                 for statement in group {
-                    progress.emit(Event::StepStarted { step: statement.object.clone() });
-                    let result = stop.unless_stopped(sink.apply(&statement)).await.map_err(|error| about(error, &statement));
-                    let error = result.as_ref().err().map(ToString::to_string);
-                    progress.emit(Event::StepFinished { step: statement.object.clone(), error });
-                    match result {
+                    match step(&statement, &*sink, &stop, &progress).await {
                         Err(error) if stops_the_run(&error) => return Err(error),
                         Err(error) => {
                             failed
@@ -513,6 +510,15 @@ impl Runner<'_> {
         };
         phases.iter().zip(ends).map(|((phase, began), end)| PhaseReport { phase: name(*phase), seconds: end - began }).collect()
     }
+}
+
+/// Runs one statement, and tells of it.
+async fn step(statement: &Ddl, sink: &dyn Sink, stop: &Stop, progress: &Progress) -> Result<()> {
+    progress.emit(Event::StepStarted { step: statement.object.clone() });
+    let result = stop.unless_stopped(sink.apply(statement)).await.map_err(|error| about(error, statement));
+    let error = result.as_ref().err().map(ToString::to_string);
+    progress.emit(Event::StepFinished { step: statement.object.clone(), error });
+    result
 }
 
 /// Names the statement's object in its error.
