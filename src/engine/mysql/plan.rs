@@ -251,7 +251,7 @@ impl Cutter<'_> {
     }
 
     async fn fetch(&mut self, sql: String, arguments: MySqlArguments) -> Result<Option<MySqlRow>> {
-        let sql = sqlx::query_with(AssertSqlSafe(format!("{}{sql}", self.mark)), arguments).persistent(false);
+        let sql = sqlx::query_with(AssertSqlSafe(format!("{}{sql}", self.mark)), arguments);
         sql.fetch_optional(&mut *self.connection).await.map_err(|error| failed("the table could not be cut into chunks", error))
     }
 }
