@@ -7,7 +7,7 @@ mod write {
     use arrow::array::*;
     use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, i256};
     use arrow::record_batch::RecordBatch;
-    use dbferry::config::endpoint::Endpoint;
+    use dbferry::config::endpoint::{Endpoint, Secret};
     use dbferry::engine::registry::engine;
     use dbferry::engine::{Ddl, DdlPhase, EngineKind, ProfileColumn, ProfileKind, ReadBack, SessionOptions, Sink};
     use dbferry::error::{Error, ErrorKind};
@@ -994,13 +994,14 @@ mod write {
         let db = PostgresDatabase::create("").await;
         let user = format!("{}_loader", db.name);
         db.run(&format!(
-            "CREATE ROLE {user} LOGIN; CREATE SCHEMA ours AUTHORIZATION {user}; REVOKE CREATE ON DATABASE {} FROM PUBLIC;
+            "CREATE ROLE {user} LOGIN PASSWORD 'secret'; CREATE SCHEMA ours AUTHORIZATION {user}; REVOKE CREATE ON DATABASE {} FROM PUBLIC;
              CREATE TABLE t (id int, c text); GRANT INSERT, SELECT ON t TO {user}; CREATE TABLE shut (id int)",
             db.name
         ))
         .await;
         let mut at = Endpoint::parse(&db.url).unwrap();
         at.user = Some(user.clone());
+        at.password = Some(Secret::new("secret"));
         let open = |schema: &str| {
             let (at, mut options) = (at.clone(), options(2));
             options.ledger_schema = schema.into();

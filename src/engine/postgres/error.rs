@@ -1,5 +1,7 @@
 //! From an error of the driver to ours, by SQLSTATE. The cause is kept as the source.
 
+use std::fmt;
+
 use sqlx::postgres::PgDatabaseError;
 
 use crate::error::{Error, ErrorKind};
@@ -23,6 +25,18 @@ pub(super) fn kind_of(code: &str) -> ErrorKind {
         _ => ErrorKind::TargetWrite,
     }
 }
+
+/// What the server said. The driver's own text adds a line of the server's source code, which tells a person nothing.
+#[derive(Debug)]
+pub(super) struct ServerError(pub PgDatabaseError);
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.0.message(), self.0.code())
+    }
+}
+
+impl std::error::Error for ServerError {}
 
 /// The SQLSTATE, if the server itself has spoken.
 pub(super) fn sqlstate(error: &sqlx::Error) -> Option<&str> {
@@ -75,7 +89,7 @@ fn map_database(error: PgDatabaseError, what: String) -> Error {
             None => ours,
         },
     };
-    ours.with_source(error)
+    ours.with_source(ServerError(error))
 }
 
 /// The part `(id)=(7)` of a detail text.
