@@ -79,6 +79,11 @@ fn map_database(error: PgDatabaseError, what: String) -> Error {
     {
         ours = ours.key(key);
     }
+    if matches!(error.code().get(..2), Some("22" | "23" | "54"))
+        && let Some(line) = error.r#where().and_then(line_of)
+    {
+        ours = ours.key(format!("(row {line} of the chunk)"));
+    }
     ours = match (error.code(), error.constraint()) {
         (code, Some(constraint)) if code.starts_with("23") => {
             ours.hint(format!("The constraint `{constraint}` of the target refuses the row; correct the data or the constraint"))
@@ -98,6 +103,13 @@ fn key_of(detail: &str) -> Option<String> {
     let start = detail.find('(').filter(|start| *start < end)?;
     let key: String = detail.get(start..=end)?.chars().take(200).collect();
     Some(key.replace(")=(", ") = ("))
+}
+
+/// The number in `COPY t, line 7, column c: ...`: the rows of a binary COPY are counted so, too. None in another language than English.
+fn line_of(context: &str) -> Option<u64> {
+    let (_, rest) = context.lines().find(|line| line.starts_with("COPY "))?.rsplit_once(", line ")?;
+    let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
+    digits.parse().ok()
 }
 
 /// Maps an error of connecting to `place`, an address without its password.
@@ -134,6 +146,13 @@ mod tests {
         assert_eq!(key_of("Schlüssel »(id, t)=(7, a)« existiert bereits.").as_deref(), Some("(id, t) = (7, a)"));
         assert_eq!(key_of("nothing"), None);
         assert_eq!(key_of(")("), None);
+    }
+
+    #[test]
+    fn a_row_is_taken_from_the_context() {
+        assert_eq!(line_of("COPY t, line 7"), Some(7));
+        assert_eq!(line_of("PL/pgSQL function f() line 1 at RAISE\nCOPY a, line 3, line 12, column c"), Some(12));
+        assert_eq!(line_of("COPY t"), None);
     }
 
     #[test]

@@ -125,6 +125,7 @@ async fn a_row_that_the_target_refuses_fails_the_chunk_with_constraint_and_key()
     let error = carry(&*sink, &table, &[numbers(&table, 300_000)]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TargetWrite);
     assert!(error.hint_text().unwrap().contains("t_c_check"), "{error:?}");
+    assert_eq!(error.place().key.as_deref(), Some("(row 8 of the chunk)"), "{error:?}");
     let rows = numbers(&table, 5);
     let error = carry(&*sink, &table, &[rows.clone(), rows.clone()]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TargetWrite);

@@ -136,6 +136,10 @@ impl RowDecoder {
         self.pending.drain(..self.at.min(self.pending.len()));
         self.at = 0;
         self.pending.extend_from_slice(data);
+        // One wide row must not keep its room to the end of the piece.
+        if self.pending.capacity() > 2 * BATCH_BYTES && self.pending.len() <= BATCH_BYTES {
+            self.pending.shrink_to(BATCH_BYTES);
+        }
     }
 
     /// Reads on; a batch once one is complete, `None` when more must arrive.
