@@ -4,6 +4,8 @@
 //! as `mysql://root:secret@127.0.0.1:3306`. Without them a test fails and says so; it never passes by skipping.
 #![allow(dead_code)]
 
+pub mod ferry;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
@@ -112,6 +114,46 @@ impl PostgresDatabase {
         let wrapped = format!("SELECT (x.v)::text FROM ({sql}) AS x(v)");
         let row = sqlx::query(AssertSqlSafe(wrapped)).fetch_one(&mut self.connect().await).await;
         row.unwrap_or_else(|error| panic!("{error}\nin: {sql}")).get(0)
+    }
+
+    /// Demands that each column has the type, as PostgreSQL prints it.
+    pub async fn has_types(&self, table: &str, types: &[(&str, &str)]) {
+        for (column, expected) in types {
+            let sql = format!(
+                "SELECT (SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attname = '{column}')"
+            );
+            assert_eq!(self.value(&sql).await.as_deref(), Some(*expected), "the type of {table}.{column}");
+        }
+    }
+
+    /// Demands that the one row has these values; the server compares each with its literal.
+    pub async fn holds(&self, table: &str, condition: &str, columns: &[&str], values: &str) {
+        let names: Vec<String> = (0..columns.len()).map(|place| format!("e{place}")).collect();
+        let compared: Vec<String> = columns
+            .iter()
+            .zip(&names)
+            .map(|(column, name)| {
+                format!("CASE WHEN {column} IS NOT DISTINCT FROM {name} THEN NULL ELSE $d${column}: $d$ || coalesce(left(({column})::text, 300), 'NULL') END")
+            })
+            .collect();
+        // The literals take the types of the columns, as in an INSERT.
+        let expected = format!(
+            "SELECT {} FROM {table} WHERE false UNION ALL SELECT {values}",
+            columns.iter().zip(&names).map(|(column, name)| format!("{column} AS {name}")).collect::<Vec<_>>().join(", ")
+        );
+        let sql = format!(
+            "SELECT coalesce((SELECT concat_ws('; ', {}) FROM {table}, ({expected}) AS expected WHERE {condition}), 'no such row')",
+            compared.join(", ")
+        );
+        assert_eq!(self.value(&sql).await.as_deref(), Some(""), "what {table} has where {condition}");
+    }
+
+    /// Demands that a statement fails with this SQLSTATE.
+    pub async fn refuses(&self, sql: &str, state: &str) {
+        let result = sqlx::raw_sql(AssertSqlSafe(sql.to_string())).execute(&mut self.connect().await).await;
+        let error = result.expect_err(sql);
+        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        assert_eq!(code.as_deref(), Some(state), "{sql}: {error}");
     }
 
     /// Drops it.

@@ -108,14 +108,12 @@ pub(super) async fn mend(session: &mut Session<'_>, table: &mut Table, problems:
             && (column.native.charset.is_none() || column.native.charset.as_deref() == Some("binary"));
         let value = format!("DEFAULT(t.{})", quote(&column.name));
         let value = if binary { value } else { format!("CONVERT({value} USING utf8mb4)") };
-        let sql = format!("SELECT HEX({value}) FROM (SELECT 1) AS one LEFT JOIN {} AS t ON FALSE", session.quoted(&name.name));
-        let exact = match session.rows(&sql).await {
-            Ok(rows) => match rows.first() {
-                Some(row) => row.text(0)?.as_deref().and_then(unhex),
-                None => None,
-            },
-            Err(_) => None,
-        };
+        let from = format!("{} AS t", session.quoted(&name.name));
+        let mut exact = told(session, &format!("SELECT HEX({value}) FROM (SELECT 1) AS one LEFT JOIN {from} ON FALSE")).await?;
+        if exact.is_none() {
+            // MariaDB answers NULL for a NOT NULL column of a row that is not there; any row of the table will do.
+            exact = told(session, &format!("SELECT HEX({value}) FROM {from} LIMIT 1")).await?;
+        }
         let exact = exact.and_then(|bytes| {
             if binary { Some(DefaultValue::Bytes(bytes)) } else { String::from_utf8(bytes).ok().map(DefaultValue::Literal) }
         });
@@ -128,6 +126,17 @@ pub(super) async fn mend(session: &mut Session<'_>, table: &mut Table, problems:
         column.default = exact;
     }
     Ok(())
+}
+
+/// The one answer of `sql` as bytes; none if the server has none.
+async fn told(session: &mut Session<'_>, sql: &str) -> Result<Option<Vec<u8>>> {
+    match session.rows(sql).await {
+        Ok(rows) => match rows.first() {
+            Some(row) => Ok(row.text(0)?.as_deref().and_then(unhex)),
+            None => Ok(None),
+        },
+        Err(_) => Ok(None),
+    }
 }
 
 #[cfg(test)]

@@ -1,1 +1,0 @@
-//! Whole databases from MariaDB to PostgreSQL.

@@ -1,0 +1,5 @@
+//! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
+
+mod objects;
+mod tables;
+mod types;
