@@ -189,6 +189,12 @@ fn distinct(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
+/// The view of the source that the rows were read in.
+struct View<'a> {
+    snapshot: Option<&'a dyn Snapshot>,
+    how: String,
+}
+
 struct Runner<'a> {
     job: &'a Job,
     run: RunId,
@@ -221,10 +227,12 @@ impl Runner<'_> {
         let accounts: Accounts = Arc::new(Mutex::new(accounts(plan, receipts)));
         let mut source_facts = vec![Facts::default(); plan.tables.len()];
         let mut snapshot = None;
+        let mut instant = String::new();
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
             let taken = self.snapshot().await?;
+            instant = taken.describe();
             self.copy(&accounts, receipts, &taken).await?;
             let arrived = self.arrived(&accounts);
             source_facts = facts::of_source(plan, &taken, &arrived, &self.asking()).await?;
@@ -234,7 +242,7 @@ impl Runner<'_> {
         self.index(&accounts, &mut errors).await?;
         self.constrain(&accounts, &mut errors).await?;
         let target_facts = self.verify(&accounts).await?;
-        self.report(&accounts, errors, &source_facts, &target_facts, snapshot.as_deref()).await
+        self.report(&accounts, errors, &source_facts, &target_facts, View { snapshot: snapshot.as_deref(), how: instant }).await
     }
 
     fn asking(&self) -> Asking {
@@ -411,8 +419,9 @@ impl Runner<'_> {
         errors: Faults,
         source_facts: &[Facts],
         target_facts: &[Facts],
-        snapshot: Option<&dyn Snapshot>,
+        view: View<'_>,
     ) -> Result<Report> {
+        let View { snapshot, how } = view;
         let (plan, job) = (self.plan, self.job);
         let level = self.asking().level;
         let accounts: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -466,6 +475,9 @@ impl Runner<'_> {
         let good =
             other.is_empty() && tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
         let mut problems = plan.problems.clone();
+        if !how.is_empty() {
+            problems.push(Problem::new(Severity::Note, "snapshot", &plan.source.address, how));
+        }
         if accounts.iter().any(|account| account.resumed > 0) {
             problems.push(Problem::new(
                 Severity::Note,
