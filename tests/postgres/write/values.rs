@@ -451,6 +451,10 @@ async fn json_arrives() {
     for (native, same) in [("json", "c::text = v"), ("jsonb", "c = v::jsonb"), ("text", "c = v")] {
         cases.push(case(L::Json, native, StringArray::from(values.clone()), values.clone(), same));
     }
+    let edges = ["1e131071", "1e-16383", "-1.5e-16382", "[0e5, -0, 0.000]", "1.50"].map(|text| Some(text.to_string())).to_vec();
+    cases.push(case(L::Json, "jsonb", StringArray::from(edges.clone()), edges, "c = v::jsonb"));
+    let deep = Some(format!("{}{}", "[".repeat(500), "]".repeat(500)));
+    cases.push(case(L::Json, "jsonb", StringArray::from(vec![deep.clone()]), vec![deep], "c = v::jsonb"));
     // The plain `json` keeps what `jsonb` refuses.
     let odd = ["{\"a\":1,\"a\":2}", "\"\\u0000\"", "\"\\ud800\"", "1e999999", " [1.0, 1 ] "]
         .map(|text| Some(text.to_string()))
