@@ -209,7 +209,7 @@ pub struct DemoArgs {
     pub dir: Option<PathBuf>,
     /// Rows of the sample, all tables together [default: 500000].
     #[arg(long, value_name = "N")]
-    pub rows: Option<u64>,
+    pub rows: Option<u32>,
 }
 
 /// `dbferry plan`.

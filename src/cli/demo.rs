@@ -23,7 +23,7 @@ pub async fn demo(args: &DemoArgs, output: &OutputArgs, printer: &Printer) -> Re
             .hint("Choose another folder with `--dir`, or remove this one"));
     }
     let rows = args.rows.unwrap_or(crate::demo::DEFAULT_ROWS);
-    printer.note(&format!("making a sample shop of {} rows in {}", crate::report::human::count(rows), shop.display()));
+    printer.note(&format!("making a sample shop of {} rows in {}", crate::report::human::count(u64::from(rows)), shop.display()));
     let path = shop.clone();
     tokio::task::spawn_blocking(move || crate::demo::build(&path, rows))
         .await

@@ -39,7 +39,8 @@ pub async fn carry(
     let progress = session::watch(output, printer);
     let stop = session::hear_signals(&progress);
     let run = RunId::generate();
-    let (source, sink) = stop.unless_stopped(session::open(&settings, run)).await?;
+    let opened = stop.unless_stopped(session::open(&settings, run)).await;
+    let (source, sink) = opened.inspect_err(|_| progress.close())?;
     let job = Job { settings, run, source, sink, resume, plan, progress: progress.clone(), stop: stop.clone() };
     let result = Box::pin(crate::transfer::run::run(job)).await;
     progress.close();

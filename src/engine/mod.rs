@@ -185,6 +185,11 @@ pub trait Snapshot: Send + Sync {
     /// Where in the log the snapshot stands, if the server has a log.
     fn position(&self) -> Option<&LogPosition>;
 
+    /// How the instant was had, or why it could not be, for people; empty where there is nothing to tell.
+    fn describe(&self) -> String {
+        String::new()
+    }
+
     /// The rows of a table, counted by the database itself in this snapshot.
     async fn count(&self, table: &Table) -> Result<u64>;
 

@@ -11,6 +11,7 @@ use super::Route;
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("mysql-to-postgres.toml", include_str!("../../mappings/mysql-to-postgres.toml")),
     ("sqlite-to-postgres.toml", include_str!("../../mappings/sqlite-to-postgres.toml")),
+    ("sqlite-to-parquet.toml", include_str!("../../mappings/sqlite-to-parquet.toml")),
 ];
 
 /// All rules that hold for a route.

@@ -1,6 +1,7 @@
 //! Naming one row of a batch by its key, for errors.
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 /// Most characters of one key value in a message; longer ones are cut with `…`.
@@ -13,6 +14,11 @@ pub fn describe_key(batch: &RecordBatch, key: &[impl AsRef<str>], row: usize) ->
     for name in key {
         let name = name.as_ref();
         let Some(column) = batch.column_by_name(name) else { continue };
+        // Arrow prints instants only with a time zone database; their digits are those of UTC.
+        let plain = column
+            .as_primitive_opt::<TimestampMicrosecondType>()
+            .map(|instants| instants.clone().with_timezone_opt(None::<&str>));
+        let column: &dyn Array = plain.as_ref().map_or(column.as_ref(), |plain| plain as &dyn Array);
         let text = match ArrayFormatter::try_new(column, &options) {
             Ok(formatter) => formatter.value(row).to_string(),
             Err(_) => "?".to_string(),
@@ -34,11 +40,11 @@ pub fn describe_key(batch: &RecordBatch, key: &[impl AsRef<str>], row: usize) ->
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Int32Array, StringArray};
+    use arrow::array::{Int32Array, StringArray, TimestampMicrosecondArray};
 
     use super::*;
     use crate::model::LogicalType;
-    use crate::model::logical::schema;
+    use crate::model::logical::{Zone, schema};
 
     #[test]
     fn a_row_is_named_by_its_key() {
@@ -50,6 +56,10 @@ mod tests {
         .unwrap();
         assert_eq!(describe_key(&batch, &["id", "tenant"], 0), "(id = 1, tenant = acme)");
         assert_eq!(describe_key(&batch, &["id", "tenant"], 1), "(id = 7, tenant = NULL)");
+        let instant = TimestampMicrosecondArray::from(vec![1_700_000_000_000_000]).with_timezone("UTC");
+        let logical = LogicalType::Timestamp { fsp: 0, zone: Zone::Utc };
+        let at = RecordBatch::try_new(crate::model::logical::schema([("at", &logical)]), vec![Arc::new(instant)]).unwrap();
+        assert_eq!(describe_key(&at, &["at"], 0), "(at = 2023-11-14T22:13:20)");
         assert_eq!(describe_key(&batch, &["gone"], 1), "(row 2 of its batch; the table has no key)");
     }
 }

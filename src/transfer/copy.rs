@@ -80,6 +80,7 @@ pub fn transform(mapped: &crate::mapping::MappedTable) -> Result<Transform> {
             target: column.target.clone(),
             from: column.from.clone(),
             to: column.to.clone(),
+            native: mapped.source.column(&column.source).map(|column| column.native.clone()).unwrap_or_default(),
         })
         .collect();
     crate::transform::compile(&columns).map_err(|error| error.table(&mapped.source.name))
@@ -130,6 +131,7 @@ impl Copy<'_> {
             };
             hands.insert(place, hand);
         }
+        self.tell_of_resumed(accounts);
         // The largest table first, so that the last worker is not left alone with it; within a table in the order of its key.
         let size = |place: usize| self.plan.tables[place].mapped.source.estimated_bytes;
         units.sort_by_key(|(place, unit)| (std::cmp::Reverse(size(*place)), *place, unit.chunk.id));
@@ -147,6 +149,26 @@ impl Copy<'_> {
             async move { worker.carry(place, unit).await }
         })
         .await
+    }
+}
+
+impl Copy<'_> {
+    /// What an earlier attempt had carried counts from the start.
+    fn tell_of_resumed(&self, accounts: &Accounts) {
+        let accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (table, account) in self.plan.tables.iter().zip(accounts.iter()).filter(|(_, account)| account.resumed > 0) {
+            let name = table.source().to_string();
+            self.progress.emit(Event::TableStarted {
+                table: name.clone(),
+                estimated_rows: table.mapped.source.estimated_rows,
+                estimated_bytes: table.mapped.source.estimated_bytes,
+                chunks: account.left,
+            });
+            self.progress.emit(Event::Rows { table: name.clone(), rows: account.digest.rows, bytes: account.bytes });
+            if account.left == 0 {
+                self.progress.emit(Event::TableFinished { table: name, error: None });
+            }
+        }
     }
 }
 

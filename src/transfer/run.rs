@@ -189,6 +189,12 @@ fn distinct(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
+/// The view of the source that the rows were read in.
+struct View<'a> {
+    snapshot: Option<&'a dyn Snapshot>,
+    how: String,
+}
+
 struct Runner<'a> {
     job: &'a Job,
     run: RunId,
@@ -221,10 +227,12 @@ impl Runner<'_> {
         let accounts: Accounts = Arc::new(Mutex::new(accounts(plan, receipts)));
         let mut source_facts = vec![Facts::default(); plan.tables.len()];
         let mut snapshot = None;
+        let mut instant = String::new();
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
             let taken = self.snapshot().await?;
+            instant = taken.describe();
             self.copy(&accounts, receipts, &taken).await?;
             let arrived = self.arrived(&accounts);
             source_facts = facts::of_source(plan, &taken, &arrived, &self.asking()).await?;
@@ -234,7 +242,7 @@ impl Runner<'_> {
         self.index(&accounts, &mut errors).await?;
         self.constrain(&accounts, &mut errors).await?;
         let target_facts = self.verify(&accounts).await?;
-        self.report(&accounts, errors, &source_facts, &target_facts, snapshot.as_deref()).await
+        self.report(&accounts, errors, &source_facts, &target_facts, View { snapshot: snapshot.as_deref(), how: instant }).await
     }
 
     fn asking(&self) -> Asking {
@@ -275,16 +283,17 @@ impl Runner<'_> {
         for statement in ddl(DdlPhase::Before) {
             self.apply(&statement).await?;
         }
-        let (sink, stop) = (Arc::clone(&self.job.sink), self.job.stop.clone());
+        let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
         pool::each(self.job.settings.effective_jobs(), ddl(DdlPhase::Tables), move |statement| {
-            let (sink, stop) = (Arc::clone(&sink), stop.clone());
-            async move { stop.unless_stopped(sink.apply(&statement)).await.map_err(|error| about(error, &statement)) }
+            let (sink, stop, progress) = (Arc::clone(&sink), stop.clone(), progress.clone());
+            async move { step(&statement, &*sink, &stop, &progress).await }
         })
         .await
     }
 
     async fn apply(&self, statement: &Ddl) -> Result<()> {
-        self.job.stop.unless_stopped(self.job.sink.apply(statement)).await.map_err(|error| about(error, statement))
+        let Job { sink, stop, progress, .. } = self.job;
+        step(statement, &**sink, stop, progress).await
     }
 
     /// Takes the snapshot, and makes sure that it shows the tables that were planned for.
@@ -374,11 +383,7 @@ impl Runner<'_> {
             let (sink, stop, progress, failed) = (Arc::clone(&sink), stop.clone(), progress.clone(), Arc::clone(&collected));
             async move {
                 for statement in group {
-                    progress.emit(Event::StepStarted { step: statement.object.clone() });
-                    let result = stop.unless_stopped(sink.apply(&statement)).await.map_err(|error| about(error, &statement));
-                    let error = result.as_ref().err().map(ToString::to_string);
-                    progress.emit(Event::StepFinished { step: statement.object.clone(), error });
-                    match result {
+                    match step(&statement, &*sink, &stop, &progress).await {
                         Err(error) if stops_the_run(&error) => return Err(error),
                         Err(error) => {
                             failed
@@ -414,8 +419,9 @@ impl Runner<'_> {
         errors: Faults,
         source_facts: &[Facts],
         target_facts: &[Facts],
-        snapshot: Option<&dyn Snapshot>,
+        view: View<'_>,
     ) -> Result<Report> {
+        let View { snapshot, how } = view;
         let (plan, job) = (self.plan, self.job);
         let level = self.asking().level;
         let accounts: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -469,6 +475,9 @@ impl Runner<'_> {
         let good =
             other.is_empty() && tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
         let mut problems = plan.problems.clone();
+        if !how.is_empty() {
+            problems.push(Problem::new(Severity::Note, "snapshot", &plan.source.address, how));
+        }
         if accounts.iter().any(|account| account.resumed > 0) {
             problems.push(Problem::new(
                 Severity::Note,
@@ -513,6 +522,15 @@ impl Runner<'_> {
         };
         phases.iter().zip(ends).map(|((phase, began), end)| PhaseReport { phase: name(*phase), seconds: end - began }).collect()
     }
+}
+
+/// Runs one statement, and tells of it.
+async fn step(statement: &Ddl, sink: &dyn Sink, stop: &Stop, progress: &Progress) -> Result<()> {
+    progress.emit(Event::StepStarted { step: statement.object.clone() });
+    let result = stop.unless_stopped(sink.apply(statement)).await.map_err(|error| about(error, statement));
+    let error = result.as_ref().err().map(ToString::to_string);
+    progress.emit(Event::StepFinished { step: statement.object.clone(), error });
+    result
 }
 
 /// Names the statement's object in its error.

@@ -65,6 +65,8 @@ pub async fn verify(
     let position = snapshot.position().cloned();
     let consistency: Vec<_> = sources.iter().map(|table| snapshot.consistency(table)).collect();
     snapshot.close().await?;
+    // A phase of its own, so that what was read of the source is not taken for half of the target.
+    progress.emit(Event::Phase { phase: Phase::Verify, steps: plan.tables.len() });
     let read_back = stop.unless_stopped(sink.read_back(jobs)).await?;
     let target_facts = facts::of_target(&plan, &read_back, None, &all, &asking).await?;
 

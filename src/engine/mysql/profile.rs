@@ -20,7 +20,7 @@ const SUMMED_DIGITS: u8 = 43;
 pub(super) async fn count(connection: &mut MySqlConnection, mark: &str, table: &Table) -> Result<u64> {
     let sql = format!("{mark}SELECT COUNT(*) FROM {}", quote_table(&table.name));
     let failed = |error| failed("the rows could not be counted", error).table(&table.name);
-    let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(connection).await.map_err(failed)?;
+    let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await.map_err(failed)?;
     u64::try_from(count).map_err(|_| Error::internal("a negative count"))
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn profile(
     }
     let sql = format!("{mark}SELECT {} FROM {}", expressions.join(", "), quote_table(&table.name));
     let failed = |error| failed("the columns could not be profiled", error).table(&table.name);
-    let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(connection).await.map_err(failed)?;
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await.map_err(failed)?;
     let mut reader = Fields { row: &row, at: 0 };
     let rows = reader.text()?.and_then(|text| text.parse().ok()).ok_or_else(|| Error::internal("a count that is none"))?;
     let columns = columns

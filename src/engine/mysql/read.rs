@@ -144,7 +144,7 @@ async fn read(
     {
         let cannot = |error| failed("a chunk could not be read", error);
         // With arguments, even none, the driver prepares the statement, so values come in the binary protocol.
-        let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false);
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
         let mut rows = lent.connection()?.fetch_many(query);
         let Ok(mut room) = batches.reserve().await else { return Ok(()) };
         while let Some(item) = rows.next().await {

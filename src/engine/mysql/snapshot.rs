@@ -115,6 +115,13 @@ impl Snapshot for MySqlSnapshot {
         self.position.as_ref()
     }
 
+    fn describe(&self) -> String {
+        match &self.barrier {
+            Barrier::None(why) => format!("the readers have no instant in common: {why}"),
+            how => format!("{} readers share one instant, by {how}", self.readers()),
+        }
+    }
+
     async fn count(&self, table: &Table) -> Result<u64> {
         let mut lent = self.readers.lend().await?;
         let count = profile::count(lent.connection()?, self.read.mark(), table).await?;

@@ -1,5 +1,7 @@
 //! From an error of the driver to ours, by SQLSTATE. The cause is kept as the source.
 
+use std::fmt;
+
 use sqlx::postgres::PgDatabaseError;
 
 use crate::error::{Error, ErrorKind};
@@ -23,6 +25,18 @@ pub(super) fn kind_of(code: &str) -> ErrorKind {
         _ => ErrorKind::TargetWrite,
     }
 }
+
+/// What the server said. The driver's own text adds a line of the server's source code, which tells a person nothing.
+#[derive(Debug)]
+pub(super) struct ServerError(pub PgDatabaseError);
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.0.message(), self.0.code())
+    }
+}
+
+impl std::error::Error for ServerError {}
 
 /// The SQLSTATE, if the server itself has spoken.
 pub(super) fn sqlstate(error: &sqlx::Error) -> Option<&str> {
@@ -65,6 +79,11 @@ fn map_database(error: PgDatabaseError, what: String) -> Error {
     {
         ours = ours.key(key);
     }
+    if matches!(error.code().get(..2), Some("22" | "23" | "54"))
+        && let Some(line) = error.r#where().and_then(line_of)
+    {
+        ours = ours.key(format!("(row {line} of the chunk)"));
+    }
     ours = match (error.code(), error.constraint()) {
         (code, Some(constraint)) if code.starts_with("23") => {
             ours.hint(format!("The constraint `{constraint}` of the target refuses the row; correct the data or the constraint"))
@@ -75,7 +94,7 @@ fn map_database(error: PgDatabaseError, what: String) -> Error {
             None => ours,
         },
     };
-    ours.with_source(error)
+    ours.with_source(ServerError(error))
 }
 
 /// The part `(id)=(7)` of a detail text.
@@ -84,6 +103,13 @@ fn key_of(detail: &str) -> Option<String> {
     let start = detail.find('(').filter(|start| *start < end)?;
     let key: String = detail.get(start..=end)?.chars().take(200).collect();
     Some(key.replace(")=(", ") = ("))
+}
+
+/// The number in `COPY t, line 7, column c: ...`: the rows of a binary COPY are counted so, too. None in another language than English.
+fn line_of(context: &str) -> Option<u64> {
+    let (_, rest) = context.lines().find(|line| line.starts_with("COPY "))?.rsplit_once(", line ")?;
+    let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
+    digits.parse().ok()
 }
 
 /// Maps an error of connecting to `place`, an address without its password.
@@ -120,6 +146,13 @@ mod tests {
         assert_eq!(key_of("Schlüssel »(id, t)=(7, a)« existiert bereits.").as_deref(), Some("(id, t) = (7, a)"));
         assert_eq!(key_of("nothing"), None);
         assert_eq!(key_of(")("), None);
+    }
+
+    #[test]
+    fn a_row_is_taken_from_the_context() {
+        assert_eq!(line_of("COPY t, line 7"), Some(7));
+        assert_eq!(line_of("PL/pgSQL function f() line 1 at RAISE\nCOPY a, line 3, line 12, column c"), Some(12));
+        assert_eq!(line_of("COPY t"), None);
     }
 
     #[test]

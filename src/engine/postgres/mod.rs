@@ -1,9 +1,9 @@
 //! PostgreSQL 13 and later, as a target.
 //!
 //! A chunk arrives as one transaction: its receipt is claimed first, its rows follow as one binary COPY, the receipt is completed,
-//! and both are committed together ([`write`]). What is sent is encoded straight from Arrow ([`encode`]), by the type that the target's
-//! own catalog names ([`target`]), since a binary COPY rounds and pads in silence. What stands in the target is read again in one
-//! exported snapshot ([`read_back`], [`decode`], [`profile`]).
+//! and both are committed together (`write`). What is sent is encoded straight from Arrow (`encode`), by the type that the target's
+//! own catalog names (`target`), since a binary COPY rounds and pads in silence. What stands in the target is read again in one
+//! exported snapshot (`read_back`, `decode`, `profile`).
 
 use std::sync::Arc;
 

@@ -4,12 +4,16 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connect::Connector;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The pause before a full server is asked again.
+const FULL_SERVER_PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections of a sink. Cheap to clone.
 #[derive(Clone)]
@@ -17,12 +21,14 @@ pub(super) struct Pool {
     connector: Arc<Connector>,
     idle: Arc<Mutex<Vec<PgConnection>>>,
     permits: Arc<Semaphore>,
+    limit: usize,
 }
 
 impl Pool {
     /// Lends out at most `limit` connections at a time.
     pub(super) fn new(connector: Connector, limit: usize) -> Self {
-        Pool { connector: Arc::new(connector), idle: Arc::default(), permits: Arc::new(Semaphore::new(limit.max(1))) }
+        let limit = limit.max(1);
+        Pool { connector: Arc::new(connector), idle: Arc::default(), permits: Arc::new(Semaphore::new(limit)), limit }
     }
 
     /// Opens a connection that is none of the pool's.
@@ -44,10 +50,23 @@ impl Pool {
                     Ok(()) => connection,
                     Err(_) => continue,
                 },
-                None => self.connector.connect().await?,
+                None => match self.connector.connect().await {
+                    Ok(connection) => connection,
+                    // The server has none to spare, and the run has others: one of them will be free in a while.
+                    Err(error) if error.kind() == ErrorKind::TooManyConnections && self.lent() > 1 => {
+                        tokio::time::sleep(FULL_SERVER_PAUSE).await;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
             };
             return Ok(Lease { connection, idle: Arc::clone(&self.idle), _permit: permit });
         }
+    }
+
+    /// How many are lent out, or asked for.
+    fn lent(&self) -> usize {
+        self.limit.saturating_sub(self.permits.available_permits())
     }
 
     /// Closes what lies idle.

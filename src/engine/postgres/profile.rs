@@ -94,6 +94,7 @@ fn aggregates(column: &ProfileColumn) -> Vec<String> {
             all.push(format!("sum(char_length({name}::text))"));
             all.push(format!("sum(octet_length({name}::text))"));
         }
+        ProfileKind::Bytes if column.native.name == "uuid" => all.push(format!("nullif(16 * count({name}), 0)")),
         ProfileKind::Bytes => all.push(format!("sum(octet_length({name}))")),
         ProfileKind::Bool => {
             all.push(format!("sum(CASE WHEN {name}::int4 <> 0 THEN 1 WHEN {name} IS NULL THEN NULL ELSE 0 END)"))

@@ -177,6 +177,7 @@ impl ChunkWriter for Writer {
         Ok(())
     }
 
+    /// A `ConnectionLost` here leaves open whether the commit took place: the ledger knows.
     async fn commit(mut self: Box<Self>, digest: Digest) -> Result<Receipt> {
         self.check()?;
         if digest.rows != self.rows {

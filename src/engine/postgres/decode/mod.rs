@@ -136,6 +136,10 @@ impl RowDecoder {
         self.pending.drain(..self.at.min(self.pending.len()));
         self.at = 0;
         self.pending.extend_from_slice(data);
+        // One wide row must not keep its room to the end of the piece.
+        if self.pending.capacity() > 2 * BATCH_BYTES && self.pending.len() <= BATCH_BYTES {
+            self.pending.shrink_to(BATCH_BYTES);
+        }
     }
 
     /// Reads on; a batch once one is complete, `None` when more must arrive.
@@ -244,4 +248,89 @@ fn unfit(what: impl Into<String>) -> Error {
 #[inline]
 fn fixed<const N: usize>(field: &[u8]) -> Result<[u8; N]> {
     field.try_into().map_err(|_| unfit(format!("the target sent {} bytes where {N} were expected", field.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{FixedSizeListArray, Float32Array, Int32Array};
+    use arrow::buffer::NullBuffer;
+    use arrow::datatypes::DataType;
+
+    use super::*;
+    use crate::engine::postgres::encode::{RowEncoder, TRAILER};
+    use crate::model::ObjectName;
+    use crate::model::catalog::{Column, NativeType};
+
+    /// A table of an integer and a vector, three rows of it, and their COPY.
+    fn vectors() -> (Table, Vec<TargetColumn>, RecordBatch, Vec<u8>) {
+        let logical = LogicalType::Vector { dimensions: 3 };
+        let mut table = Table::new(ObjectName::new("public", "t"));
+        let mut target = Vec::new();
+        for (name, logical, pg_type) in [("id", LogicalType::Int32, PgType::Int4), ("v", logical.clone(), PgType::Vector)] {
+            table.columns.push(Column {
+                name: name.into(),
+                native: NativeType::default(),
+                logical: Some(logical),
+                nullable: true,
+                default: None,
+                generated: None,
+                identity: false,
+                invisible: false,
+                on_update_now: false,
+                comment: String::new(),
+            });
+            let type_name = String::new();
+            target.push(TargetColumn { name: name.into(), type_name, pg_type, typmod: -1, not_null: false, generated: false });
+        }
+        let DataType::FixedSizeList(field, _) = logical.arrow() else { panic!("no list") };
+        let floats = Float32Array::from(vec![1.5, -0.0, f32::MAX, 0.0, 0.0, 0.0, 1e-45, 2.0, -3.25]);
+        let nulls = NullBuffer::from(vec![true, false, true]);
+        let vectors = FixedSizeListArray::new(field, 3, Arc::new(floats), Some(nulls));
+        let schema = schema(table.columns.iter().map(|column| (column.name.as_str(), column.logical.as_ref().unwrap())));
+        let batch =
+            RecordBatch::try_new(schema, vec![Arc::new(Int32Array::from(vec![Some(7), None, Some(-1)])), Arc::new(vectors)])
+                .unwrap();
+        let encoder = RowEncoder::new(&table, &target).unwrap();
+        let mut copy = HEADER.to_vec();
+        encoder.bind(&batch).unwrap().put(0, usize::MAX, &mut copy).unwrap();
+        copy.extend_from_slice(&TRAILER);
+        (table, target, batch, copy)
+    }
+
+    #[test]
+    fn rows_are_read_whatever_the_pieces_that_they_come_in() {
+        let (table, target, batch, copy) = vectors();
+        for size in [1, 2, 3, 7, 20, 64, copy.len()] {
+            let mut decoder = RowDecoder::new(&table, &target).unwrap();
+            for piece in copy.chunks(size) {
+                decoder.feed(piece);
+                assert!(decoder.next().unwrap().is_none());
+            }
+            assert_eq!(decoder.finish().unwrap().unwrap().rows, batch, "pieces of {size} bytes");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_is_cut_off_or_goes_on_is_an_error() {
+        let (table, target, _, copy) = vectors();
+        for end in 0..copy.len() {
+            let mut decoder = RowDecoder::new(&table, &target).unwrap();
+            decoder.feed(&copy[..end]);
+            decoder.next().unwrap();
+            assert!(decoder.finish().is_err(), "{end} bytes of {}", copy.len());
+        }
+        for more in [&[0u8][..], &TRAILER, b"more"] {
+            let mut decoder = RowDecoder::new(&table, &target).unwrap();
+            decoder.feed(&[&copy, more].concat());
+            assert!(decoder.next().is_err() || decoder.finish().is_err());
+        }
+    }
+
+    #[test]
+    fn a_vector_is_its_dimensions_and_floats() {
+        let (.., copy) = vectors();
+        // Header, number of fields, the integer; then length, dimensions, an unused word, the first float.
+        let at = HEADER.len() + 2 + 8;
+        assert_eq!(copy[at..at + 12], [0, 0, 0, 16, 0, 3, 0, 0, 0x3f, 0xc0, 0, 0]);
+    }
 }

@@ -150,7 +150,7 @@ impl<'a> Numeric<'a> {
         self.check(integer_digits, fraction_digits)?;
         let start = begin_field(out);
         let sign = if negative { NEGATIVE } else { POSITIVE };
-        let count = i16::try_from(significant.len()).unwrap_or(i16::MAX);
+        let count = u16::try_from(significant.len()).unwrap_or(u16::MAX);
         out.extend_from_slice(&header(count, i16::try_from(weight).unwrap_or(i16::MAX), sign, i16::from(dscale)));
         for group in significant.iter().rev() {
             out.extend_from_slice(&group.to_be_bytes());
@@ -228,7 +228,7 @@ impl<'a> Numeric<'a> {
         while out.len() > first_group && out.ends_with(&[0, 0]) {
             out.truncate(out.len() - 2);
         }
-        let count = i16::try_from((out.len() - first_group) / 2)
+        let count = u16::try_from((out.len() - first_group) / 2)
             .map_err(|_| Error::internal("a number has too many groups of digits"))?;
         let weight = i16::try_from(weight).map_err(|_| Error::internal("a number is too large"))?;
         let sign = if negative { NEGATIVE } else { POSITIVE };
@@ -304,7 +304,7 @@ impl Groups {
     }
 }
 
-fn header(count: i16, weight: i16, sign: u16, dscale: i16) -> [u8; 8] {
+fn header(count: u16, weight: i16, sign: u16, dscale: i16) -> [u8; 8] {
     let ([a, b], [c, d]) = (count.to_be_bytes(), weight.to_be_bytes());
     let ([e, f], [g, h]) = (sign.to_be_bytes(), dscale.to_be_bytes());
     [a, b, c, d, e, f, g, h]

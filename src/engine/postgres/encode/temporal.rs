@@ -9,11 +9,11 @@ use crate::engine::postgres::target::PgType;
 use crate::error::Result;
 
 /// Days from 1970-01-01 to 2000-01-01.
-pub(in crate::engine::postgres) const EPOCH_DAYS: i32 = 10_957;
+const EPOCH_DAYS: i32 = 10_957;
 /// Microseconds from 1970-01-01 to 2000-01-01.
-pub(in crate::engine::postgres) const EPOCH_MICROS: i64 = 946_684_800_000_000;
+const EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// Microseconds of a day.
-pub(in crate::engine::postgres) const DAY_MICROS: i64 = 86_400_000_000;
+const DAY_MICROS: i64 = 86_400_000_000;
 
 /// First and last day of a `date`, from 2000-01-01: 4713-11-24 BC and 5874897-12-31.
 const DATES: std::ops::RangeInclusive<i32> = -2_451_545..=2_145_031_948;
