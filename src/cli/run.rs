@@ -78,7 +78,9 @@ pub fn print(report: &Report, printer: &Printer) -> Result<()> {
 fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
     let file = path.display();
     let bad = |what: &str| Error::new(ErrorKind::Config, what.to_string()).file(file.to_string());
-    let text = std::fs::read_to_string(path).map_err(|error| bad("the plan cannot be read").with_source(error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        bad("the plan cannot be read").with_source(error).hint("Make one with `dbferry plan SOURCE TARGET --out FILE`")
+    })?;
     let plan: Plan = serde_json::from_str(&text).map_err(|error| {
         bad("this is no plan").with_source(error).hint("Make one with `dbferry plan SOURCE TARGET --out FILE`")
     })?;

@@ -355,7 +355,10 @@ fn check_mapping(file: &str, text: &str, environment: &Environment<'_>, faults: 
 
 fn read_text(path: &Path, what: &str, faults: &mut Vec<Error>) -> Option<String> {
     let result = std::fs::read_to_string(path).map_err(|error| {
-        Error::new(ErrorKind::Config, format!("the {what} cannot be read")).file(path.display()).with_source(error)
+        Error::new(ErrorKind::Config, format!("the {what} cannot be read"))
+            .file(path.display())
+            .with_source(error)
+            .hint("Check the path, and that the file may be read; `dbferry init SOURCE` writes a new one")
     });
     keep(result, faults)
 }

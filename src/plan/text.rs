@@ -165,6 +165,10 @@ pub fn sql(plan: &Plan) -> String {
             line(&mut out, format_args!("-- (the rows of {} tables are copied before this)", plan.tables.len()));
         }
         for statement in statements {
+            // A table that exists is a refusal; a schema or a type that exists is simply used.
+            if let Some(exists) = statement.exists_sql.as_ref().filter(|_| phase == DdlPhase::Before) {
+                line(&mut out, format_args!("-- unless it exists: {exists}"));
+            }
             line(&mut out, format_args!("{};", statement.sql));
         }
         out.push('\n');

@@ -13,7 +13,7 @@ use crate::model::{ObjectName, RunId};
 use crate::plan::make::{Depth, make};
 use crate::plan::{self, Choices, Plan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{Outcome, PhaseReport, Report, Side, TableReport};
+use crate::report::{self, Outcome, PhaseReport, Report, Side, TableReport};
 use crate::verify::compare;
 use crate::verify::facts::{self, Asking, Facts};
 
@@ -115,7 +115,7 @@ async fn prepare(job: &Job) -> Result<Start> {
         && let Some(record) = same.first()
     {
         if record.state == RunState::Done
-            && let Some(report) = record.report.clone().and_then(|report| serde_json::from_value(report).ok())
+            && let Some(report) = record.report.clone().and_then(|report| report::json::from_value(report).ok())
         {
             job.progress.emit(Event::Note { text: format!("run {} is done already; nothing is left to do", record.run) });
             return Ok(Start::AlreadyDone(Box::new(report)));
@@ -507,7 +507,7 @@ impl Runner<'_> {
             proven,
             exit_code: u8::from(!good),
         };
-        let json = serde_json::to_value(&report).map_err(|error| Error::internal("a report is not JSON").with_source(error))?;
+        let json = report::json::to_value(&report)?;
         job.sink.ledger().finish(self.run, if good { RunState::Done } else { RunState::Failed }, &json).await?;
         job.progress.emit(Event::Finished { seconds: report.seconds });
         Ok(report)
@@ -533,8 +533,14 @@ async fn step(statement: &Ddl, sink: &dyn Sink, stop: &Stop, progress: &Progress
     result
 }
 
-/// Names the statement's object in its error.
+/// Names the statement's object in its error, unless the engine has.
 fn about(error: Error, statement: &Ddl) -> Error {
+    if error.what().contains(&statement.object) {
+        return match &statement.table {
+            Some(table) => error.table(table),
+            None => error,
+        };
+    }
     let what = format!("{} could not be made", statement.object);
     let kind = error.kind();
     let hint = error.hint_text().map(str::to_string);

@@ -63,6 +63,11 @@ pub(super) fn map(error: sqlx::Error, what: impl Into<String>) -> Error {
 
 fn map_database(error: PgDatabaseError, what: String) -> Error {
     let kind = kind_of(error.code());
+    // Names of objects only, no values: `view v depends on table orders`.
+    let what = match (error.code(), error.detail()) {
+        ("2BP01", Some(detail)) => format!("{what}: {}", detail.replace('\n', "; ")),
+        _ => what,
+    };
     let mut ours = Error::new(kind, what);
     if let Some(table) = error.table() {
         ours = match error.schema() {
@@ -88,6 +93,7 @@ fn map_database(error: PgDatabaseError, what: String) -> Error {
         (code, Some(constraint)) if code.starts_with("23") => {
             ours.hint(format!("The constraint `{constraint}` of the target refuses the row; correct the data or the constraint"))
         }
+        ("2BP01", _) => ours.hint("Drop what depends on it first: nothing is ever dropped with CASCADE"),
         ("25006", _) => ours.hint("The server is a standby, or `default_transaction_read_only` is on: connect to the primary"),
         _ => match error.hint() {
             Some(hint) => ours.hint(hint.to_string()),
