@@ -146,3 +146,35 @@ fn the_full_shop_is_made() {
     let connection = Connection::open(path).unwrap();
     assert_eq!(number(&connection, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
+
+/// The digests of a report by table.
+fn digests(report: &serde_json::Value) -> Vec<(&str, &serde_json::Value)> {
+    let tables = report["tables"].as_array().unwrap();
+    tables.iter().map(|table| (table["source"].as_str().unwrap(), &table["digest"])).collect()
+}
+
+#[test]
+fn the_demo_is_a_run_like_any_other() {
+    use crate::support::ferry::{ferry, report};
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("shown");
+    let dir = dir.to_str().unwrap();
+    let shown =
+        ferry(&["demo", "--dir", dir, "--rows", "20000"]).code(0).prints(&["Proven by digest: all 13 tables", "order_items"]);
+    shown.complains(&[&format!("{dir}/parquet"), &format!("{dir}/shop.db")]);
+    ferry(&["demo", "--dir", dir]).code(2).complains(&["hint: ", dir]);
+
+    let (from, to) = (format!("sqlite://{dir}/shop.db"), format!("parquet://{}", folder.path().join("by_hand").display()));
+    let by_hand = report(0, &["run", &from, &to]);
+    let target = format!("parquet://{dir}/parquet");
+    let status = ferry(&["status", &target]).code(0).prints(&["done"]);
+    let run = status.out.split_whitespace().next().unwrap();
+    let stored = ferry(&["report", run, &target, "--format", "json"]).code(0);
+    let stored: serde_json::Value = serde_json::from_str(&stored.out).unwrap();
+    assert_eq!(digests(&stored), digests(&by_hand));
+    assert_eq!(digests(&by_hand).len(), 13);
+    let rows: u64 = by_hand["tables"].as_array().unwrap().iter().map(|table| table["rows"].as_u64().unwrap()).sum();
+    assert!((19_000..=21_000).contains(&rows), "{rows} rows");
+    ferry(&["verify", &from, &target]).code(0).prints(&["Proven by digest"]);
+    ferry(&["run", &from, &to, "--resume"]).code(0).complains(&["done already"]);
+}
