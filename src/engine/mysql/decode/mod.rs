@@ -59,11 +59,10 @@ pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDe
         L::Date => temporal::date(at),
         L::Timestamp { zone: Zone::None | Zone::Utc, .. } => temporal::timestamp(at, &column.logical),
         L::Duration { .. } => temporal::duration(at),
-        L::Text { .. } => match text_form(&column.native) {
+        L::Text { .. } | L::Json => match text_form(&column.native) {
             TextForm::Bytes | TextForm::Converted => text::text(at, None),
             TextForm::Checked => text::text(at, Some(at + 1)),
         },
-        L::Json => text::text(at, None),
         L::Binary { .. } => text::binary(at),
         L::Bits { length } => text::bits(at, *length),
         L::Uuid => text::uuid(at),
