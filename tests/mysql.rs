@@ -1008,7 +1008,7 @@ mod read {
         task.await.unwrap();
         println!("{agreed} of 10 agreed under load");
         // With nobody writing here they agree, unless the server's other databases are busy.
-        let one = source.open_snapshot(&[a.clone()], 1).await.unwrap();
+        let one = source.open_snapshot(std::slice::from_ref(&a), 1).await.unwrap();
         assert_eq!(one.consistency(&a), Consistency::OneInstant);
         let mut other = a.clone();
         other.transactional = false;
@@ -1088,6 +1088,23 @@ mod read {
         assert_eq!(snapshot.readers(), 0);
         assert_eq!(snapshot.count(&t).await.unwrap_err().kind(), ErrorKind::Snapshot);
         drop(stream);
+        drop(snapshot);
+        database.drop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_refused_value_does_not_cost_the_reader() {
+        let database = MySqlDatabase::create("CREATE TABLE t (n bigint primary key, d date);").await;
+        insert(&database, "t", (0..20_000).map(|n| format!("({n}, '{}')", if n == 5000 { "0000-00-00" } else { "2024-01-31" })))
+            .await;
+        let t = table(&database, "t", vec![n(), column("d", "date", LogicalType::Date)], &["n"]);
+        let snapshot = open(&database).await.open_snapshot(std::slice::from_ref(&t), 1).await.unwrap();
+        for _ in 0..3 {
+            let error = read_chunks(&snapshot, &t, &ChunkPlan::whole(0, 0)).await.unwrap_err();
+            assert_eq!((error.kind(), error.place().key.as_deref()), (ErrorKind::Value, Some("(n = 5000)")));
+        }
+        assert_eq!(snapshot.count(&t).await.unwrap(), 20_000);
+        assert_eq!(snapshot.readers(), 1);
         drop(snapshot);
         database.drop().await;
     }
