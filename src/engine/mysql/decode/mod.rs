@@ -1,6 +1,6 @@
 //! Wire bytes of the binary protocol into Arrow, one decoder per column, chosen once.
 //!
-//! [`number`] whole numbers, floats, decimals; [`temporal`] dates and times; [`text`] text, bytes, labels; [`geometry`] shapes.
+//! `number` whole numbers, floats, decimals; `temporal` dates and times; `text` text, bytes, labels; `geometry` shapes.
 //! A decoder refuses what its Arrow type cannot hold unchanged; the reader adds table, column and key.
 
 use arrow::array::ArrayRef;
