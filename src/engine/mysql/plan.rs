@@ -216,8 +216,16 @@ impl Cutter<'_> {
         let name = key.first().map(|column| quote(&column.name)).unwrap_or_default();
         let sql = format!("EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM {} WHERE {condition} ORDER BY {name}", self.from());
         let Some(row) = self.fetch(sql, arguments).await? else { return Ok(0) };
-        // NULL where the server knows without looking that there is no row.
-        let rows: Option<u64> = row.try_get_unchecked("rows").map_err(|error| failed("an estimate could not be read", error))?;
+        // MySQL sends a number; MariaDB sends text, whose bytes would pass for a huge number. NULL where the server knows without
+        // looking that there is no row.
+        let unreadable = |error| failed("an estimate could not be read", error);
+        if let Ok(text) = row.try_get::<Option<String>, _>("rows") {
+            let parse = |text: String| {
+                text.parse().map_err(|error| Error::internal(format!("`{text}` is no estimate")).with_source(error))
+            };
+            return Ok(text.map(parse).transpose()?.unwrap_or(0));
+        }
+        let rows: Option<u64> = row.try_get_unchecked("rows").map_err(unreadable)?;
         Ok(rows.unwrap_or(0))
     }
 
