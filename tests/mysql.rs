@@ -1,4 +1,5 @@
 //! The MySQL source against a real server.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod read {
     use std::sync::Arc;
@@ -129,6 +130,10 @@ mod read {
         rows.iter()
             .map(|row| row.try_get_unchecked::<Option<Vec<u8>>, _>(0).unwrap().map(|b| String::from_utf8(b).unwrap()))
             .collect()
+    }
+
+    async fn is_maria(database: &MySqlDatabase) -> bool {
+        ask(database, "SELECT VERSION()").await[0].as_ref().is_some_and(|version| version.contains("MariaDB"))
     }
 
     fn texts(array: &ArrayRef) -> Vec<Option<String>> {
@@ -407,15 +412,15 @@ mod read {
         let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_string()).collect::<Vec<_>>();
         let database = MySqlDatabase::create(
             "CREATE TABLE t (n int primary key, b blob, k binary(4), tb text charset binary, b1 bit(1), b12 bit(12), b64 bit(64), \
-             e enum('a','it''s','ü'), ee enum('x',''), s set('one','two','drei ü'), se set('x','','y'), j json, g geometry, u uuid, i inet6) charset utf8mb4;",
+             e enum('a','it''s','ü'), ee enum('x',''), s set('one','two','drei ü'), se set('x','','y'), j json, g geometry) charset utf8mb4;",
         )
         .await;
         let every: String = hex(&(0..=255).collect::<Vec<u8>>());
         database.run(&format!(
             "INSERT INTO t VALUES (1, X'{every}', X'ff00', X'ff', 1, b'101', X'ffffffffffffffff', 'it''s', '', 'two,drei ü', 'x,', '{{\"a\": 1}}', \
-             ST_GeomFromText('POINT(1 2)', 4326), '123e4567-e89b-12d3-a456-426655440000', '2001:db8::1'), \
-             (2, '', X'', '', 0, 0, 0, 'ü', 'x', '', 'y', '[]', ST_GeomFromText('GEOMETRYCOLLECTION(POINT(3 4))'), NULL, NULL), \
-             (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);"
+             ST_GeomFromText('POINT(1 2)', 4326)), \
+             (2, '', X'', '', 0, 0, 0, 'ü', 'x', '', 'y', '[]', ST_GeomFromText('GEOMETRYCOLLECTION(POINT(3 4))')), \
+             (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);"
         )).await;
         let binary = LogicalType::Binary { length: None };
         let columns = vec![
@@ -431,8 +436,6 @@ mod read {
             column("se", "set", LogicalType::Set { labels: labels(&["x", "", "y"]) }),
             column("j", "longtext", LogicalType::Json),
             column("g", "geometry", LogicalType::Geometry { srid: None, shape: None }),
-            column("u", "uuid", LogicalType::Uuid),
-            column("i", "inet6", text()),
         ];
         let t = table(&database, "t", columns, &["n"]);
         let batch = read_whole(&database, &t).await.unwrap();
@@ -449,15 +452,42 @@ mod read {
         assert_eq!(text("s"), of(["[two, drei ü]", "[]"]));
         assert_eq!(text("se"), of(["[x, ]", "[y]"]));
         assert_eq!(text("j"), of(["{\"a\": 1}", "[]"]));
-        let one = "0101000020e6100000000000000000f03f0000000000000040";
+        // MySQL 8 reads text in a geographic system with the latitude first; x is the longitude all the same.
+        let one = if is_maria(&database).await {
+            "0101000020e6100000000000000000f03f0000000000000040"
+        } else {
+            "0101000020e61000000000000000000040000000000000f03f"
+        };
         let collection = "01070000000100000001010000000000000000000840000000000000 1040".replace(' ', "");
         assert_eq!(text("g"), of([one, &collection]));
-        assert_eq!(text("u"), [Some("123e4567e89b12d3a456426655440000".into()), None, None]);
-        assert_eq!(text("i"), [Some("2001:db8::1".into()), None, None]);
         assert_eq!(
             batch.schema(),
             dbferry::model::logical::schema(t.columns.iter().map(|c| (c.name.as_str(), c.logical.as_ref().unwrap())))
         );
+        database.drop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn types_that_one_flavour_has_arrive() {
+        let database = MySqlDatabase::create("").await;
+        if is_maria(&database).await {
+            database.run("CREATE TABLE t (u uuid, i inet6);").await;
+            database.run("INSERT INTO t VALUES ('123e4567-e89b-12d3-a456-426655440000', '2001:db8::1'), (NULL, NULL);").await;
+            let t = table(&database, "t", vec![column("u", "uuid", LogicalType::Uuid), column("i", "inet6", text())], &[]);
+            let batch = read_whole(&database, &t).await.unwrap();
+            assert_eq!(texts(batch.column(0)), [Some("123e4567e89b12d3a456426655440000".into()), None]);
+            assert_eq!(texts(batch.column(1)), [Some("2001:db8::1".into()), None]);
+        } else {
+            database.run("CREATE TABLE t (v vector(3), j json);").await;
+            database
+                .run("INSERT INTO t VALUES (STRING_TO_VECTOR('[1,-2.5,3]'), '{\"b\": 1, \"a\": \"ü😀\"}'), (NULL, NULL);")
+                .await;
+            let columns =
+                vec![column("v", "vector(3)", LogicalType::Vector { dimensions: 3 }), column("j", "json", LogicalType::Json)];
+            let batch = read_whole(&database, &table(&database, "t", columns, &[])).await.unwrap();
+            assert_eq!(texts(batch.column(0)), [Some("[1.0, -2.5, 3.0]".into()), None]);
+            assert_eq!(texts(batch.column(1)), [Some("{\"a\": \"ü😀\", \"b\": 1}".into()), None]);
+        }
         database.drop().await;
     }
 
@@ -508,6 +538,13 @@ mod read {
             .await;
         // The server writes `?` for each of these.
         refused("varchar(9) charset cp1251", "_binary X'4198'", column("c", "varchar(9) charset cp1251", text()), "0x413f").await;
+        let probe = MySqlDatabase::create("").await;
+        let lets_in = is_maria(&probe).await;
+        probe.drop().await;
+        if !lets_in {
+            // MySQL keeps such bytes out.
+            return;
+        }
         refused("varchar(9) charset ascii", "_binary X'80'", column("c", "varchar(9) charset ascii", text()), "0x80").await;
         refused(
             "varchar(9) charset utf8mb4",
@@ -655,12 +692,16 @@ mod read {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn chunks_of_text_keys_hold_each_row_once_under_each_collation() {
+        let probe = MySqlDatabase::create("").await;
+        let nopad = if is_maria(&probe).await { "utf8mb4_nopad_bin" } else { "utf8mb4_0900_ai_ci" };
+        probe.drop().await;
         for (charset, collation) in [
             ("latin1", "latin1_swedish_ci"),
             ("utf8mb4", "utf8mb4_general_ci"),
             ("utf8mb4", "utf8mb4_unicode_ci"),
             ("utf8mb4", "utf8mb4_bin"),
-            ("utf8mb4", "utf8mb4_nopad_bin"),
+            // Without padding, by another name in each flavour.
+            ("utf8mb4", nopad),
             ("cp1251", "cp1251_general_ci"),
             ("sjis", "sjis_japanese_ci"),
             ("ucs2", "ucs2_general_ci"),
@@ -711,6 +752,9 @@ mod read {
     #[tokio::test(flavor = "multi_thread")]
     async fn chunks_of_other_keys_hold_each_row_once() {
         let stamp = |zone| LogicalType::Timestamp { fsp: 3, zone };
+        let probe = MySqlDatabase::create("").await;
+        let maria = is_maria(&probe).await;
+        probe.drop().await;
         for (kind, logical, value) in [
             ("decimal(20,3)", LogicalType::Decimal { precision: 20, scale: 3 }, "({n} - 500) * 1000003.001"),
             ("date", LogicalType::Date, "DATE'1990-01-01' + INTERVAL {n} DAY"),
@@ -720,6 +764,9 @@ mod read {
             ("binary(3)", LogicalType::Binary { length: None }, "UNHEX(LPAD(HEX({n} * 7000), 6, '0'))"),
             ("uuid", LogicalType::Uuid, "CONCAT('123e4567-e89b-12d3-a456-', LPAD({n}, 12, '0'))"),
         ] {
+            if kind == "uuid" && !maria {
+                continue;
+            }
             let database = MySqlDatabase::create(&format!("CREATE TABLE t (k {kind} not null primary key, n bigint);")).await;
             insert(&database, "t", (0..1000).map(|n| format!("({},{n})", value.replace("{n}", &n.to_string())))).await;
             let t = table(&database, "t", vec![column("k", &format!("{kind} not null"), logical), n()], &["k"]);
@@ -735,14 +782,14 @@ mod read {
     async fn the_server_serves_bounds_by_the_index() {
         // The statement is seen in the list of processes; here the same shapes are explained.
         let database = MySqlDatabase::create(
-            "CREATE TABLE t (a int, d decimal(10,2), w varchar(20) charset latin1 collate latin1_swedish_ci, dt timestamp(3), u uuid, n bigint, \
+            "CREATE TABLE t (a int, d decimal(10,2), w varchar(20) charset latin1 collate latin1_swedish_ci, dt timestamp(3), u binary(16), n bigint, \
              key a (a, d), key d (d), key w (w), key dt (dt), key u (u));",
         )
         .await;
         insert(
             &database,
             "t",
-            (0..3000).map(|n| format!("({n}, {n}.5, 'w{n}', '2024-01-01' + INTERVAL {n} SECOND, uuid(), {n})")),
+            (0..3000).map(|n| format!("({n}, {n}.5, 'w{n}', '2024-01-01' + INTERVAL {n} SECOND, RANDOM_BYTES(16), {n})")),
         )
         .await;
         for (name, condition) in [
@@ -752,14 +799,14 @@ mod read {
                 "`w` >= CONVERT(X'7731' USING latin1) COLLATE latin1_swedish_ci AND `w` < CONVERT(X'773132' USING latin1) COLLATE latin1_swedish_ci",
             ),
             ("dt", "`dt` >= CAST('2024-01-01 00:00:05' AS DATETIME(6)) AND `dt` < CAST('2024-01-01 00:01:05' AS DATETIME(6))"),
-            ("u", "`u` >= CAST('123e4567-e89b-12d3-a456-426655440000' AS UUID)"),
+            ("u", "`u` >= X'c0'"),
             (
                 "a",
                 "(`a` > 5 OR (`a` = 5 AND `d` >= CAST('5.5' AS DECIMAL(10,2)))) AND (`a` < 50 OR (`a` = 50 AND `d` < CAST('5.5' AS DECIMAL(10,2))))",
             ),
         ] {
             let mut connection = database.connect().await;
-            let sql = format!("EXPLAIN SELECT n FROM t FORCE INDEX ({name}) WHERE {condition}");
+            let sql = format!("EXPLAIN FORMAT=TRADITIONAL SELECT n FROM t FORCE INDEX ({name}) WHERE {condition}");
             let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
             let kind: String = row.get("type");
             assert_eq!(kind, "range", "{condition}");
@@ -888,7 +935,8 @@ mod read {
         let (stop, task) = writer(&database);
         for _ in 0..5 {
             let snapshot = source.open_snapshot(&[a.clone(), b.clone()], 4).await.unwrap();
-            assert_eq!(*snapshot.barrier(), Barrier::GlobalLock);
+            // A statement of another test may keep the global lock away for longer than we wait.
+            assert!(matches!(snapshot.barrier(), Barrier::GlobalLock | Barrier::TableLocks), "{:?}", snapshot.barrier());
             assert_eq!(snapshot.consistency(&a), Consistency::OneInstant);
             assert!(snapshot.position().is_some_and(|position| !position.file.is_empty() && position.offset > 0));
             assert_eq!(total(&source, &snapshot, &[&a, &b]).await, 100_000);
@@ -960,13 +1008,57 @@ mod read {
         task.await.unwrap();
         println!("{agreed} of 10 agreed under load");
         // With nobody writing here they agree, unless the server's other databases are busy.
-        let one = source.open_snapshot(&[a.clone()], 1).await.unwrap();
+        let one = source.open_snapshot(std::slice::from_ref(&a), 1).await.unwrap();
         assert_eq!(one.consistency(&a), Consistency::OneInstant);
         let mut other = a.clone();
         other.transactional = false;
         assert_eq!(one.consistency(&other), Consistency::PerTable);
         database.run(&format!("DROP USER 'u_{}'@'%';", database.name)).await;
         drop(one);
+        database.drop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_lock_that_does_not_come_is_given_up_and_nothing_stays_locked() {
+        let database = MySqlDatabase::create(BANK).await;
+        let (a, b) = bank(&database).await;
+        let source = open(&database).await;
+        // Both kinds of lock wait for this one.
+        let mut other = database.connect().await;
+        sqlx::raw_sql("LOCK TABLES a WRITE").execute(&mut other).await.unwrap();
+        let began = std::time::Instant::now();
+        let snapshot = source.open_snapshot(&[a.clone(), b.clone()], 2).await.unwrap();
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+        match snapshot.barrier() {
+            Barrier::SameLogPosition => {}
+            Barrier::None(why) => assert!(why.contains("Lock wait timeout"), "{why}"),
+            barrier => panic!("{barrier:?}"),
+        }
+        // With the snapshot still open, the application writes on.
+        let write = database.run("UPDATE b SET money = money + 1 WHERE id = 1;");
+        tokio::time::timeout(std::time::Duration::from_secs(5), write).await.expect("nothing is locked");
+        sqlx::raw_sql("UNLOCK TABLES").execute(&mut other).await.unwrap();
+        drop(snapshot);
+        database.drop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_table_that_is_larger_than_the_server_believes_is_cut_all_the_same() {
+        let database = MySqlDatabase::create(
+            "CREATE TABLE t (k varchar(20) charset latin1 collate latin1_swedish_ci primary key, n bigint);",
+        )
+        .await;
+        insert(&database, "t", (0..3000).map(|n| format!("('k{n}', {n})"))).await;
+        let k = column("k", "varchar(20) not null charset latin1 collate latin1_swedish_ci", text());
+        let mut t = table(&database, "t", vec![k, n()], &["k"]);
+        (t.estimated_rows, t.estimated_bytes) = (1, 10 << 20);
+        let source = open(&database).await;
+        let plan = source.plan_chunks(&t, 1 << 20).await.unwrap();
+        assert!((10..=500).contains(&plan.chunks.len()), "{}", plan.chunks.len());
+        let snapshot = source.open_snapshot(std::slice::from_ref(&t), 1).await.unwrap();
+        let rows: usize = read_chunks(&snapshot, &t, &plan).await.unwrap().iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(rows, 3000);
+        drop(snapshot);
         database.drop().await;
     }
 
@@ -996,6 +1088,23 @@ mod read {
         assert_eq!(snapshot.readers(), 0);
         assert_eq!(snapshot.count(&t).await.unwrap_err().kind(), ErrorKind::Snapshot);
         drop(stream);
+        drop(snapshot);
+        database.drop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_refused_value_does_not_cost_the_reader() {
+        let database = MySqlDatabase::create("CREATE TABLE t (n bigint primary key, d date);").await;
+        insert(&database, "t", (0..20_000).map(|n| format!("({n}, '{}')", if n == 5000 { "0000-00-00" } else { "2024-01-31" })))
+            .await;
+        let t = table(&database, "t", vec![n(), column("d", "date", LogicalType::Date)], &["n"]);
+        let snapshot = open(&database).await.open_snapshot(std::slice::from_ref(&t), 1).await.unwrap();
+        for _ in 0..3 {
+            let error = read_chunks(&snapshot, &t, &ChunkPlan::whole(0, 0)).await.unwrap_err();
+            assert_eq!((error.kind(), error.place().key.as_deref()), (ErrorKind::Value, Some("(n = 5000)")));
+        }
+        assert_eq!(snapshot.count(&t).await.unwrap(), 20_000);
+        assert_eq!(snapshot.readers(), 1);
         drop(snapshot);
         database.drop().await;
     }
@@ -1057,7 +1166,7 @@ mod read {
         let nines = "9".repeat(65);
         let small = format!("{}.{}", "9".repeat(35), "9".repeat(30));
         database.run(&format!(
-            "INSERT INTO t VALUES (1, 18446744073709551615, {nines}, {small}, 21666.66, 0.1, '2024-01-31 10:00:00.12', '2024-01-31', '-838:59:59.5', 'äö', X'ff00', 1), \
+            "INSERT INTO t VALUES (1, 18446744073709551615, {nines}, {small}, 21666.66, 0.1, '2024-01-31 10:00:00.12', '2024-01-31', '-837:59:59.5', 'äö', X'ff00', 1), \
              (2, 18446744073709551615, {nines}, {small}, -0.5, 1e300, '2023-01-31 10:00:00', '2023-01-31', '00:00:01.5', 'a', X'', 0), \
              (3, 5, -1, -0.5, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);"
         )).await;
@@ -1095,8 +1204,8 @@ mod read {
             format!("2 | 0.1 | {}", 1e300),
             "2 | 2023-01-31 10:00:00.000000 | 2024-01-31 10:00:00.120000".into(),
             "2 | 2023-01-31 00:00:00.000000 | 2024-01-31 00:00:00.000000".into(),
-            "2 | -3020399500000 | 1500000 | -3020398000000".into(),
-            "2 | -3020399500000 | 1500000".into(),
+            "2 | -3016799500000 | 1500000 | -3016798000000".into(),
+            "2 | -3016799500000 | 1500000".into(),
             "2 | 3 | 5".into(),
             "2 | 2".into(),
             "2 | 1".into(),

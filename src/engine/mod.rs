@@ -422,6 +422,12 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// Statements of phase `Validate` that fail if rows loaded into a table that stood before the run break its own foreign keys,
+    /// for engines whose writer switches those off.
+    fn recheck(&self, _standing: &Table) -> Vec<Ddl> {
+        Vec::new()
+    }
+
     /// All statements that make `tables`, in no particular order; each says its phase. What cannot be made is a problem.
     fn ddl(&self, tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<crate::model::catalog::Problem>);
 }

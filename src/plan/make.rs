@@ -124,7 +124,10 @@ fn statements(
                     )
                     .hint("Create it first, or leave out `--data-only`"),
                 ),
-                Some(found) => compare_columns(table, found, problems),
+                Some(found) => {
+                    compare_columns(table, found, problems);
+                    ddl.extend(dialect.recheck(found));
+                }
             }
         }
     }
@@ -140,11 +143,12 @@ fn statements(
         IfExists::Truncate => {
             clear(&standing, Clear::Truncate, dialect, &mut ddl, problems);
             for (table, found) in standing {
+                let name = &table.target.name;
                 if settings.scope != Scope::DataOnly {
                     compare_columns(table, found, problems);
+                    ddl.retain(|statement| statement.table.as_ref() != Some(name) || statement.phase == DdlPhase::Analyze);
+                    ddl.extend(dialect.recheck(found));
                 }
-                let name = &table.target.name;
-                ddl.retain(|statement| statement.table.as_ref() != Some(name) || statement.phase == DdlPhase::Analyze);
                 let why = "it is loaded as it stands: its keys, indexes, defaults and next ids are left as they are";
                 problems.push(Problem::new(Severity::Note, "table", name, why));
             }

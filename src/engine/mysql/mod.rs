@@ -1,9 +1,9 @@
 //! MySQL 5.7 to 9 and MariaDB 10.2 and later, as a source.
 //!
-//! [`connect`] a session with pinned settings; [`source`] the way in; [`catalog`] what the database holds;
-//! [`typemap`] its types; [`plan`] chunks, [`key`] their bounds in SQL; [`snapshot`] one instant for all readers,
-//! [`readers`] who hands them out; [`read`] one chunk as Arrow, [`select`] which expressions are asked for,
-//! [`decode`] wire bytes into Arrow; [`profile`] counts and aggregates; [`error`] the server's errors as ours.
+//! `connect` a session with pinned settings; `source` the way in; `catalog` what the database holds;
+//! `typemap` its types; `plan` chunks, `key` their bounds in SQL; `snapshot` one instant for all readers,
+//! `readers` who hands them out; `read` one chunk as Arrow, `select` which expressions are asked for,
+//! `decode` wire bytes into Arrow; `profile` counts and aggregates; `error` the server's errors as ours.
 
 use std::sync::Arc;
 

@@ -2,15 +2,19 @@
 //!
 //! A task of its own owns the reader and decodes, one batch ahead of whoever takes them; when the stream is dropped the task ends and
 //! the reader is thrown away. The result must end with the server's own end-of-result, otherwise the stream ends with an error.
+//! After a value that was refused the rest of the result is read and forgotten, so that one bad table does not cost the others their
+//! readers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use futures::StreamExt;
-use sqlx::mysql::{MySqlArguments, MySqlRow};
+use futures::stream::BoxStream;
+use sqlx::mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
 use sqlx::{AssertSqlSafe, Either, Executor};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -31,6 +35,9 @@ use crate::model::unit::{ReadColumn, ReadPlan};
 
 /// Most bytes of one batch, whatever is asked for: Arrow's text columns end at 2^31 bytes, and one value has at most 2^30.
 const MOST_BATCH_BYTES: usize = 1 << 30;
+
+/// Longest time that the rest of a result is worth its reader.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What all reads of a snapshot share.
 pub(super) struct Context {
@@ -85,94 +92,134 @@ pub(super) fn stream(readers: Arc<Readers>, context: Arc<Context>, what: ReadPla
     let start = async move {
         let (batches, received) = mpsc::channel(1);
         let table = what.table.clone();
-        let task = tokio::spawn(async move {
-            if let Err(error) = read(&readers, &context, &what, &chunk.range, &batches).await {
-                // Nobody listens any more when the stream was dropped.
-                let _ = batches.send(Err(error.table(&what.table))).await;
-                return false;
-            }
-            true
-        });
-        Incoming { received, task: Some(Task(task)), table }
+        let task = tokio::spawn(async move { read(&readers, &context, &what, &chunk.range, &batches).await });
+        Incoming { received, task: Some(task), table }
     };
     futures::stream::once(start).flat_map(|incoming| futures::stream::unfold(incoming, Incoming::next)).boxed()
 }
 
-/// The task's end of the stream.
+/// The stream's end of the channel. Dropped midway, it ends the task, and with it the reader.
 struct Incoming {
     received: mpsc::Receiver<Result<Batch>>,
     /// None once the stream is at its end.
-    task: Option<Task>,
+    task: Option<JoinHandle<()>>,
     table: ObjectName,
 }
 
 impl Incoming {
     async fn next(mut self) -> Option<(Result<Batch>, Self)> {
+        self.task.as_ref()?;
         if let Some(batch) = self.received.recv().await {
+            if batch.is_err() {
+                // The end of the stream; the task goes on for a moment to save its reader.
+                self.task = None;
+            }
             return Some((batch, self));
         }
         // A task that panicked sent no error, and must not look like the end of the table.
-        let mut task = self.task.take()?;
-        match (&mut task.0).await {
-            Ok(_) => None,
-            Err(error) => Some((Err(Error::internal("a reader's task ended early").table(&self.table).with_source(error)), self)),
+        let ended = self.task.take()?.await;
+        let error = ended.err()?;
+        Some((Err(Error::internal("a reader's task ended early").table(&self.table).with_source(error)), self))
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
         }
     }
 }
 
-/// Ends with its stream.
-struct Task(JoinHandle<bool>);
+/// Rows as the driver hands them out, and the server's end of the result.
+type Rows<'a> = BoxStream<'a, Result<Either<MySqlQueryResult, MySqlRow>, sqlx::Error>>;
 
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
+/// Reads a chunk and sends its batches, or an error as the last item.
 async fn read(
     readers: &Arc<Readers>,
     context: &Context,
     what: &ReadPlan,
     range: &ChunkRange,
     batches: &mpsc::Sender<Result<Batch>>,
-) -> Result<()> {
-    let (sql, arguments) = context.statement(what, range)?;
-    let mut builder = BatchBuilder::new(what)?;
+) {
+    // Nobody listens any more when the stream was dropped, so whether an error arrives does not matter.
+    let tell = async |error: Error| drop(batches.send(Err(error.table(&what.table))).await);
+    let prepared = async { Ok((context.statement(what, range)?, BatchBuilder::new(what)?, readers.lend().await?)) };
+    let ((sql, arguments), builder, mut lent) = match prepared.await {
+        Ok(prepared) => prepared,
+        Err(error) => return tell(error).await,
+    };
+    let connection = match lent.connection() {
+        Ok(connection) => connection,
+        Err(error) => return tell(error).await,
+    };
+    // With arguments, even none, the driver prepares the statement, so values come in the binary protocol.
+    let mut rows: Rows<'_> = connection.fetch_many(sqlx::query_with(AssertSqlSafe(sql), arguments));
+    let at_end = match fill(&mut rows, builder, what, batches).await {
+        Ok(at_end) => at_end,
+        // The connection is sound when only a value was not: the reader is worth the rest of the chunk.
+        Err(error) if error.kind() == ErrorKind::Value => {
+            tell(error).await;
+            tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut rows)).await.unwrap_or(false)
+        }
+        Err(error) => {
+            // Gone before it is told, so that nobody who was told waits for it.
+            drop(rows);
+            drop(lent);
+            return tell(error).await;
+        }
+    };
+    drop(rows);
+    if at_end {
+        lent.give_back();
+    }
+}
+
+/// Sends all rows; true at the end of the result, false when nobody listens any more.
+async fn fill(
+    rows: &mut Rows<'_>,
+    mut builder: BatchBuilder<'_>,
+    what: &ReadPlan,
+    batches: &mpsc::Sender<Result<Batch>>,
+) -> Result<bool> {
     let most = what.batch_bytes.clamp(1, MOST_BATCH_BYTES);
-    let mut lent = readers.lend().await?;
+    let Ok(mut room) = batches.reserve().await else { return Ok(false) };
     let mut ended = false;
-    {
-        let cannot = |error| failed("a chunk could not be read", error);
-        // With arguments, even none, the driver prepares the statement, so values come in the binary protocol.
-        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
-        let mut rows = lent.connection()?.fetch_many(query);
-        let Ok(mut room) = batches.reserve().await else { return Ok(()) };
-        while let Some(item) = rows.next().await {
-            match item.map_err(cannot)? {
-                Either::Left(_) => ended = true,
-                Either::Right(row) => {
-                    let bytes = builder.row_bytes(&row)?;
-                    if builder.rows > 0 && builder.bytes + bytes > most {
-                        room.send(Ok(builder.finish()?));
-                        // The next batch begins when the last one was taken: one batch ahead, not two.
-                        match batches.reserve().await {
-                            Ok(next) => room = next,
-                            Err(_) => return Ok(()),
-                        }
-                    }
-                    builder.append(&row, bytes)?;
+    while let Some(item) = rows.next().await {
+        match item.map_err(|error| failed("a chunk could not be read", error))? {
+            Either::Left(_) => ended = true,
+            Either::Right(row) => {
+                let bytes = builder.row_bytes(&row)?;
+                if builder.rows > 0 && builder.bytes + bytes > most {
+                    room.send(Ok(builder.finish()?));
+                    // The next batch begins when the last one was taken: one batch ahead, not two.
+                    let Ok(next) = batches.reserve().await else { return Ok(false) };
+                    room = next;
                 }
+                builder.append(&row, bytes)?;
             }
         }
-        if !ended {
-            return Err(Error::new(ErrorKind::ConnectionLost, "the server's result ended without its end mark"));
-        }
-        if builder.rows > 0 {
-            room.send(Ok(builder.finish()?));
+    }
+    if !ended {
+        return Err(Error::new(ErrorKind::ConnectionLost, "the server's result ended without its end mark"));
+    }
+    if builder.rows > 0 {
+        room.send(Ok(builder.finish()?));
+    }
+    Ok(true)
+}
+
+/// Reads a result to its end; true if it had one.
+async fn drain(rows: &mut Rows<'_>) -> bool {
+    let mut ended = false;
+    while let Some(item) = rows.next().await {
+        match item {
+            Ok(Either::Left(_)) => ended = true,
+            Ok(Either::Right(_)) => {}
+            Err(_) => return false,
         }
     }
-    lent.give_back();
-    Ok(())
+    ended
 }
 
 /// Rows on their way into a batch.

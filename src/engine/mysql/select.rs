@@ -59,7 +59,7 @@ pub(super) fn expressions(column: &ReadColumn, server: &ServerInfo) -> Vec<Strin
         LogicalType::Enum { labels } | LogicalType::Set { labels } if labels.iter().any(String::is_empty) => {
             vec![name.clone(), format!("CAST({name} + 0 AS UNSIGNED)")]
         }
-        LogicalType::Text { .. } => match text_form(&column.native) {
+        LogicalType::Text { .. } | LogicalType::Json => match text_form(&column.native) {
             TextForm::Bytes => vec![format!("CAST({name} AS BINARY)")],
             TextForm::Converted => vec![name],
             TextForm::Checked => {

@@ -54,6 +54,10 @@ impl Dialect for PostgresDialect {
         Some(super::ddl::clear(tables, how))
     }
 
+    fn recheck(&self, standing: &Table) -> Vec<Ddl> {
+        super::ddl::recheck(standing)
+    }
+
     fn ddl(&self, tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {
         ddl::ddl(tables, options)
     }

@@ -1,6 +1,6 @@
 //! Wire bytes of the binary protocol into Arrow, one decoder per column, chosen once.
 //!
-//! [`number`] whole numbers, floats, decimals; [`temporal`] dates and times; [`text`] text, bytes, labels; [`geometry`] shapes.
+//! `number` whole numbers, floats, decimals; `temporal` dates and times; `text` text, bytes, labels; `geometry` shapes.
 //! A decoder refuses what its Arrow type cannot hold unchanged; the reader adds table, column and key.
 
 use arrow::array::ArrayRef;
@@ -59,11 +59,10 @@ pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDe
         L::Date => temporal::date(at),
         L::Timestamp { zone: Zone::None | Zone::Utc, .. } => temporal::timestamp(at, &column.logical),
         L::Duration { .. } => temporal::duration(at),
-        L::Text { .. } => match text_form(&column.native) {
+        L::Text { .. } | L::Json => match text_form(&column.native) {
             TextForm::Bytes | TextForm::Converted => text::text(at, None),
             TextForm::Checked => text::text(at, Some(at + 1)),
         },
-        L::Json => text::text(at, None),
         L::Binary { .. } => text::binary(at),
         L::Bits { length } => text::bits(at, *length),
         L::Uuid => text::uuid(at),

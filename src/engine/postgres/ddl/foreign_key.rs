@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::literal::{name_list, table_oid};
 use super::{Draft, Labelled, labelled, named, quote_literal, quote_name, quote_table};
-use crate::engine::DdlPhase;
+use crate::engine::{Ddl, DdlPhase};
 use crate::model::catalog::{ForeignKey, NativeType, Problem, ReferentialAction, Severity, Table};
 
 /// The foreign keys of which `table` is the child.
@@ -38,6 +38,39 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
             Some(format!("SELECT EXISTS ({found} AND convalidated)")),
         );
     }
+}
+
+/// Questions that fail where a row of a table that stood before the run has no parent. Rows are loaded with the target's triggers off,
+/// and those are what enforces its foreign keys.
+pub fn recheck(standing: &Table) -> Vec<Ddl> {
+    let questions = standing.foreign_keys.iter().map(|key| {
+        let all = |part: &dyn Fn(&str, &str) -> String| {
+            key.columns
+                .iter()
+                .zip(&key.parent_columns)
+                .map(|(child, parent)| part(child, parent))
+                .collect::<Vec<_>>()
+                .join(" AND ")
+        };
+        let message = format!("rows of {} have no parent in {} by the foreign key {}", standing.name, key.parent, key.name);
+        let body = format!(
+            "BEGIN IF EXISTS (SELECT FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})) \
+             THEN RAISE EXCEPTION USING ERRCODE = '23503', MESSAGE = {}; END IF; END",
+            quote_table(&standing.name),
+            all(&|child, _| format!("c.{} IS NOT NULL", quote_name(child))),
+            quote_table(&key.parent),
+            all(&|child, parent| format!("p.{} = c.{}", quote_name(parent), quote_name(child))),
+            quote_literal(&message)
+        );
+        Ddl {
+            phase: DdlPhase::Validate,
+            table: Some(standing.name.clone()),
+            object: format!("check of {}", key.name),
+            sql: format!("DO {}", quote_literal(&body)),
+            exists_sql: None,
+        }
+    });
+    questions.collect()
 }
 
 fn definition(key: &ForeignKey) -> String {

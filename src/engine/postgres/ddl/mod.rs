@@ -24,6 +24,7 @@ use crate::model::ObjectName;
 use crate::model::catalog::{Column, NativeType, Problem, Severity, Table};
 
 pub(super) use clear::clear;
+pub(super) use foreign_key::recheck;
 pub(super) use literal::quote_name;
 pub use literal::{quote_literal, quote_table};
 pub use names::enum_type_name;
