@@ -192,7 +192,7 @@ async fn rows_of(snapshot: &dyn Snapshot, table: &Table, plan: &ChunkPlan) -> (u
     let types: Vec<LogicalType> = columns.iter().map(|column| column.logical.clone()).collect();
     let expected = schema(columns.iter().map(|column| (column.name.as_str(), &column.logical)));
     let what = ReadPlan::of(table, columns, plan, 64 << 10);
-    let mut hasher = RowHasher::new(types.into_iter());
+    let mut hasher = RowHasher::new(types);
     let (mut digest, mut rows, mut most) = (Digest::default(), 0, 0);
     for chunk in &plan.chunks {
         let mut batches = snapshot.read(&what, chunk);
@@ -275,7 +275,7 @@ fn some_rows(ids: std::ops::Range<i64>) -> RecordBatch {
 
 fn digest(rows: &RecordBatch) -> Digest {
     let mut digest = Digest::default();
-    RowHasher::new([LogicalType::Int64, LogicalType::Text { length: None }].into_iter()).update(rows, &mut digest).unwrap();
+    RowHasher::new([LogicalType::Int64, LogicalType::Text { length: None }]).update(rows, &mut digest).unwrap();
     digest
 }
 
