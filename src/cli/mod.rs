@@ -1,6 +1,6 @@
 //! The command line: definitions, printer, one file per command.
 //!
-//! [`args`] says what can be typed, [`overrides`] what that overrides, [`printer`] is the only place that prints, [`session`] opens both ends and hears signals;
+//! [`args`] says what can be typed, [`overrides`] what that overrides, [`printer`] is the only place that prints, `session` opens both ends and hears signals;
 //! each other file is one command. A command gives the exit code, or the error that ends it.
 
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
-//! [`rules`] finds the rule of a column, [`names`] makes names fit and unique, [`tables`] puts a table together. Pure: opens no
+//! [`rules`] finds the rule of a column, [`names`] makes names fit and unique, `tables` puts a table together. Pure: opens no
 //! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 

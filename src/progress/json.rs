@@ -1,7 +1,7 @@
 //! Progress for machines: one JSON object a line.
 //!
 //! Each line has `at` (seconds since 1970 UTC), `seconds` (since the start of the run) and `event`. Events are those of
-//! [`Event`](super::Event), by its field names, except that rows are summed up: every two seconds an event `progress` tells
+//! [`Event`], by its field names, except that rows are summed up: every two seconds an event `progress` tells
 //! `phase`, `rows`, `expected_rows`, `bytes`, `rows_per_second`, `bytes_per_second`, `percent`, `seconds_left`, `tables`, `tables_done`,
 //! `tables_failed`, `steps`, `steps_done` and `running` (each with `name`, `seconds` and, for tables, `rows` and `expected_rows`).
 //! What is not known is left out. The end of a table or a step also tells its `took_seconds`, and that of a table its `rows` and
