@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::endpoint::Endpoint;
 use crate::config::environment::{self, Environment, Unresolved};
-use crate::config::{limits, nearest};
+use crate::config::{limits, naming, nearest};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A file that was read and checked.
@@ -23,7 +23,7 @@ pub struct Document {
     file: String,
     /// Its values, with the environment put in. Complete only when there are no faults.
     value: Value,
-    /// The lines of tables in lists, by JSON pointer: `/table/0`.
+    /// The lines of tables, by JSON pointer: `/table/0`.
     lines: BTreeMap<String, u32>,
     /// What is wrong, in the order of the file.
     faults: Vec<Error>,
@@ -70,9 +70,9 @@ impl Document {
         self.value.pointer(pointer)?.as_str()
     }
 
-    /// The line of a table in a list: `/table/0`.
-    pub fn line_at(&self, pointer: &str) -> Option<u32> {
-        self.lines.get(pointer).copied()
+    /// The lines of all tables, by JSON pointer: `/table/0`, `/table/0/columns/total`.
+    pub fn lines(&self) -> BTreeMap<String, u32> {
+        self.lines.clone()
     }
 
     /// The values as `T`, or every fault.
@@ -91,6 +91,11 @@ impl Document {
             vec![Error::new(ErrorKind::Config, why).file(&self.file)]
         })
     }
+}
+
+/// A name as a part of a JSON pointer (RFC 6901).
+pub fn pointer_part(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// Line and column of a byte, both from 1; columns in characters.
@@ -250,7 +255,10 @@ impl Checker<'_> {
         let other = keywords.get("additionalProperties");
         let mut object = Keywords::new();
         for (name, node) in table {
-            let below = format!("{pointer}/{}", name.get_ref().replace('~', "~0").replace('/', "~1"));
+            let below = format!("{pointer}/{}", pointer_part(name.get_ref()));
+            if node.get_ref().is_table() {
+                self.lines.insert(below.clone(), line_of(self.text, name.span().start));
+            }
             match known.get(name.get_ref().as_ref()).or(other.filter(|other| other.is_object())) {
                 Some(schema) => {
                     let value = self.value(node, schema, name.get_ref(), &below);
@@ -352,6 +360,12 @@ impl Checker<'_> {
                 )?;
             }
             Some("glob") => check_glob(value).map_err(|why| glob_fault(written, &why))?,
+            Some("regex") => {
+                naming::whole_name(value).map_err(|why| {
+                    bad(format!("`{written}` is no regular expression: {why}"))
+                        .hint("Write it as in `shop_(.*)`; it must fit the whole name")
+                })?;
+            }
             _ => {}
         }
         if value.is_empty() && keywords.get("minLength").and_then(Value::as_u64).is_some_and(|least| least > 0) {

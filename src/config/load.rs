@@ -336,14 +336,20 @@ fn read_mapping(path: &Path, environment: &Environment<'_>, faults: &mut Vec<Err
 
 fn check_mapping(file: &str, text: &str, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Mapping {
     let checked = Document::check(file, text, &schema::mapping_schema(), environment, &[]);
-    let line = |list: &str, index: usize| checked.line_at(&format!("/{list}/{index}")).unwrap_or_default();
-    let lines = |list: &str| (0..).map(|index| line(list, index)).take_while(|line| *line > 0).collect::<Vec<u32>>();
-    let (type_lines, table_lines) = (lines("type"), lines("table"));
+    let lines = checked.lines();
+    let line = |pointer: String| lines.get(&pointer).copied().unwrap_or_default();
     match checked.into::<Mapping>() {
         Ok(mut mapping) => {
             mapping.file = file.into();
-            mapping.types.iter_mut().zip(type_lines).for_each(|(rule, line)| rule.line = line);
-            mapping.tables.iter_mut().zip(table_lines).for_each(|(rule, line)| rule.line = line);
+            mapping.types.iter_mut().enumerate().for_each(|(at, rule)| rule.line = line(format!("/type/{at}")));
+            mapping.renames.iter_mut().enumerate().for_each(|(at, rule)| rule.line = line(format!("/rename/{at}")));
+            for (at, rule) in mapping.tables.iter_mut().enumerate() {
+                rule.line = line(format!("/table/{at}"));
+                for (name, column) in &mut rule.columns {
+                    column.line = line(format!("/table/{at}/columns/{}", document::pointer_part(name)));
+                }
+            }
+            faults.extend(mapping.faults());
             mapping
         }
         Err(found) => {

@@ -1,13 +1,16 @@
 //! The shape of a mapping file: what becomes of names, types and values. Policy, never mechanics.
 //!
 //! The built-in rules of each route are such files too (`mappings/`), so everything that they do a person can override.
-//! Precedence: a table's column, then the person's `[[type]]` rules from the top, then the built-in ones from the top,
-//! then the target's own type for the logical type.
+//! Precedence of types: a table's column, then the person's `[[type]]` rules from the top, then the built-in ones from the top,
+//! then the target's own type for the logical type. Of names: see [`crate::config::naming`].
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::naming::{self, Naming, RenameRule};
+use crate::error::{Error, ErrorKind};
 
 /// A mapping file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,8 +22,14 @@ pub struct Mapping {
     /// Rules by table.
     #[serde(default, rename = "table", skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<TableRule>,
+    /// Renames by pattern, for what no `[[table]]` names; the first that fits decides.
+    #[serde(default, rename = "rename", skip_serializing_if = "Vec::is_empty")]
+    pub renames: Vec<RenameRule>,
+    /// Styles of names.
+    #[serde(default, skip_serializing_if = "Naming::is_keep")]
+    pub naming: Naming,
     /// The file, for messages and for the plan; set when it is loaded.
-    #[serde(default, skip_deserializing, skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(skip)]
     pub file: String,
 }
@@ -36,12 +45,12 @@ pub struct TypeRule {
     #[schemars(length(min = 1))]
     pub to: String,
     /// Line in its file, for messages and for the plan; set when it is loaded.
-    #[serde(default, skip_deserializing, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(skip)]
     pub line: u32,
 }
 
-fn is_zero(number: &u32) -> bool {
+pub(crate) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
@@ -83,7 +92,7 @@ pub struct TableRule {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,
     /// Line in its file, for messages and for the plan; set when it is loaded.
-    #[serde(default, skip_deserializing, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(skip)]
     pub line: u32,
 }
@@ -104,4 +113,70 @@ pub struct ColumnRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub rename: Option<String>,
+    /// Leave the column out, with what is built on it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub drop: bool,
+    /// Line in its file, for messages and for the plan; set when it is loaded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(skip)]
+    pub line: u32,
+}
+
+impl ColumnRule {
+    /// The line to name: its own, or its table's.
+    pub fn line_in(&self, table: &TableRule) -> u32 {
+        if self.line > 0 { self.line } else { table.line }
+    }
+}
+
+impl Mapping {
+    /// What contradicts itself, whatever the source holds; each fault with its line.
+    pub fn faults(&self) -> Vec<Error> {
+        let mut faults = Vec::new();
+        let mut fault = |line: u32, what: String, hint: &str| {
+            faults.push(Error::new(ErrorKind::Config, what).hint(hint).file(format!("{}:{line}", self.file)));
+        };
+        for (place, rule) in self.tables.iter().enumerate() {
+            if let Some(first) = self.tables[..place].iter().find(|other| other.name == rule.name) {
+                let what = format!("`{}` has a rule already, in line {}", rule.name, first.line);
+                fault(rule.line, what, "Join the two `[[table]]` rules");
+            }
+            if rule.exclude && (rule.to.is_some() || !rule.columns.is_empty()) {
+                fault(
+                    rule.line,
+                    format!("`{}` is left out, so its other rules say nothing", rule.name),
+                    "Take out `exclude = true`, or the other lines",
+                );
+            }
+            for (name, column) in &rule.columns {
+                if column.drop && (column.to.is_some() || column.rename.is_some()) {
+                    fault(
+                        column.line_in(rule),
+                        format!("column `{name}` is left out, so its other rules say nothing"),
+                        "Take out `drop = true`, or the other lines",
+                    );
+                }
+            }
+        }
+        for rule in &self.renames {
+            let checked = rule.subject().and_then(|(_, pattern)| naming::check_template(&rule.to, &naming::whole_name(pattern)?));
+            if let Err(why) = checked {
+                fault(rule.line, why, "A rule is such as `tables = \"shop_(.*)\"` with `to = \"$1\"`");
+            }
+        }
+        faults
+    }
+
+    /// The mapping without its places in a file, for comparisons of what it says.
+    #[must_use]
+    pub fn without_places(mut self) -> Self {
+        self.file.clear();
+        self.types.iter_mut().for_each(|rule| rule.line = 0);
+        self.renames.iter_mut().for_each(|rule| rule.line = 0);
+        for rule in &mut self.tables {
+            rule.line = 0;
+            rule.columns.values_mut().for_each(|column| column.line = 0);
+        }
+        self
+    }
 }

@@ -1,6 +1,7 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
-//! [`rules`] finds the rule of a column, [`names`] makes names fit and unique, `tables` puts a table together. Pure: opens no
+//! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
+//! table together, `dropped` takes out what goes with a column that is left out. Pure: opens no
 //! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
@@ -15,7 +16,9 @@ use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
 use crate::model::unit::ReadColumn;
 use crate::model::{LogicalType, ObjectName};
 
+mod dropped;
 pub mod names;
+mod rename;
 pub mod rules;
 mod tables;
 
@@ -123,16 +126,31 @@ fn point_foreign_keys(mapped: &mut Mapped) {
             (table.source.name.clone(), (table.target.name.clone(), columns))
         })
         .collect();
-    for table in &mut mapped.tables {
-        for key in &mut table.target.foreign_keys {
-            let Some((name, columns)) = parents.get(&key.parent) else { continue };
-            key.parent = name.clone();
+    let Mapped { tables, problems } = mapped;
+    for table in tables {
+        let name = table.source.name.clone();
+        table.target.foreign_keys.retain_mut(|key| {
+            let Some((parent, columns)) = parents.get(&key.parent) else { return true };
+            if let Some(gone) = key.parent_columns.iter().find(|column| !columns.contains_key(*column)) {
+                let why = format!("the column `{gone}` of `{}` that it points to is left out", key.parent);
+                let ddl = format!(
+                    "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})",
+                    key.name,
+                    key.columns.join(", "),
+                    key.parent,
+                    key.parent_columns.join(", ")
+                );
+                problems.push(Problem::new(Severity::NotCarried, "foreign key", format!("{name}.{}", key.name), why).ddl(ddl));
+                return false;
+            }
+            key.parent = parent.clone();
             for column in &mut key.parent_columns {
                 if let Some(renamed) = columns.get(column) {
                     column.clone_from(renamed);
                 }
             }
-        }
+            true
+        });
     }
 }
 

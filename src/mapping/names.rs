@@ -47,6 +47,11 @@ pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
 }
 
 fn fit(name: &mut String, limit: Option<usize>, object: &str, place: &str, problems: &mut Vec<Problem>) {
+    if name.is_empty() {
+        let why = "the mapping's pattern leaves nothing of its name";
+        problems
+            .push(Problem::new(Severity::Refused, object, place, why).hint("Give it a name of its own, or correct the pattern"));
+    }
     let short = shorten(name, limit);
     if short != *name {
         let why =
@@ -58,16 +63,18 @@ fn fit(name: &mut String, limit: Option<usize>, object: &str, place: &str, probl
 
 fn unique_columns(table: &mut super::MappedTable, limit: Option<usize>, problems: &mut Vec<Problem>) {
     let mut renamed: HashMap<String, String> = HashMap::new();
-    let mut seen = HashSet::new();
+    let mut seen: HashMap<String, String> = HashMap::new();
     for (column, mapping) in table.target.columns.iter_mut().zip(&mut table.columns) {
         let place = format!("{}.{}", table.source.name, mapping.source);
         let before = column.name.clone();
         fit(&mut column.name, limit, "column", &place, problems);
         mapping.target.clone_from(&column.name);
-        if !seen.insert(column.name.clone()) {
-            let why = format!("another column becomes `{}` too", column.name);
-            problems
-                .push(Problem::new(Severity::Refused, "column", &place, why).hint("Give one of them another name with `rename`"));
+        if let Some(other) = seen.insert(column.name.clone(), mapping.source.clone()) {
+            let why = format!("it would become `{}`, which the column `{other}` becomes already", column.name);
+            problems.push(
+                Problem::new(Severity::Refused, "column", &place, why)
+                    .hint("Give one of them another name with `rename`, or take the rule or style back that makes them alike"),
+            );
         }
         renamed.insert(before, column.name.clone());
     }

@@ -6,6 +6,7 @@ use crate::model::ObjectName;
 use crate::model::catalog::{Catalog, Column, NativeType, Table};
 
 use super::Route;
+use super::rename::Renames;
 
 /// The built-in rules, by source and target.
 pub const BUILT_IN: &[(&str, &str)] = &[
@@ -18,6 +19,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
 pub struct Rules<'a> {
     mapping: &'a Mapping,
     built_in: Mapping,
+    pub(super) renames: Renames<'a>,
     pub(super) route: Route<'a>,
 }
 
@@ -40,7 +42,7 @@ impl<'a> Rules<'a> {
             }
             None => Mapping::default(),
         };
-        Ok(Rules { mapping, built_in, route })
+        Ok(Rules { mapping, built_in, renames: Renames::new(mapping)?, route })
     }
 
     /// The rule for a table.
@@ -51,9 +53,11 @@ impl<'a> Rules<'a> {
     /// What decides the type of a column, before the target's own type for its logical type does.
     pub fn column(&self, rule: Option<&TableRule>, column: &Column) -> Option<Decision> {
         if let Some(rule) = rule
-            && let Some(to) = rule.columns.get(&column.name).and_then(|column| column.to.as_ref())
+            && let Some(own) = rule.columns.get(&column.name)
+            && let Some(to) = &own.to
         {
-            return Some(Decision { to: fill(to, &column.native), rule: format!("{}:{}", self.mapping.file, rule.line) });
+            let place = format!("{}:{}", self.mapping.file, own.line_in(rule));
+            return Some(Decision { to: fill(to, &column.native), rule: place });
         }
         [self.mapping, &self.built_in].into_iter().find_map(|mapping| {
             let rule = mapping.types.iter().find(|rule| matches(&rule.matches, column))?;
@@ -74,10 +78,23 @@ impl<'a> Rules<'a> {
                 continue;
             };
             let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
-            for name in rule.columns.keys().filter(|name| !columns.contains(&name.as_str())) {
-                faults.push(unknown("column", name, &columns).table(&table.name).file(&place));
+            for (name, own) in rule.columns.iter().filter(|(name, _)| !columns.contains(&name.as_str())) {
+                let place = format!("{}:{}", self.mapping.file, own.line_in(rule));
+                faults.push(unknown("column", name, &columns).table(&table.name).file(place));
             }
         }
+        // `shop.orders` and `orders` may be two rules of one table.
+        for table in &catalog.tables {
+            let mut own = self.mapping.tables.iter().filter(|rule| names_table(rule, &table.name));
+            if let (Some(first), Some(second)) = (own.next(), own.next())
+                && first.name != second.name
+            {
+                let what = format!("`{}` and `{}` are rules of one table, {}", first.name, second.name, table.name);
+                let error = Error::new(ErrorKind::Mapping, what).hint("Join the two `[[table]]` rules");
+                faults.push(error.file(format!("{}:{}", self.mapping.file, second.line)));
+            }
+        }
+        faults.extend(self.renames.faults(catalog));
         faults
     }
 }

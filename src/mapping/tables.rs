@@ -6,7 +6,7 @@ use crate::model::{LogicalType, ObjectName};
 use crate::transform::{Castability, can_cast};
 
 use super::rules::{Rules, column_rule};
-use super::{ColumnMapping, MappedTable};
+use super::{ColumnMapping, MappedTable, dropped};
 
 /// Maps a table; `None` if it is refused, and then a problem says why.
 pub(super) fn map_table(
@@ -17,17 +17,16 @@ pub(super) fn map_table(
     problems: &mut Vec<Problem>,
 ) -> Option<MappedTable> {
     let mut target = source.clone();
-    target.name = match rule.and_then(|rule| rule.to.as_deref()) {
-        Some(to) => match to.split_once('.') {
-            Some((schema, name)) => ObjectName::new(schema, name),
-            None => ObjectName::new(schema, to),
-        },
-        None => ObjectName::new(schema, &source.name.name),
-    };
+    target.name = target_name(source, rule, schema, rules);
     target.columns.clear();
     let mut columns = Vec::new();
     let refusals = problems.len();
+    let mut dropped = Vec::new();
     for column in &source.columns {
+        if column_rule(rule, &column.name).is_some_and(|rule| rule.drop) {
+            dropped.push(column.name.as_str());
+            continue;
+        }
         match map_column(source, column, rule, rules) {
             Ok((mapped, mapping)) => {
                 if let Some(generated) = &column.generated {
@@ -44,8 +43,28 @@ pub(super) fn map_table(
     if problems[refusals..].iter().any(|problem| problem.severity == Severity::Refused) {
         return None;
     }
+    if columns.is_empty() && !dropped.is_empty() {
+        let why = "each of its columns is left out, so nothing of it would be carried";
+        let problem = Problem::new(Severity::Refused, "table", &source.name, why);
+        problems.push(problem.hint(format!("Leave the table out with `--exclude {}`, or keep a column", source.name.name)));
+        return None;
+    }
+    dropped::without_dropped(source, &mut target, &dropped, problems);
     rename_columns(&mut target, &columns);
     Some(MappedTable { source: source.clone(), target, columns })
+}
+
+/// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's.
+fn target_name(source: &Table, rule: Option<&TableRule>, schema: &str, rules: &Rules<'_>) -> ObjectName {
+    let (own_schema, name) = match rule.and_then(|rule| rule.to.as_deref()) {
+        Some(to) => match to.split_once('.') {
+            Some((schema, name)) => (Some(schema.to_string()), name.to_string()),
+            None => (None, to.to_string()),
+        },
+        None => rules.renames.table(&source.name),
+    };
+    let schema = own_schema.or_else(|| rules.renames.schema(&source.name.schema)).unwrap_or_else(|| schema.to_string());
+    ObjectName::new(schema, name)
 }
 
 fn map_column(
@@ -98,7 +117,8 @@ fn map_column(
     }
     // The sign is kept as a check where the target's type would also take negative numbers (rows N1 and N9 of the matrix).
     native.unsigned = column.native.unsigned && !matches!(from, LogicalType::UInt8 | LogicalType::UInt16 | LogicalType::UInt32);
-    let name = column_rule(rule, &column.name).and_then(|rule| rule.rename.clone()).unwrap_or_else(|| column.name.clone());
+    let name = column_rule(rule, &column.name).and_then(|rule| rule.rename.clone());
+    let name = name.unwrap_or_else(|| rules.renames.column(&table.name.name, &column.name));
     let mapped = Column { name: name.clone(), native, logical: Some(to.clone()), generated: None, ..column.clone() };
     Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, rule: rule_name }))
 }

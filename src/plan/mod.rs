@@ -193,7 +193,7 @@ impl Plan {
 pub fn identity(source: &str, target: &str, choices: &Choices) -> String {
     // Where the mapping was read from does not change what it says, nor does the level of verification what is carried.
     let mut choices = choices.clone();
-    choices.mapping.file.clear();
+    choices.mapping = choices.mapping.without_places();
     choices.verify = VerifyLevel::default();
     sha256(&(source, target, choices))
 }

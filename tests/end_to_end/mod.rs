@@ -2,5 +2,6 @@
 
 mod lost;
 mod objects;
+mod renames;
 mod tables;
 mod types;
