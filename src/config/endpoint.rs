@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::engine::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::EngineKind;
 
 /// A text that is never printed. Deliberately without `Serialize`.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,8 +1,34 @@
-//! Names: of tables, and of runs.
+//! Names: of engines, of tables, and of runs.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+/// The engines there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// MySQL and MariaDB.
+    MySql,
+    /// PostgreSQL.
+    Postgres,
+    /// SQLite.
+    Sqlite,
+    /// A folder of Parquet files.
+    Parquet,
+}
+
+impl EngineKind {
+    /// The name in file names and messages: `mysql`.
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::MySql => "mysql",
+            EngineKind::Postgres => "postgres",
+            EngineKind::Sqlite => "sqlite",
+            EngineKind::Parquet => "parquet",
+        }
+    }
+}
 
 /// The name of a table: schema (a database in MySQL, empty in SQLite and Parquet) and name, exactly as the engine has them.
 ///

@@ -17,5 +17,5 @@ pub mod unit;
 pub use catalog::{Catalog, Column, Table};
 pub use chunk::{Chunk, ChunkPlan};
 pub use digest::Digest;
-pub use ident::{ObjectName, RunId};
+pub use ident::{EngineKind, ObjectName, RunId};
 pub use logical::LogicalType;

@@ -1,0 +1,141 @@
+//! An engine's types and SQL, as pure functions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::model::catalog::{NativeType, ServerInfo, Table};
+use crate::model::{LogicalType, ObjectName};
+
+/// When a statement runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DdlPhase {
+    /// What stands in the way goes, when the person asked for that. Done once a run, never again on resume.
+    Clear,
+    /// Schemas, then types: before the tables.
+    Before,
+    /// Tables without indexes.
+    Tables,
+    /// Primary keys, unique keys and indexes, once the rows are there.
+    Indexes,
+    /// Next ids, comments, checks, owners.
+    Finish,
+    /// Foreign keys, not yet validated.
+    ForeignKeys,
+    /// Their validation.
+    Validate,
+    /// Statistics.
+    Analyze,
+}
+
+impl DdlPhase {
+    /// All, in the order of the work.
+    pub const ALL: [DdlPhase; 8] = [
+        DdlPhase::Clear,
+        DdlPhase::Before,
+        DdlPhase::Tables,
+        DdlPhase::Indexes,
+        DdlPhase::Finish,
+        DdlPhase::ForeignKeys,
+        DdlPhase::Validate,
+        DdlPhase::Analyze,
+    ];
+}
+
+/// One statement for the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ddl {
+    /// When.
+    pub phase: DdlPhase,
+    /// The table it is about; none for schemas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<ObjectName>,
+    /// What it makes, for people: `index orders_customer_idx`.
+    pub object: String,
+    /// The statement, without a final semicolon.
+    pub sql: String,
+    /// A query whose first column says `true` when the object stands already, so that repeating is safe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exists_sql: Option<String>,
+}
+
+/// How a table that stands in the way is cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clear {
+    /// Its rows go.
+    Truncate,
+    /// It goes; nothing that depends on it does.
+    Drop,
+}
+
+/// What becomes of a logical type in an engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fidelity {
+    /// Exactly its values.
+    Exact,
+    /// All its values and more.
+    Widened,
+}
+
+/// How the target's objects are to be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DdlOptions {
+    /// The role that is to own what is created.
+    pub owner: Option<String>,
+    /// Schemas that are to be created when they are missing.
+    pub schemas: Vec<String>,
+    /// What the target can do, as in [`ServerInfo::features`]: the types of extensions are written with their schema.
+    pub features: Vec<String>,
+}
+
+/// A name, quoted; the only way a name reaches SQL text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quoted(pub(crate) String);
+
+impl std::fmt::Display for Quoted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An engine's types and SQL. Pure: no connection, no state.
+pub trait Dialect: Send + Sync {
+    /// The logical type of a native one; `None` if the engine cannot carry it.
+    fn to_logical(&self, native: &NativeType) -> Option<LogicalType>;
+
+    /// Reads a type as a person writes it in a mapping: `numeric(20,4)`.
+    ///
+    /// # Errors
+    /// `Mapping`, with the nearest type that is known.
+    fn parse_type(&self, text: &str) -> Result<NativeType>;
+
+    /// The engine's own type for a logical one. With what `server` can do; an `Err` is a refusal whose hint is the mapping line that settles it.
+    fn to_native(&self, logical: &LogicalType, server: &ServerInfo) -> Result<(NativeType, Fidelity)>;
+
+    /// Quotes one part of a name.
+    fn quote(&self, name: &str) -> Quoted;
+
+    /// The longest name, in bytes; none for no limit.
+    fn max_name_bytes(&self) -> Option<usize>;
+
+    /// True where index names are unique per schema, and not only per table.
+    fn index_names_per_schema(&self) -> bool;
+
+    /// The schema that unqualified tables go to, or empty for engines without schemas.
+    fn default_schema(&self) -> &'static str;
+
+    /// The statements of phase `Clear` that clear tables that stand in the way; `None` if the engine cannot.
+    fn clear(&self, _tables: &[&Table], _how: Clear) -> Option<Vec<Ddl>> {
+        None
+    }
+
+    /// Statements of phase `Validate` that fail if rows loaded into a table that stood before the run break its own foreign keys,
+    /// for engines whose writer switches those off.
+    fn recheck(&self, _standing: &Table) -> Vec<Ddl> {
+        Vec::new()
+    }
+
+    /// All statements that make `tables`, in no particular order; each says its phase. What cannot be made is a problem.
+    fn ddl(&self, tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<crate::model::catalog::Problem>);
+}

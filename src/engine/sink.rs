@@ -1,0 +1,68 @@
+//! The way into an engine: statements, chunks with their receipts, and an independent look at what was written.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+
+use super::{BatchStream, Ddl, Profile, ProfileColumn};
+use crate::error::Result;
+use crate::ledger::Ledger;
+use crate::model::catalog::{ServerInfo, Table};
+use crate::model::chunk::{Chunk, ChunkPlan};
+use crate::model::unit::{Receipt, WorkUnit};
+use crate::model::{Digest, ObjectName, RunId};
+
+/// A target that is connected.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// The server.
+    fn server(&self) -> &ServerInfo;
+
+    /// Of these tables, those that exist, as they are.
+    async fn existing(&self, tables: &[ObjectName]) -> Result<Vec<Table>>;
+
+    /// Checks that the rights are there and that the place can be written to; creates nothing that stays. All faults at once.
+    async fn check(&self, schemas: &[String], owner: Option<&str>) -> Result<()>;
+
+    /// Runs the statements of one phase, up to `jobs` side by side where they do not depend on each other. Safe to repeat.
+    async fn apply(&self, ddl: &Ddl) -> Result<()>;
+
+    /// Opens the transaction of a chunk: claims its receipt first, then takes rows. `table` is the target table as planned.
+    async fn begin_chunk(&self, unit: &WorkUnit, table: &Table) -> Result<Box<dyn ChunkWriter>>;
+
+    /// The ledger in this target.
+    fn ledger(&self) -> &dyn Ledger;
+
+    /// Opens `readers` independent readers of what was written, in one consistent view.
+    async fn read_back(&self, readers: usize) -> Result<Arc<dyn ReadBack>>;
+}
+
+/// One chunk's way into the target.
+#[async_trait]
+pub trait ChunkWriter: Send {
+    /// Sends rows, whose columns are the written columns of the target table in order. Back-pressure is not returning yet.
+    async fn write(&mut self, rows: &RecordBatch) -> Result<()>;
+
+    /// Commits rows and receipt in one atomic step.
+    async fn commit(self: Box<Self>, digest: Digest) -> Result<Receipt>;
+
+    /// Takes everything back.
+    async fn abort(self: Box<Self>) -> Result<()>;
+}
+
+/// An independent look at what stands in the target.
+#[async_trait]
+pub trait ReadBack: Send + Sync {
+    /// The rows of a table, counted by the database itself.
+    async fn count(&self, table: &Table) -> Result<u64>;
+
+    /// Aggregates of a table's columns, computed by the database itself.
+    async fn profile(&self, table: &Table, columns: &[ProfileColumn]) -> Result<Profile>;
+
+    /// Cuts the table in pieces of about `target_bytes`, in a way of the target's own.
+    async fn plan_chunks(&self, table: &Table, target_bytes: u64, run: Option<RunId>) -> Result<ChunkPlan>;
+
+    /// Reads one piece in the logical types of `table`'s columns, generated ones included.
+    fn read(&self, table: &Table, chunk: &Chunk) -> BatchStream;
+}

@@ -1,0 +1,92 @@
+//! The way out of an engine: catalog, chunks, and one consistent view to read from.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use super::{Profile, ProfileColumn, TableFilter};
+use crate::error::Result;
+use crate::model::catalog::{Catalog, ServerInfo, Table};
+use crate::model::chunk::{Chunk, ChunkPlan};
+use crate::model::unit::ReadPlan;
+
+/// A source that is connected.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// The server.
+    fn server(&self) -> &ServerInfo;
+
+    /// Tables, columns, keys; row by row from the server's own catalog. What cannot be represented is a problem, never a gap.
+    async fn catalog(&self, filter: &TableFilter) -> Result<Catalog>;
+
+    /// Cuts a table into chunks of about `target_bytes`. Only the database orders keys.
+    async fn plan_chunks(&self, table: &Table, target_bytes: u64) -> Result<ChunkPlan>;
+
+    /// Opens `readers` readers over one consistent view of `tables`.
+    async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>>;
+}
+
+/// What a snapshot promises for a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// The same instant for all tables of the run.
+    OneInstant,
+    /// One instant for this table, but not that of the others.
+    PerTable,
+    /// Each chunk its own instant.
+    PerChunk,
+}
+
+/// Where in the source's log the snapshot stands, so that a change stream could go on from there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPosition {
+    /// File of the binary log, or empty.
+    pub file: String,
+    /// Offset in it.
+    pub offset: u64,
+    /// Executed GTIDs, or empty.
+    pub gtid: String,
+}
+
+/// A piece of a table on its way, in Arrow.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The rows, in the columns of the read plan.
+    pub rows: RecordBatch,
+    /// Their size in memory, in bytes.
+    pub bytes: usize,
+}
+
+/// Batches on their way. The stream ends with the database's own end of the result: anything less is an `Err`.
+pub type BatchStream = BoxStream<'static, Result<Batch>>;
+
+/// A consistent view of a source, held open by its readers.
+#[async_trait]
+pub trait Snapshot: Send + Sync {
+    /// What is promised for that table.
+    fn consistency(&self, table: &Table) -> Consistency;
+
+    /// Where in the log the snapshot stands, if the server has a log.
+    fn position(&self) -> Option<&LogPosition>;
+
+    /// How the instant was had, or why it could not be, for people; empty where there is nothing to tell.
+    fn describe(&self) -> String {
+        String::new()
+    }
+
+    /// The rows of a table, counted by the database itself in this snapshot.
+    async fn count(&self, table: &Table) -> Result<u64>;
+
+    /// Aggregates of a table's columns, computed by the database itself in this snapshot.
+    async fn profile(&self, table: &Table, columns: &[ProfileColumn]) -> Result<Profile>;
+
+    /// Reads one chunk. Waits for a free reader at the first poll; gives it back at the end of the stream.
+    fn read(&self, what: &ReadPlan, chunk: &Chunk) -> BatchStream;
+
+    /// Ends the readers. Reads that are under way fail.
+    async fn close(&self) -> Result<()>;
+}
