@@ -340,3 +340,20 @@ fn the_json_schemas_in_configs_are_those_of_the_code() {
         assert_eq!(stored, schema::text(&schema), "run the test with DBFERRY_BLESS=1 to write {}", path.display());
     }
 }
+
+#[test]
+fn a_file_is_checked_without_any_server() {
+    let check = |file: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_dbferry")).args(["check", file]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, text) = check("mappings/shop.toml");
+    assert_eq!((code, text.contains("without faults")), (Some(0), true), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.toml");
+    std::fs::write(&bad, "[source]\nurl = \"mysql://x\"\n[runn]\njobs = 0\n").unwrap();
+    let (code, text) = check(bad.to_str().unwrap());
+    assert_eq!(code, Some(2));
+    assert!(text.contains("bad.toml:3:2: `runn` is no key") && text.contains("Did you mean `run`?"), "{text}");
+    assert!(text.contains("names no database"), "{text}");
+}

@@ -70,6 +70,11 @@ pub enum Command {
     Report(ReportArgs),
     /// Write a commented config and mapping file for a live source.
     Init(InitArgs),
+    /// Check a config or mapping file without any server: every fault, with its place.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
     /// Print the completions for a shell.
     Completions {
         /// The shell.
@@ -400,6 +405,7 @@ mod tests {
             "status postgres://h/b",
             "report 0198 -c f --format json",
             "init mysql://h/a --dir d --include x*",
+            "check mapping.toml",
             "completions bash",
             "-q run a b",
         ] {

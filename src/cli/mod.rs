@@ -9,6 +9,7 @@ use args::{Cli, Command};
 use printer::Printer;
 
 pub mod args;
+mod check;
 mod completions;
 mod demo;
 mod init;
@@ -44,6 +45,7 @@ pub async fn main(cli: Cli) -> u8 {
         Command::Status(args) => status::status(&args, &mut printer).await,
         Command::Report(args) => status::report(&args, &mut printer).await,
         Command::Init(args) => init::init(&args, &mut printer).await,
+        Command::Check { file } => check::check(&file, &printer),
         Command::Completions { shell } => completions::completions(shell, &printer),
     };
     result.unwrap_or_else(|error| {

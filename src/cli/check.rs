@@ -1,0 +1,36 @@
+//! `dbferry check`: the faults of a config or mapping file, without any server.
+
+use std::path::Path;
+
+use crate::config::environment::process_environment;
+use crate::config::load::{self, Overrides};
+use crate::error::Result;
+
+use super::printer::Printer;
+
+/// Keys that only a config file has.
+const CONFIG_KEYS: [&str; 3] = ["source", "target", "run"];
+
+/// Checks a file; a config file with the mapping that it names.
+pub fn check(file: &Path, printer: &Printer) -> Result<u8> {
+    if is_config(file) {
+        let settings = load::settings(&Overrides { config: Some(file.into()), ..Overrides::default() }, &process_environment)?;
+        let mapping = if settings.mapping.file.is_empty() { String::new() } else { format!(", and {}", settings.mapping.file) };
+        printer.note(&format!("{} is a config file without faults{mapping}", file.display()));
+    } else {
+        let mapping = load::mapping(file, &process_environment)?;
+        let (types, tables) = (mapping.types.len(), mapping.tables.len());
+        printer.note(&format!(
+            "{} is a mapping file without faults: {types} rules by type, {tables} by table; whether the source has what they name, \
+             `dbferry plan` tells",
+            file.display()
+        ));
+    }
+    Ok(super::DONE)
+}
+
+/// What cannot be read is taken for a mapping: then the loader tells of it.
+fn is_config(file: &Path) -> bool {
+    let table = std::fs::read_to_string(file).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    table.is_some_and(|table| CONFIG_KEYS.iter().any(|key| table.contains_key(*key)))
+}
