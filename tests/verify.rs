@@ -265,7 +265,7 @@ INSERT INTO t SELECT seq, REPEAT('v', 100) FROM seq_1_to_100000;
     });
     let (source, target) = (from.url.clone(), to.url.clone());
     let said = tokio::task::spawn_blocking(move || ferry(&["run", &source, &target, "--jobs", "1"])).await.unwrap();
-    drop(stop);
+    let _ = stop.send(());
     let kills = killing.await.unwrap();
     assert!(kills > 0, "no reader was killed");
     assert!([1, 3].contains(&said.code), "exit code {}\n{}\n{}", said.code, said.out, said.err);
