@@ -248,9 +248,10 @@ INSERT INTO t SELECT seq, REPEAT('v', 100) FROM seq_1_to_100000;
     // Some reader is killed by the server in the middle of its rows, and again when it is tried again.
     let mut killer = from.connect().await;
     let name = from.name.clone();
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
     let killing = tokio::spawn(async move {
         let mut kills = 0;
-        for _ in 0..400 {
+        while stopped.try_recv().is_err() {
             let sql = format!(
                 "SELECT id FROM information_schema.processlist WHERE db = '{name}' AND info LIKE '%FROM `{name}`.`t`%' AND info LIKE '%SELECT%`v`%' AND info NOT LIKE '%processlist%'"
             );
@@ -264,6 +265,7 @@ INSERT INTO t SELECT seq, REPEAT('v', 100) FROM seq_1_to_100000;
     });
     let (source, target) = (from.url.clone(), to.url.clone());
     let said = tokio::task::spawn_blocking(move || ferry(&["run", &source, &target, "--jobs", "1"])).await.unwrap();
+    let _ = stop.send(());
     let kills = killing.await.unwrap();
     assert!(kills > 0, "no reader was killed");
     assert!([1, 3].contains(&said.code), "exit code {}\n{}\n{}", said.code, said.out, said.err);

@@ -32,7 +32,8 @@ async fn sessions_that_the_target_ends_cost_no_row_and_double_none() {
     let ends = ["run", &from.url, &to.url, "--chunk", "1MiB", "--jobs", "2"];
     let mut child = command(&ends);
     let said = tokio::task::spawn_blocking(move || finish(child.spawn().unwrap())).await.unwrap();
-    drop(stop);
+    // The receiver is gone when all three were ended before.
+    let _ = stop.send(());
     let killed = killing.await.unwrap();
     assert!(killed > 0, "no session was ended");
     assert!([0, 3].contains(&said.code), "exit code {}\n{}\n{}", said.code, said.out, said.err);
