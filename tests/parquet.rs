@@ -55,6 +55,7 @@ fn ids(name: &str) -> Table {
 
 fn unit(run: RunId, target: &ObjectName, chunk: u32) -> WorkUnit {
     let read = ReadPlan {
+        row_filter: None,
         table: target.clone(),
         columns: Vec::new(),
         row_key: Vec::new(),

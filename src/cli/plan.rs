@@ -6,7 +6,7 @@ use crate::config::environment::process_environment;
 use crate::config::load::{self, Overrides};
 use crate::error::{Error, Result};
 use crate::model::RunId;
-use crate::plan::make::{Depth, make};
+use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, text};
 use crate::progress::{Event, Phase};
 
@@ -25,7 +25,7 @@ pub async fn plan(args: &PlanArgs, output: &OutputArgs, printer: &mut Printer) -
     let made = stop
         .unless_stopped(async {
             let (source, sink) = session::open(&settings, RunId::generate()).await?;
-            make(&settings, &source, &sink, Depth::Full).await
+            make(&settings, &source, &sink, Depth::Full, now_us()).await
         })
         .await;
     progress.close();

@@ -88,6 +88,14 @@ pub struct TableRule {
     /// Leave the table out.
     #[serde(default, skip_serializing_if = "is_false")]
     pub exclude: bool,
+    /// Carry only rows for which this SQL condition over the source's columns is true; the source checks what it can of it.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub condition: Option<String>,
+    /// Carry only rows for which this condition in the source's own SQL is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub source_where: Option<String>,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,
@@ -113,6 +121,16 @@ pub struct ColumnRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub rename: Option<String>,
+    /// What it becomes: a SQL expression over the source's columns of its row. A name that the source does not have makes a new column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub expr: Option<String>,
+    /// Digits that the target has no place for are rounded away, half away from zero.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub round: bool,
+    /// Digits that the target has no place for are cut off.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub trunc: bool,
     /// Leave the column out, with what is built on it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drop: bool,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::catalog::{NativeType, ServerInfo, Table};
+use crate::model::predicate::PushedPredicate;
 use crate::model::{LogicalType, ObjectName};
 
 /// When a statement runs.
@@ -112,6 +113,21 @@ pub trait Dialect: Send + Sync {
 
     /// The engine's own type for a logical one. With what `server` can do; an `Err` is a refusal whose hint is the mapping line that settles it.
     fn to_native(&self, logical: &LogicalType, server: &ServerInfo) -> Result<(NativeType, Fidelity)>;
+
+    /// A condition in the engine's own SQL with exactly its meaning, for the rows of `table`; `None` if the engine cannot promise that.
+    fn condition(&self, _table: &Table, _predicate: &PushedPredicate) -> Option<String> {
+        None
+    }
+
+    /// True if text of that column is compared by its bytes, without padding and without folding.
+    fn compares_bytes(&self, _native: &NativeType) -> bool {
+        false
+    }
+
+    /// True if a person may give a condition in the engine's own SQL.
+    fn takes_conditions(&self) -> bool {
+        false
+    }
 
     /// Quotes one part of a name.
     fn quote(&self, name: &str) -> Quoted;

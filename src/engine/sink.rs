@@ -44,6 +44,9 @@ pub trait ChunkWriter: Send {
     /// Sends rows, whose columns are the written columns of the target table in order. Back-pressure is not returning yet.
     async fn write(&mut self, rows: &RecordBatch) -> Result<()>;
 
+    /// Says how many rows of the source the chunk was made from, for its receipt; when never called, as many as were sent.
+    fn note_rows_read(&mut self, rows_read: u64);
+
     /// Commits rows and receipt in one atomic step.
     async fn commit(self: Box<Self>, digest: Digest) -> Result<Receipt>;
 

@@ -15,7 +15,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
 use crate::model::unit::ReadColumn;
 use crate::model::{LogicalType, ObjectName};
+use crate::transform::expr::{Rounding, Scope};
+use crate::transform::{self, CastColumn, Step, Transform};
 
+mod computed;
 mod dropped;
 pub mod names;
 mod rename;
@@ -31,12 +34,39 @@ pub struct MappedTable {
     pub target: Table,
     /// How each column of the target comes about.
     pub columns: Vec<ColumnMapping>,
+    /// Which rows are carried, evaluated on each batch; what the source checks by itself stands in its table's `row_filter`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
+    /// Source columns that are read only because an expression or the condition looks at them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looked_at: Vec<String>,
+    /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
+    #[serde(default)]
+    pub now_us: i64,
+}
+
+/// Which rows of a table are carried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// The condition, in the SQL of expressions.
+    pub sql: String,
+    /// True if the source checks all of it: then its own counts and profiles are over the same rows.
+    pub complete: bool,
+}
+
+/// What a column is computed by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Computed {
+    /// The expression.
+    pub sql: String,
+    /// What becomes of digits that the target has no place for.
+    pub rounding: Rounding,
 }
 
 /// How a target column comes about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnMapping {
-    /// Source column.
+    /// Source column; empty for a column that the source does not have.
     pub source: String,
     /// Target column.
     pub target: String,
@@ -44,28 +74,61 @@ pub struct ColumnMapping {
     pub from: LogicalType,
     /// Logical type that is written, and compared.
     pub to: LogicalType,
+    /// The expression that makes the values, unless they are the source column's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computed: Option<Computed>,
     /// What decided the target type: `mappings/shop.toml:12`, `built-in mysql-to-postgres.toml:40`, or `the target's type for int32`.
     pub rule: String,
 }
 
 impl MappedTable {
-    /// The columns to read, in the order of the target's columns.
+    /// The columns to read: those that are carried as they are, in the order of the target's columns, then those that are only looked at.
     pub fn read_columns(&self) -> Vec<ReadColumn> {
-        let native = |name: &str| self.source.column(name).map(|column| column.native.clone()).unwrap_or_default();
-        self.columns
-            .iter()
-            .map(|column| ReadColumn {
-                name: column.source.clone(),
-                native: native(&column.source),
-                logical: column.from.clone(),
+        let carried = self.columns.iter().filter(|column| column.computed.is_none()).map(|column| &column.source);
+        carried
+            .chain(&self.looked_at)
+            .filter_map(|name| self.source.column(name))
+            .filter_map(|column| {
+                let logical = column.logical.clone()?;
+                Some(ReadColumn { name: column.name.clone(), native: column.native.clone(), logical })
             })
             .collect()
+    }
+
+    /// Compiles the way from what is read to what is written.
+    ///
+    /// # Errors
+    /// `Mapping`: an expression that does not fit its columns, a cast that can never be exact; all of them at once.
+    pub fn transform(&self) -> Result<Transform> {
+        let condition = self.condition.as_ref().map(|condition| condition.sql.as_str());
+        let columns = self.columns.iter().map(|column| {
+            let cast = CastColumn {
+                source: column.source.clone(),
+                target: column.target.clone(),
+                from: column.from.clone(),
+                to: column.to.clone(),
+                native: self.source.column(&column.source).map(|column| column.native.clone()).unwrap_or_default(),
+            };
+            match &column.computed {
+                None => Step::Cast(cast),
+                Some(computed) => Step::Compute { cast, sql: computed.sql.clone(), rounding: computed.rounding },
+            }
+        });
+        let scope = scope(&self.source, self.now_us)?;
+        transform::compile_table(&columns.collect::<Vec<_>>(), condition, &scope).map_err(|error| error.table(&self.source.name))
     }
 
     /// The logical types that are written and compared, in the order of the target's columns.
     pub fn target_types(&self) -> impl Iterator<Item = LogicalType> + '_ {
         self.columns.iter().map(|column| column.to.clone())
     }
+}
+
+/// What expressions over a table's rows can name: the columns that can be read.
+fn scope(table: &Table, now_us: i64) -> Result<Scope> {
+    let columns: Vec<(String, LogicalType)> =
+        table.columns.iter().filter_map(|column| Some((column.name.clone(), column.logical.clone()?))).collect();
+    Scope::new(&columns, now_us)
 }
 
 /// The two dialects of a route, and what is known of the target.
@@ -92,24 +155,40 @@ pub struct Mapped {
     pub problems: Vec<Problem>,
 }
 
-/// Maps a catalog. Tables go to `schema`, or to the target's usual one, unless a rule says otherwise.
+/// What holds for all tables.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MapOptions<'a> {
+    /// Where tables go unless a rule says otherwise; the target's usual schema when none.
+    pub schema: Option<&'a str>,
+    /// What `now()` is, in microseconds since 1970 UTC.
+    pub now_us: i64,
+    /// A condition that lets nothing through is no error.
+    pub allow_empty: bool,
+}
+
+/// Maps a catalog.
 ///
 /// # Errors
 /// `Mapping` for rules that name tables or columns that do not exist (all of them at once, with the nearest name), and `Internal`
 /// if the built-in rules of the route cannot be read.
-pub fn map(catalog: &Catalog, mapping: &Mapping, schema: Option<&str>, route: Route<'_>) -> Result<Mapped> {
-    let rules = rules::Rules::new(mapping, route)?;
+pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route: Route<'_>) -> Result<Mapped> {
+    let MapOptions { schema, now_us, allow_empty } = options;
+    let rules = rules::Rules::new(mapping, route, allow_empty)?;
     if let Some(error) = Error::many(rules.faults(catalog)) {
         return Err(error);
     }
     let schema = schema.unwrap_or(route.target.default_schema());
     let mut mapped = Mapped::default();
+    let mut faults = Vec::new();
     for table in &catalog.tables {
         let rule = rules.table(table);
         if rule.is_some_and(|rule| rule.exclude) {
             continue;
         }
-        mapped.tables.extend(tables::map_table(table, rule, schema, &rules, &mut mapped.problems));
+        mapped.tables.extend(tables::map_table(table, rule, schema, &rules, now_us, &mut faults, &mut mapped.problems));
+    }
+    if let Some(error) = Error::many(faults) {
+        return Err(error);
     }
     names::make_unique(&mut mapped, route.target);
     point_foreign_keys(&mut mapped);

@@ -21,6 +21,7 @@ pub struct Rules<'a> {
     built_in: Mapping,
     pub(super) renames: Renames<'a>,
     pub(super) route: Route<'a>,
+    pub(super) allow_empty: bool,
 }
 
 /// The target type that a rule demands, and which rule that was.
@@ -32,7 +33,7 @@ pub struct Decision {
 }
 
 impl<'a> Rules<'a> {
-    pub(super) fn new(mapping: &'a Mapping, route: Route<'a>) -> Result<Self> {
+    pub(super) fn new(mapping: &'a Mapping, route: Route<'a>, allow_empty: bool) -> Result<Self> {
         let name = format!("{}-to-{}.toml", route.source_name, route.target_name);
         let built_in = match BUILT_IN.iter().find(|(file, _)| *file == name) {
             Some((_, text)) => {
@@ -42,7 +43,7 @@ impl<'a> Rules<'a> {
             }
             None => Mapping::default(),
         };
-        Ok(Rules { mapping, built_in, renames: Renames::new(mapping)?, route })
+        Ok(Rules { mapping, built_in, renames: Renames::new(mapping)?, route, allow_empty })
     }
 
     /// The rule for a table.
@@ -78,7 +79,9 @@ impl<'a> Rules<'a> {
                 continue;
             };
             let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
-            for (name, own) in rule.columns.iter().filter(|(name, _)| !columns.contains(&name.as_str())) {
+            // A name of its own with an expression makes a new column.
+            let unknown_names = rule.columns.iter().filter(|(name, own)| !columns.contains(&name.as_str()) && own.expr.is_none());
+            for (name, own) in unknown_names {
                 let place = format!("{}:{}", self.mapping.file, own.line_in(rule));
                 faults.push(unknown("column", name, &columns).table(&table.name).file(place));
             }
@@ -142,6 +145,14 @@ fn fill(template: &str, native: &NativeType) -> String {
         };
     }
     text
+}
+
+impl Rules<'_> {
+    /// The place of a column's rule in its file.
+    pub(super) fn place_of(&self, rule: &TableRule, own: Option<&ColumnRule>) -> String {
+        let line = own.map_or(rule.line, |own| own.line_in(rule));
+        format!("{}:{line}", self.mapping.file)
+    }
 }
 
 /// The rule for a column by its table's rule.

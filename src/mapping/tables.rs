@@ -1,12 +1,14 @@
 //! One source table, made into one target table.
 
 use crate::config::rules::TableRule;
+use crate::error::Error;
 use crate::model::catalog::{Column, IndexPart, Problem, Severity, Table};
 use crate::model::{LogicalType, ObjectName};
+use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
 use super::rules::{Rules, column_rule};
-use super::{ColumnMapping, MappedTable, dropped};
+use super::{ColumnMapping, MappedTable, computed, dropped};
 
 /// Maps a table; `None` if it is refused, and then a problem says why.
 pub(super) fn map_table(
@@ -14,8 +16,19 @@ pub(super) fn map_table(
     rule: Option<&TableRule>,
     schema: &str,
     rules: &Rules<'_>,
+    now_us: i64,
+    faults: &mut Vec<Error>,
     problems: &mut Vec<Problem>,
 ) -> Option<MappedTable> {
+    let scope = match super::scope(source, now_us) {
+        Ok(scope) => scope,
+        Err(error) => {
+            faults.push(error.table(&source.name));
+            return None;
+        }
+    };
+    let table = Computing { source, rule, rules, scope: &scope };
+    let faulty = faults.len();
     let mut target = source.clone();
     target.name = target_name(source, rule, schema, rules);
     target.columns.clear();
@@ -27,9 +40,9 @@ pub(super) fn map_table(
             dropped.push(column.name.as_str());
             continue;
         }
-        match map_column(source, column, rule, rules) {
+        match map_column(&table, column, faults) {
             Ok((mapped, mapping)) => {
-                if let Some(generated) = &column.generated {
+                if let Some(generated) = column.generated.as_ref().filter(|_| mapping.computed.is_none()) {
                     let why = "the column is computed by the source; its values are carried into a plain column";
                     let place = format!("{}.{}", source.name, column.name);
                     problems.push(Problem::new(Severity::NotCarried, "generated column", place, why).ddl(&generated.expression));
@@ -40,7 +53,11 @@ pub(super) fn map_table(
             Err(problem) => problems.push(*problem),
         }
     }
-    if problems[refusals..].iter().any(|problem| problem.severity == Severity::Refused) {
+    for (mapped, mapping) in computed::new_columns(&table, faults) {
+        target.columns.push(mapped);
+        columns.push(mapping);
+    }
+    if faults.len() > faulty || problems[refusals..].iter().any(|problem| problem.severity == Severity::Refused) {
         return None;
     }
     if columns.is_empty() && !dropped.is_empty() {
@@ -51,7 +68,16 @@ pub(super) fn map_table(
     }
     dropped::without_dropped(source, &mut target, &dropped, problems);
     rename_columns(&mut target, &columns);
-    Some(MappedTable { source: source.clone(), target, columns })
+    let mut source = source.clone();
+    let condition = match computed::condition(&table, &mut source) {
+        Ok(condition) => condition,
+        Err(error) => {
+            faults.push(error);
+            return None;
+        }
+    };
+    let looked_at = computed::looked_at(&table, &columns, condition.as_ref());
+    Some(MappedTable { source, target, columns, condition, looked_at, now_us })
 }
 
 /// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's.
@@ -67,12 +93,20 @@ fn target_name(source: &Table, rule: Option<&TableRule>, schema: &str, rules: &R
     ObjectName::new(schema, name)
 }
 
+/// A table whose columns are being mapped.
+pub(super) struct Computing<'a> {
+    pub(super) source: &'a Table,
+    pub(super) rule: Option<&'a TableRule>,
+    pub(super) rules: &'a Rules<'a>,
+    pub(super) scope: &'a Scope,
+}
+
 fn map_column(
-    table: &Table,
+    computing: &Computing<'_>,
     column: &Column,
-    rule: Option<&TableRule>,
-    rules: &Rules<'_>,
+    faults: &mut Vec<Error>,
 ) -> Result<(Column, ColumnMapping), Box<Problem>> {
+    let &Computing { source: table, rule, rules, .. } = computing;
     let place = format!("{}.{}", table.name, column.name);
     let refuse = |why: String, hint: Option<&str>| {
         let lines = format!(
@@ -112,7 +146,10 @@ fn map_column(
             (native, to, format!("the target's type for {from}"))
         }
     };
-    if let Castability::Never(why) = can_cast(&from, &to) {
+    let computed = computed::of(computing, &column.name);
+    if let Some(computed) = &computed {
+        computed::check(computing, &column.name, computed, &to, faults);
+    } else if let Castability::Never(why) = can_cast(&from, &to) {
         return Err(refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None));
     }
     // The sign is kept as a check where the target's type would also take negative numbers (rows N1 and N9 of the matrix).
@@ -120,12 +157,12 @@ fn map_column(
     let name = column_rule(rule, &column.name).and_then(|rule| rule.rename.clone());
     let name = name.unwrap_or_else(|| rules.renames.column(&table.name.name, &column.name));
     let mapped = Column { name: name.clone(), native, logical: Some(to.clone()), generated: None, ..column.clone() };
-    Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, rule: rule_name }))
+    Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, computed, rule: rule_name }))
 }
 
 /// The logical type under which a target column receives values of `from`. One native type may hold several: a PostgreSQL `interval`
 /// holds durations, and a `text[]` holds sets; they are compared as what was sent.
-fn receive(from: &LogicalType, to: LogicalType) -> LogicalType {
+pub(super) fn receive(from: &LogicalType, to: LogicalType) -> LogicalType {
     use LogicalType as L;
     match (from, &to) {
         (L::Duration { .. }, L::Interval) => from.clone(),

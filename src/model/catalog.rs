@@ -135,6 +135,9 @@ pub struct Table {
     /// The storage engine where it matters (`InnoDB`, `MyISAM`), or empty.
     #[serde(default)]
     pub storage: String,
+    /// Which of its rows are carried, as a condition in the engine's own SQL; all when none. A catalog never sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_filter: Option<String>,
     /// False for storage that takes part in no transaction, so in no snapshot.
     #[serde(default = "yes")]
     pub transactional: bool,
@@ -159,6 +162,7 @@ impl Table {
             estimated_rows: 0,
             estimated_bytes: 0,
             storage: String::new(),
+            row_filter: None,
             transactional: true,
         }
     }

@@ -1,6 +1,6 @@
 //! Pure data that every other module speaks in. Knows nobody but [`crate::error`]; does no I/O.
 //!
-//! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`catalog`] what a
+//! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
 //! receipt.
 
@@ -11,6 +11,7 @@ pub mod digest;
 pub mod ident;
 pub mod json;
 pub mod logical;
+pub mod predicate;
 pub mod row;
 pub mod unit;
 

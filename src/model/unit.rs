@@ -32,6 +32,9 @@ pub struct ReadPlan {
     pub chunk_key: Vec<String>,
     /// Index that serves the ranges.
     pub index: Option<String>,
+    /// Which rows, as a condition in the source's own SQL; see [`Table::row_filter`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_filter: Option<String>,
     /// Upper bound for one batch, in bytes of Arrow data; a single larger row makes a batch of its own.
     pub batch_bytes: usize,
 }
@@ -47,6 +50,7 @@ impl ReadPlan {
             columns,
             chunk_key: chunks.key.clone(),
             index: chunks.index.clone(),
+            row_filter: table.row_filter.clone(),
             batch_bytes,
         }
     }
@@ -76,4 +80,7 @@ pub struct Receipt {
     pub digest: Digest,
     /// Bytes that were sent to the target.
     pub bytes: u64,
+    /// Rows that were read from the source: more than were sent, when a condition left some behind.
+    #[serde(default)]
+    pub rows_read: u64,
 }

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::config::{IfExists, Scope, Settings};
 use crate::engine::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
-use crate::mapping::{self, MappedTable, Route};
+use crate::mapping::{self, MapOptions, MappedTable, Route};
 use crate::model::catalog::{Problem, ServerInfo, Severity, Table};
 use crate::model::{ChunkPlan, ObjectName};
 
@@ -22,11 +22,23 @@ pub enum Depth {
     WithoutChunks,
 }
 
-/// Makes a plan; changes nothing on either side.
+/// Now, in microseconds since 1970 UTC.
+pub fn now_us() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Makes a plan; changes nothing on either side. `now_us` is what `now()` is in expressions.
 ///
 /// # Errors
 /// `Config` when no table is left, `Mapping` for rules that fit nothing, and what the servers say. Refusals are in the plan's problems.
-pub async fn make(settings: &Settings, source: &Arc<dyn Source>, sink: &Arc<dyn Sink>, depth: Depth) -> Result<Plan> {
+pub async fn make(
+    settings: &Settings,
+    source: &Arc<dyn Source>,
+    sink: &Arc<dyn Sink>,
+    depth: Depth,
+    now_us: i64,
+) -> Result<Plan> {
     let filter = TableFilter::new(&settings.include, &settings.exclude)?;
     let mut catalog = source.catalog(&filter).await?;
     if catalog.tables.is_empty() && !settings.allow_empty {
@@ -41,8 +53,9 @@ pub async fn make(settings: &Settings, source: &Arc<dyn Source>, sink: &Arc<dyn 
         target_name: to.kind().name(),
         target_server: sink.server(),
     };
+    let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty };
     let source_fingerprint = fingerprint(&catalog.tables);
-    let mapped = mapping::map(&catalog, &settings.mapping, settings.schema.as_deref(), route)?;
+    let mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     let mut problems = std::mem::take(&mut catalog.problems);
     problems.extend(mapped.problems);
 

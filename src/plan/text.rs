@@ -73,6 +73,17 @@ fn describe_table(out: &mut String, table: &TablePlan) {
             human::bytes(source.estimated_bytes)
         ),
     );
+    if let Some(condition) = &table.mapped.condition {
+        let by = match (condition.complete, &source.row_filter) {
+            (true, _) => "checked by the source",
+            (false, Some(_)) => "checked in part by the source, and in full on each batch",
+            (false, None) => "checked on each batch",
+        };
+        line(out, format_args!("  where {}  [{by}]", condition.sql));
+    }
+    if let Some(filter) = &source.row_filter {
+        line(out, format_args!("  in the source: where {filter}"));
+    }
     let rows: Vec<[String; 4]> = table
         .mapped
         .columns
@@ -80,7 +91,13 @@ fn describe_table(out: &mut String, table: &TablePlan) {
         .zip(&table.mapped.target.columns)
         .map(|(mapping, target)| {
             let from = source.column(&mapping.source).map(|column| shown(&column.native.full)).unwrap_or_default();
-            let name = if mapping.source == mapping.target {
+            let (from, name) = match &mapping.computed {
+                Some(computed) => (computed.sql.clone(), mapping.target.clone()),
+                None => (from, String::new()),
+            };
+            let name = if !name.is_empty() {
+                name
+            } else if mapping.source == mapping.target {
                 mapping.source.clone()
             } else {
                 format!("{} -> {}", mapping.source, mapping.target)

@@ -12,7 +12,8 @@ use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, ObjectName, RunId};
 use crate::plan::Plan;
 use crate::progress::{Event, Progress};
-use crate::transform::{CastColumn, Transform};
+
+use crate::verify::compare::Read;
 
 use super::execute::{Hands, execute};
 use super::pool;
@@ -28,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub struct Account {
     /// What was sent, resumed chunks included.
     pub digest: Digest,
+    /// Rows that were read of the source: more than were sent, when a condition left some behind.
+    pub rows_read: u64,
     /// Bytes that were sent.
     pub bytes: u64,
     /// Chunks that are not committed yet.
@@ -40,6 +43,13 @@ pub struct Account {
     pub seconds: f64,
     /// What went wrong.
     pub errors: Vec<String>,
+}
+
+impl Account {
+    /// What was read, and sent.
+    pub fn read(&self) -> Read {
+        Read { rows: self.rows_read, digest: self.digest }
+    }
 }
 
 /// The accounts of all tables, in the order of the plan.
@@ -67,25 +77,6 @@ pub struct Copy<'a> {
     pub stop: Stop,
 }
 
-/// Compiles the casts of a table.
-///
-/// # Errors
-/// `Mapping` for a cast that can never be exact.
-pub fn transform(mapped: &crate::mapping::MappedTable) -> Result<Transform> {
-    let columns: Vec<CastColumn> = mapped
-        .columns
-        .iter()
-        .map(|column| CastColumn {
-            source: column.source.clone(),
-            target: column.target.clone(),
-            from: column.from.clone(),
-            to: column.to.clone(),
-            native: mapped.source.column(&column.source).map(|column| column.native.clone()).unwrap_or_default(),
-        })
-        .collect();
-    crate::transform::compile(&columns).map_err(|error| error.table(&mapped.source.name))
-}
-
 /// Accounts as the receipts of earlier attempts have them.
 pub fn accounts(plan: &Plan, receipts: &[Receipt]) -> Vec<Account> {
     plan.tables
@@ -94,6 +85,7 @@ pub fn accounts(plan: &Plan, receipts: &[Receipt]) -> Vec<Account> {
             let mut account = Account { left: table.chunks.chunks.len(), ..Account::default() };
             for receipt in receipts.iter().filter(|receipt| receipt.table == *table.target()) {
                 account.digest.merge(receipt.digest);
+                account.rows_read += receipt.rows_read;
                 account.bytes += receipt.bytes;
                 account.left = account.left.saturating_sub(1);
                 account.resumed += 1;
@@ -126,7 +118,7 @@ impl Copy<'_> {
                 snapshot: Arc::clone(&self.snapshot),
                 sink: Arc::clone(&self.sink),
                 mapped: table.mapped.clone(),
-                transform: transform(&table.mapped)?,
+                transform: table.mapped.transform()?,
                 progress: self.progress.clone(),
             };
             hands.insert(place, hand);
@@ -244,6 +236,7 @@ impl Worker {
         match result {
             Ok(receipt) => {
                 account.digest.merge(receipt.digest);
+                account.rows_read += receipt.rows_read;
                 account.bytes += receipt.bytes;
                 account.left = account.left.saturating_sub(1);
                 if account.left == 0 && account.errors.is_empty() {

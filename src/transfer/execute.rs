@@ -41,9 +41,11 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
     let mut writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
     let mut hasher = RowHasher::new(hands.mapped.target_types());
     let mut digest = Digest::default();
+    let mut rows_read = 0;
     let carried = async {
         while let Some(batch) = rows.next().await? {
             let bytes = batch.bytes as u64;
+            rows_read += batch.rows.num_rows() as u64;
             let rows = hands.transform.apply(&unit.read.table, &unit.read.row_key, &batch.rows)?;
             drop(batch);
             hasher.update(&rows, &mut digest)?;
@@ -53,7 +55,10 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
         Ok(())
     };
     match carried.await {
-        Ok(()) => writer.commit(digest).await.map_err(|error| error.table(&unit.target)),
+        Ok(()) => {
+            writer.note_rows_read(rows_read);
+            writer.commit(digest).await.map_err(|error| error.table(&unit.target))
+        }
         Err(error) => {
             // The first error is the one that tells; one of the way back would hide it.
             if let Err(second) = writer.abort().await {

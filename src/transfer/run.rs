@@ -10,7 +10,7 @@ use crate::ledger::{RunRecord, RunState};
 use crate::model::catalog::{Problem, Severity};
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
-use crate::plan::make::{Depth, make};
+use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{self, Choices, Plan};
 use crate::progress::{Event, Phase, Progress};
 use crate::report::{self, Outcome, PhaseReport, Report, Side, TableReport};
@@ -124,11 +124,11 @@ async fn prepare(job: &Job) -> Result<Start> {
     }
     let plan = match &job.plan {
         Some(stored) => {
-            let now = make(settings, source, sink, Depth::WithoutChunks).await?;
+            let now = make(settings, source, sink, Depth::WithoutChunks, now_us()).await?;
             stored.check(&now)?;
             stored.clone()
         }
-        None => make(settings, source, sink, Depth::Full).await?,
+        None => make(settings, source, sink, Depth::Full, now_us()).await?,
     };
     if let Some(refusal) = plan.refusal() {
         let unfinished = same.iter().any(|run| run.state != RunState::Done);
@@ -170,7 +170,7 @@ async fn resume(job: &Job, record: &RunRecord) -> Result<Prepared> {
             format!("the plan in the ledger has form {}, this version knows {}", plan.format, plan::FORMAT),
         ));
     }
-    let now = make(&job.settings, &job.source, &job.sink, Depth::WithoutChunks).await?;
+    let now = make(&job.settings, &job.source, &job.sink, Depth::WithoutChunks, now_us()).await?;
     // The target has changed: this run has created its tables. Only the source must be what it was.
     Plan { target: now.target.clone(), ..plan.clone() }.check(&now)?;
     let ledger = job.sink.ledger();
@@ -437,7 +437,7 @@ impl Runner<'_> {
             };
             if complete {
                 let differences =
-                    compare::differences(&table.mapped, level, account.digest, &source_facts[place], &target_facts[place]);
+                    compare::differences(&table.mapped, level, account.read(), &source_facts[place], &target_facts[place]);
                 if !differences.is_empty() {
                     outcome = Outcome::Differs;
                     found.extend(differences);

@@ -12,7 +12,7 @@ pub mod pairs;
 pub mod temporal;
 pub mod text;
 
-pub use batch::{CastColumn, Transform, compile};
+pub use batch::{CastColumn, Step, Transform, compile, compile_table};
 pub use pairs::{Cast, Castability, can_cast};
 
 #[cfg(test)]

@@ -8,19 +8,29 @@ use crate::report::{Outcome, TableReport};
 use super::facts::Facts;
 use super::profile;
 
+/// What was read of a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Rows that the source delivered.
+    pub rows: u64,
+    /// Rows that a condition let through, and their digest.
+    pub digest: Digest,
+}
+
 /// Where both sides of a table differ, in words; empty when they agree at `level`. What could not be asked counts as a difference:
 /// nothing is taken for proven that was not compared.
 ///
-/// `sent` is what the run sent, or what was read of the source just now.
-pub fn differences(table: &MappedTable, level: VerifyLevel, sent: Digest, source: &Facts, target: &Facts) -> Vec<String> {
+/// `read` is what the run read and sent, or what was read of the source just now.
+pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: &Facts, target: &Facts) -> Vec<String> {
+    let sent = read.digest;
     let mut found: Vec<String> = source.errors.iter().chain(&target.errors).cloned().collect();
     if level == VerifyLevel::None {
         return found;
     }
     let (name, copy) = (&table.source.name, &table.target.name);
     match source.rows {
-        Some(rows) if rows != sent.rows => {
-            found.push(format!("`{name}` has {rows} rows as the source counts them, and {} were read", sent.rows));
+        Some(rows) if rows != read.rows => {
+            found.push(format!("`{name}` has {rows} rows as the source counts them, and {} were read", read.rows));
         }
         None if source.errors.is_empty() => found.push(format!("`{name}` was not counted by the source")),
         _ => {}
@@ -43,7 +53,8 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, sent: Digest, source
             _ => {}
         }
     }
-    if level == VerifyLevel::Full {
+    // Where a condition is evaluated here, the source's own aggregates are over other rows.
+    if level == VerifyLevel::Full && table.condition.as_ref().is_none_or(|condition| condition.complete) {
         match (&source.profile, &target.profile) {
             (Some(one), Some(two)) => {
                 let (columns, _) = profile::columns(table);

@@ -1,5 +1,6 @@
 //! Asking both sides: counts, profiles, and the digest of an independent re-read.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
@@ -26,8 +27,10 @@ pub struct Facts {
     pub rows: Option<u64>,
     /// Aggregates, computed by the database itself.
     pub profile: Option<Profile>,
-    /// Rows and digest as they were read.
+    /// Rows and digest as they were read, after mapping.
     pub digest: Option<Digest>,
+    /// Rows as they were read, before a condition left some behind.
+    pub rows_read: u64,
     /// What went wrong when it was asked.
     pub errors: Vec<String>,
 }
@@ -162,7 +165,7 @@ pub async fn of_target(
 
     let pieces = std::mem::take(&mut *pieces.lock().unwrap_or_else(PoisonError::into_inner));
     let read_back = Arc::clone(read_back);
-    let open: Open = Arc::new(move |table, chunk| Ok(read_back.read(&table.mapped.target, chunk)));
+    let open: Open = Arc::new(move |table, chunk, _| Ok(read_back.read(&table.mapped.target, chunk)));
     digests(&all, pieces, asking, open).await?;
     Ok(taken(all))
 }
@@ -184,12 +187,14 @@ pub async fn digests_of_source(
         pieces.extend(table.chunks.chunks.iter().map(|chunk| (place, Arc::clone(&table), chunk.clone())));
     }
     let (snapshot, batch_bytes) = (Arc::clone(snapshot), asking.batch_bytes);
-    let open: Open = Arc::new(move |table, chunk| {
-        let transform = crate::transfer::copy::transform(&table.mapped)?;
+    let open: Open = Arc::new(move |table, chunk, counter| {
+        let transform = table.mapped.transform()?;
         let read = table.read_plan(batch_bytes);
         let batches = snapshot.read(&read, chunk);
+        let counter = Arc::clone(counter);
         let mapped = batches.map(move |batch| {
             let Batch { rows, bytes } = batch?;
+            counter.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
             Ok(Batch { rows: transform.apply(&read.table, &read.row_key, &rows)?, bytes })
         });
         Ok(mapped.boxed())
@@ -201,7 +206,9 @@ pub async fn digests_of_source(
 /// A chunk of a table, by the table's place in the plan.
 type Piece = (usize, Arc<TablePlan>, Chunk);
 /// Opens the rows of a piece, in the columns of its target.
-type Open = Arc<dyn Fn(&TablePlan, &Chunk) -> Result<BatchStream> + Send + Sync>;
+type Open = Arc<dyn Fn(&TablePlan, &Chunk, &Counter) -> Result<BatchStream> + Send + Sync>;
+/// Counts the rows of a piece before a condition leaves some behind.
+type Counter = Arc<AtomicU64>;
 
 /// Adds the digest of each piece to its table's, the largest table first.
 async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open) -> Result<()> {
@@ -213,17 +220,22 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
             let ask = async {
                 let mut hasher = RowHasher::new(table.mapped.target_types());
                 let mut digest = Digest::default();
-                let mut batches = open(&table, &chunk)?;
+                let counter = Counter::default();
+                let mut batches = open(&table, &chunk, &counter)?;
                 while let Some(batch) = batches.next().await {
                     let batch = batch?;
                     hasher.update(&batch.rows, &mut digest)?;
                     let (rows, bytes) = (batch.rows.num_rows() as u64, batch.bytes as u64);
                     asking.progress.emit(Event::Rows { table: table.source().to_string(), rows, bytes });
                 }
-                Ok(digest)
+                Ok((digest, counter.load(Ordering::Relaxed)))
             };
             match asking.stop.unless_stopped(ask).await {
-                Ok(piece) => lock(&all)[place].digest.get_or_insert_default().merge(piece),
+                Ok((piece, rows_read)) => {
+                    let facts = &mut lock(&all)[place];
+                    facts.digest.get_or_insert_default().merge(piece);
+                    facts.rows_read += rows_read;
+                }
                 Err(error) if asking.stop.reason().is_some() => return Err(error),
                 Err(error) => note(&all, place, &error.table(table.source()).hide_keys(asking.hide_keys)),
             }

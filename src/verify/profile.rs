@@ -12,6 +12,8 @@ pub fn columns(table: &MappedTable) -> (Vec<ProfileColumn>, Vec<ProfileColumn>) 
         .columns
         .iter()
         .zip(&table.target.columns)
+        // The source cannot compute our expressions: those columns are proven by the digest alone.
+        .filter(|(mapping, _)| mapping.computed.is_none())
         .map(|(mapping, target)| {
             let kind = kind(mapping);
             let native = table.source.column(&mapping.source).map(|column| column.native.clone()).unwrap_or_default();

@@ -18,10 +18,19 @@ const SUMMED_DIGITS: u8 = 43;
 
 /// How many rows `table` has.
 pub(super) async fn count(connection: &mut MySqlConnection, mark: &str, table: &Table) -> Result<u64> {
-    let sql = format!("{mark}SELECT COUNT(*) FROM {}", quote_table(&table.name));
+    let sql = format!("{mark}SELECT COUNT(*) FROM {}", from(table));
     let failed = |error| failed("the rows could not be counted", error).table(&table.name);
     let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await.map_err(failed)?;
     u64::try_from(count).map_err(|_| Error::internal("a negative count"))
+}
+
+/// The rows that are carried.
+fn from(table: &Table) -> String {
+    let name = quote_table(&table.name);
+    match &table.row_filter {
+        Some(filter) => format!("{name} WHERE ({filter})"),
+        None => name,
+    }
 }
 
 /// All aggregates in one statement.
@@ -35,7 +44,7 @@ pub(super) async fn profile(
     for column in columns {
         expressions.extend(aggregates(column));
     }
-    let sql = format!("{mark}SELECT {} FROM {}", expressions.join(", "), quote_table(&table.name));
+    let sql = format!("{mark}SELECT {} FROM {}", expressions.join(", "), from(table));
     let failed = |error| failed("the columns could not be profiled", error).table(&table.name);
     let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await.map_err(failed)?;
     let mut reader = Fields { row: &row, at: 0 };

@@ -67,12 +67,16 @@ impl Context {
         let key = what.chunk_key.iter().map(|name| self.key_column(what, name)).collect::<Result<Vec<_>>>()?;
         let mut arguments = MySqlArguments::default();
         let mut sql = format!("{}SELECT {} FROM {}", self.mark, columns.join(", "), quote_table(&what.table));
+        let mut conditions: Vec<String> = what.row_filter.iter().map(|filter| format!("({filter})")).collect();
         if let Some(condition) = condition(&key, range, &mut arguments)? {
             if let Some(index) = &what.index {
                 sql.push_str(&format!(" FORCE INDEX ({})", quote(index)));
             }
+            conditions.push(format!("({condition})"));
+        }
+        if !conditions.is_empty() {
             sql.push_str(" WHERE ");
-            sql.push_str(&condition);
+            sql.push_str(&conditions.join(" AND "));
         }
         Ok((sql, arguments))
     }

@@ -32,6 +32,7 @@ use super::super::{Ddl, DdlOptions, Dialect, Fidelity, Quoted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{NativeType, Problem, ServerInfo, Severity, Table};
 use crate::model::logical::{LogicalType, Zone};
+use crate::model::predicate::PushedPredicate;
 
 pub mod parse;
 
@@ -151,6 +152,18 @@ impl Dialect for MySqlDialect {
 
     fn to_native(&self, logical: &LogicalType, _server: &ServerInfo) -> Result<(NativeType, Fidelity)> {
         Err(Error::new(ErrorKind::Unsupported, format!("MySQL cannot be a target yet, so `{logical}` has no type there")))
+    }
+
+    fn condition(&self, _table: &Table, predicate: &PushedPredicate) -> Option<String> {
+        super::filter::sql(predicate)
+    }
+
+    fn compares_bytes(&self, native: &NativeType) -> bool {
+        super::filter::compares_bytes(native)
+    }
+
+    fn takes_conditions(&self) -> bool {
+        true
     }
 
     fn quote(&self, name: &str) -> Quoted {

@@ -22,6 +22,7 @@ const CHUNK: &str = "dbferry.chunk";
 const ROWS: &str = "dbferry.rows";
 const DIGEST: &str = "dbferry.digest";
 const BYTES: &str = "dbferry.bytes";
+const ROWS_READ: &str = "dbferry.rows_read";
 
 /// A part that is visible.
 #[derive(Debug, Clone)]
@@ -46,6 +47,7 @@ pub fn metadata(run: RunId, receipt: &Receipt) -> Result<Vec<KeyValue>> {
         entry(ROWS, receipt.digest.rows.to_string()),
         entry(DIGEST, receipt.digest.to_string()),
         entry(BYTES, receipt.bytes.to_string()),
+        entry(ROWS_READ, receipt.rows_read.to_string()),
     ])
 }
 
@@ -78,7 +80,8 @@ pub fn read(folder: &Folder, path: &Path) -> Result<Option<Part>> {
         let rows = value(ROWS)?.parse().ok()?;
         let sum = u128::from_str_radix(value(DIGEST)?, 16).ok()?;
         let (chunk, bytes) = (value(CHUNK)?.parse().ok()?, value(BYTES)?.parse().ok()?);
-        Some(Part { path: path.into(), run, receipt: Receipt { table, chunk, digest: Digest { rows, sum }, bytes } })
+        let rows_read = value(ROWS_READ)?.parse().ok()?;
+        Some(Part { path: path.into(), run, receipt: Receipt { table, chunk, digest: Digest { rows, sum }, bytes, rows_read } })
     })();
     let broken = |what: &str| Err(Error::new(ErrorKind::Ledger, what).file(path.display()));
     let Some(part) = parsed else { return broken("the part's receipt cannot be read") };

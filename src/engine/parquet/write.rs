@@ -78,6 +78,8 @@ pub struct PartWriter {
     table: ObjectName,
     chunk: u32,
     rows: u64,
+    /// Rows of the source that the chunk is made from, if told.
+    rows_read: Option<u64>,
     to: PathBuf,
     _claim: Claim,
 }
@@ -117,7 +119,19 @@ impl PartWriter {
         })
         .await
         .map_err(|error| error.table(&unit.target))?;
-        Ok(PartWriter { encoder: Some(encoder), columns, schema, key, run, table: name, chunk, rows: 0, to, _claim: claim })
+        Ok(PartWriter {
+            encoder: Some(encoder),
+            columns,
+            schema,
+            key,
+            run,
+            table: name,
+            chunk,
+            rows: 0,
+            rows_read: None,
+            to,
+            _claim: claim,
+        })
     }
 
     /// The columns of `rows` as they are written.
@@ -208,6 +222,10 @@ impl ChunkWriter for PartWriter {
         Ok(())
     }
 
+    fn note_rows_read(&mut self, rows_read: u64) {
+        self.rows_read = Some(rows_read);
+    }
+
     async fn commit(mut self: Box<Self>, digest: Digest) -> Result<Receipt> {
         if digest.rows != self.rows {
             let what = format!("the digest is over {} rows, but {} were written", digest.rows, self.rows);
@@ -215,11 +233,12 @@ impl ChunkWriter for PartWriter {
         }
         let Encoder { mut writer, unfinished } = self.encoder.take().ok_or_else(gone)?;
         let (table, chunk, run, to) = (self.table.clone(), self.chunk, self.run, self.to.clone());
+        let rows_read = self.rows_read.unwrap_or(self.rows);
         blocking(move || {
             let failed = |error| parquet(error, "the part cannot be completed", &to).table(&table);
             writer.flush().map_err(failed)?;
             let bytes = writer.bytes_written() as u64;
-            let receipt = Receipt { table: table.clone(), chunk, digest, bytes };
+            let receipt = Receipt { table: table.clone(), chunk, digest, bytes, rows_read };
             for entry in part::metadata(run, &receipt)? {
                 writer.append_key_value_metadata(entry);
             }

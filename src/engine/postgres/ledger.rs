@@ -75,7 +75,7 @@ impl PostgresLedger {
             i64::try_from(number).map_err(|_| Error::internal("a count does not fit into the ledger").table(&receipt.table))
         };
         let sql = format!(
-            "UPDATE {} SET rows = $5, digest = $6, bytes = $7, written_at = clock_timestamp()
+            "UPDATE {} SET rows = $5, digest = $6, bytes = $7, rows_read = $8, written_at = clock_timestamp()
              WHERE run = $1::uuid AND table_schema = $2 AND table_name = $3 AND chunk = $4",
             self.table("receipts")
         );
@@ -87,6 +87,7 @@ impl PostgresLedger {
             .bind(number(receipt.digest.rows)?)
             .bind(receipt.digest.to_string())
             .bind(number(receipt.bytes)?)
+            .bind(number(receipt.rows_read)?)
             .execute(connection)
             .await
             .map_err(|error| self.failed("did not take a receipt")(error).table(&receipt.table))?;
@@ -127,7 +128,7 @@ impl PostgresLedger {
             (
                 "receipts",
                 "run uuid NOT NULL, table_schema text NOT NULL, table_name text NOT NULL, chunk bigint NOT NULL, rows bigint,
-                 digest text, bytes bigint, written_at timestamptz, PRIMARY KEY (run, table_schema, table_name, chunk)",
+                 digest text, bytes bigint, rows_read bigint, written_at timestamptz, PRIMARY KEY (run, table_schema, table_name, chunk)",
                 "One row for each chunk whose rows are in this database, committed together with them",
             ),
             (
@@ -324,15 +325,16 @@ impl Ledger for PostgresLedger {
     }
 
     async fn receipts(&self, run: RunId) -> Result<Vec<Receipt>> {
-        let columns = "table_schema, table_name, chunk, rows, digest, bytes";
+        let columns = "table_schema, table_name, chunk, rows, digest, bytes, rows_read";
         let rows = self.rows("receipts", columns, Some(run), "table_schema, table_name, chunk").await?;
         let receipt = |row: &PgRow| -> Result<Option<Receipt>, sqlx::Error> {
             let sum = u128::from_str_radix(row.try_get::<&str, _>(4)?, 16).ok();
             let count = |index: usize| row.try_get::<i64, _>(index).map(|count| u64::try_from(count).ok());
             let chunk = u32::try_from(row.try_get::<i64, _>(2)?).ok();
-            let (Some(sum), Some(rows), Some(bytes), Some(chunk)) = (sum, count(3)?, count(5)?, chunk) else { return Ok(None) };
+            let (Some(sum), Some(chunk)) = (sum, chunk) else { return Ok(None) };
+            let (Some(rows), Some(bytes), Some(rows_read)) = (count(3)?, count(5)?, count(6)?) else { return Ok(None) };
             let table = ObjectName::new(row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?);
-            Ok(Some(Receipt { table, chunk, digest: Digest { rows, sum }, bytes }))
+            Ok(Some(Receipt { table, chunk, digest: Digest { rows, sum }, bytes, rows_read }))
         };
         rows.iter()
             .map(|row| {

@@ -48,6 +48,8 @@ pub(super) struct Writer {
     chunk: u32,
     buffer: Vec<u8>,
     rows: u64,
+    /// Rows of the source that the chunk is made from, if told.
+    rows_read: Option<u64>,
     bytes: u64,
     /// A row was refused in its midst, so that nothing may follow and nothing be committed.
     broken: bool,
@@ -79,7 +81,19 @@ pub(super) async fn begin(
     let task = tokio::spawn(destination.carry(lease, sql, todo, used));
     let mut buffer = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
     buffer.extend_from_slice(HEADER);
-    Ok(Writer { encoder, table, chunk: unit.chunk.id, buffer, rows: 0, bytes: 0, broken: false, orders, spare, task: Some(task) })
+    Ok(Writer {
+        encoder,
+        table,
+        chunk: unit.chunk.id,
+        buffer,
+        rows: 0,
+        rows_read: None,
+        bytes: 0,
+        broken: false,
+        orders,
+        spare,
+        task: Some(task),
+    })
 }
 
 impl Destination {
@@ -177,6 +191,10 @@ impl ChunkWriter for Writer {
         Ok(())
     }
 
+    fn note_rows_read(&mut self, rows_read: u64) {
+        self.rows_read = Some(rows_read);
+    }
+
     /// A `ConnectionLost` here leaves open whether the commit took place: the ledger knows.
     async fn commit(mut self: Box<Self>, digest: Digest) -> Result<Receipt> {
         self.check()?;
@@ -186,7 +204,8 @@ impl ChunkWriter for Writer {
         }
         self.buffer.extend_from_slice(&TRAILER);
         self.flush().await?;
-        let receipt = Receipt { table: self.table.clone(), chunk: self.chunk, digest, bytes: self.bytes };
+        let rows_read = self.rows_read.unwrap_or(self.rows);
+        let receipt = Receipt { table: self.table.clone(), chunk: self.chunk, digest, bytes: self.bytes, rows_read };
         self.order(Order::Commit(receipt.clone())).await?;
         self.end().await?;
         Ok(receipt)

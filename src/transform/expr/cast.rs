@@ -19,7 +19,8 @@ use crate::transform::pairs::{Cast, Kernel, Refusal, find};
 use crate::transform::temporal::{fsp, infinite, unit_us};
 
 /// What becomes of digits that a type does not hold.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rounding {
     /// They are an error, unless they are 0.
     #[default]

@@ -40,7 +40,7 @@ mod scope;
 pub use cast::Rounding;
 pub use expression::Expression;
 pub use predicate::Predicate;
-pub use pushdown::{Comparison, Pushdown, PushedPredicate, PushedValue};
+pub use pushdown::Pushdown;
 pub use scope::Scope;
 
 #[cfg(test)]

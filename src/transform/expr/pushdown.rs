@@ -9,6 +9,7 @@ use super::rewrite::cast_operand;
 use super::scope::Scope;
 use crate::model::LogicalType;
 use crate::model::logical::Zone;
+use crate::model::predicate::{Comparison, PushedPredicate, PushedValue};
 use crate::transform::numbers::{is_number, shown};
 use arrow::datatypes::i256;
 
@@ -21,112 +22,16 @@ pub struct Pushdown {
     pub complete: bool,
 }
 
-/// How a column is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
-    /// `=`
-    Equal,
-    /// `<>`
-    NotEqual,
-    /// `<`
-    Less,
-    /// `<=`
-    LessOrEqual,
-    /// `>`
-    Greater,
-    /// `>=`
-    GreaterOrEqual,
-}
-
-impl Comparison {
-    /// The operator in SQL.
-    pub fn sql(self) -> &'static str {
-        match self {
-            Comparison::Equal => "=",
-            Comparison::NotEqual => "<>",
-            Comparison::Less => "<",
-            Comparison::LessOrEqual => "<=",
-            Comparison::Greater => ">",
-            Comparison::GreaterOrEqual => ">=",
-        }
-    }
-
-    fn of(operator: Operator) -> Option<Self> {
-        Some(match operator {
-            Operator::Eq => Comparison::Equal,
-            Operator::NotEq => Comparison::NotEqual,
-            Operator::Lt => Comparison::Less,
-            Operator::LtEq => Comparison::LessOrEqual,
-            Operator::Gt => Comparison::Greater,
-            Operator::GtEq => Comparison::GreaterOrEqual,
-            _ => return None,
-        })
-    }
-
-    /// With its sides exchanged.
-    fn mirrored(self) -> Self {
-        match self {
-            Comparison::Less => Comparison::Greater,
-            Comparison::LessOrEqual => Comparison::GreaterOrEqual,
-            Comparison::Greater => Comparison::Less,
-            Comparison::GreaterOrEqual => Comparison::LessOrEqual,
-            same => same,
-        }
-    }
-}
-
-/// A constant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PushedValue {
-    /// A whole number, beside an integer or a decimal column. It may be out of the column's range.
-    Integer(i128),
-    /// The digits of a number with a fraction (`-12.50`), beside an integer or a decimal column.
-    Decimal(String),
-    /// Beside a truth value.
-    Bool(bool),
-    /// Days since 1970-01-01, beside a date.
-    Date(i32),
-    /// Microseconds since 1970-01-01 00:00, beside a timestamp of the same kind.
-    Timestamp {
-        /// The microseconds.
-        us: i64,
-        /// Instant or wall clock.
-        zone: Zone,
-    },
-    /// Text, beside a text column that is compared by its bytes.
-    Text(String),
-}
-
-/// A condition in three-valued logic, as in SQL: a comparison with NULL is NULL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PushedPredicate {
-    /// All of them; two at least.
-    And(Vec<PushedPredicate>),
-    /// Any of them; two at least.
-    Or(Vec<PushedPredicate>),
-    /// Not so.
-    Not(Box<PushedPredicate>),
-    /// The column on the left, the constant on the right. `BETWEEN` is two of these.
-    Compare {
-        /// The column.
-        column: String,
-        /// The operator.
-        comparison: Comparison,
-        /// The constant.
-        value: PushedValue,
-    },
-    /// The column is one of the constants, of which there is one at least. Never NULL.
-    In {
-        /// The column.
-        column: String,
-        /// The constants.
-        values: Vec<PushedValue>,
-    },
-    /// The column is NULL.
-    IsNull {
-        /// The column.
-        column: String,
-    },
+fn comparison_of(operator: Operator) -> Option<Comparison> {
+    Some(match operator {
+        Operator::Eq => Comparison::Equal,
+        Operator::NotEq => Comparison::NotEqual,
+        Operator::Lt => Comparison::Less,
+        Operator::LtEq => Comparison::LessOrEqual,
+        Operator::Gt => Comparison::Greater,
+        Operator::GtEq => Comparison::GreaterOrEqual,
+        _ => return None,
+    })
 }
 
 struct Pusher<'a> {
@@ -175,7 +80,7 @@ impl Pusher<'_> {
                 Some(PushedPredicate::Or(vec![self.push(left)?, self.push(right)?]))
             }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-                let comparison = Comparison::of(*op)?;
+                let comparison = comparison_of(*op)?;
                 match (literal(left), literal(right)) {
                     (None, Some(value)) => self.compare(left, comparison, value),
                     (Some(value), None) => self.compare(right, comparison.mirrored(), value),

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::model::predicate::{Comparison, PushedPredicate, PushedValue};
 
 fn selected(sql: &str) -> Vec<bool> {
     let predicate = Predicate::compile(sql, &scope()).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
