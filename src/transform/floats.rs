@@ -34,7 +34,7 @@ fn exact<S: Number>(array: &ArrayRef, from: &LogicalType, _to: &LogicalType) -> 
 }
 
 /// True if `value` × 10^-`scale` is a mantissa of 53 bits times a power of two: `value` must be divisible by 5^`scale`.
-fn is_binary(value: i256, scale: u8) -> bool {
+pub(super) fn is_binary(value: i256, scale: u8) -> bool {
     let (two, five) = (i256::from_i128(2), i256::from_i128(5));
     let mut rest = value;
     for _ in 0..scale {
@@ -52,7 +52,7 @@ fn is_binary(value: i256, scale: u8) -> bool {
 
 /// The nearest 32-bit float.
 #[expect(clippy::cast_possible_truncation, reason = "both callers compare the bits on the way back")]
-fn nearest(value: f64) -> f32 {
+pub(super) fn nearest(value: f64) -> f32 {
     value as f32
 }
 

@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod bytes;
+pub mod expr;
 pub mod floats;
 pub mod numbers;
 pub mod pairs;

@@ -128,11 +128,11 @@ pub fn power_of_ten(power: u8) -> Option<i256> {
 }
 
 /// The least number of units that a type does not hold any more, for decimals.
-fn limit(logical: &LogicalType) -> Option<i256> {
+pub(super) fn limit(logical: &LogicalType) -> Option<i256> {
     if let LogicalType::Decimal { precision, .. } = logical { power_of_ten(*precision) } else { None }
 }
 
-fn within(value: i256, limit: Option<i256>) -> bool {
+pub(super) fn within(value: i256, limit: Option<i256>) -> bool {
     limit.is_none_or(|limit| value < limit && value > limit.wrapping_neg())
 }
 
@@ -147,7 +147,7 @@ pub fn write_digits(value: i256, scale: u8, out: &mut String) {
     let _ = write!(out, "{sign}{whole}{point}{fraction}");
 }
 
-fn shown(value: i256, scale: u8) -> String {
+pub(super) fn shown(value: i256, scale: u8) -> String {
     let mut text = String::new();
     write_digits(value, scale, &mut text);
     text
@@ -166,7 +166,7 @@ pub(super) fn map<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
 }
 
 /// Gives the array the precision, scale or zone of its logical type. The values are checked already.
-fn typed<T: ArrowPrimitiveType>(array: PrimitiveArray<T>, to: &LogicalType) -> ArrayRef {
+pub(super) fn typed<T: ArrowPrimitiveType>(array: PrimitiveArray<T>, to: &LogicalType) -> ArrayRef {
     Arc::new(array.with_data_type(to.arrow()))
 }
 

@@ -13,7 +13,7 @@ use crate::model::{LogicalType, civil};
 const DAY_US: i64 = 86_400_000_000;
 
 /// Digits of the fraction of a type.
-fn fsp(logical: &LogicalType) -> u8 {
+pub(super) fn fsp(logical: &LogicalType) -> u8 {
     use LogicalType as L;
     match logical {
         L::Time { fsp } | L::Timestamp { fsp, .. } | L::Duration { fsp } => *fsp,
@@ -22,7 +22,7 @@ fn fsp(logical: &LogicalType) -> u8 {
 }
 
 /// Microseconds in the last digit that `digits` digits of fraction hold.
-fn unit_us(digits: u8) -> i64 {
+pub(super) fn unit_us(digits: u8) -> i64 {
     (digits..6).fold(1, |unit, _| unit * 10)
 }
 
@@ -39,7 +39,7 @@ pub fn clock_text(us: i64, digits: u8) -> String {
     text
 }
 
-fn infinite(value: i64) -> bool {
+pub(super) fn infinite(value: i64) -> bool {
     value == i64::MIN || value == i64::MAX
 }
 
