@@ -185,8 +185,14 @@ fn way(from: &DataType, to: &DataType, rounding: Rounding, zone_is_named: bool) 
         (D::Date32, D::Timestamp(TimeUnit::Microsecond, None)) => {
             last_way(&LogicalType::Date, &natural(to).unwrap_or(LogicalType::Date), rounding)?
         }
+        // Arrow refuses what the zone does not have, or has twice.
+        (D::Timestamp(a, None), D::Timestamp(b, Some(_))) if a == b && zone_is_named => Way::Arrow,
+        (D::Timestamp(_, None) | D::Date32, D::Timestamp(unit, Some(_))) if zone_is_named => {
+            let middle = D::Timestamp(*unit, None);
+            Way::Then(Box::new(way(from, &middle, rounding, false)?), middle, Box::new(Way::Arrow))
+        }
         (D::Timestamp(_, a), D::Timestamp(_, b)) if a.is_some() == b.is_some() || zone_is_named => Way::ThereAndBack,
-        (D::Date32, D::Timestamp(_, zone)) if zone.is_none() || zone_is_named => Way::ThereAndBack,
+        (D::Date32, D::Timestamp(_, None)) => Way::ThereAndBack,
         (D::Timestamp(TimeUnit::Microsecond, None), D::Date32) => Way::Day,
         (D::Date32 | D::Date64, D::Date32 | D::Date64)
         | (D::Time32(_) | D::Time64(_), D::Time32(_) | D::Time64(_))

@@ -24,6 +24,9 @@ use super::rewrite;
 use super::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
 
+/// Stack of the thread that compiles. It is reserved, and used only as far as needed.
+const STACK_BYTES: usize = 256 << 20;
+
 /// An expression that can be evaluated.
 #[derive(Debug, Clone)]
 pub struct Compiled {
@@ -44,6 +47,19 @@ pub struct Compiled {
 /// # Errors
 /// `Mapping`, with the place in the text.
 pub fn compile(sql: &str, scope: &Scope, rounding: Rounding) -> Result<Compiled> {
+    // Reading and planning call themselves once per level of a text that may be hostile: on a stack that is long enough for any that
+    // `parse` lets in.
+    std::thread::scope(|threads| {
+        let compiler = std::thread::Builder::new().stack_size(STACK_BYTES).name("compile".into());
+        match compiler.spawn_scoped(threads, || compile_here(sql, scope, rounding)).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(compiled)) => compiled,
+            Ok(Err(_)) => Err(unfit(sql, "it makes the compiler of expressions stop; please report it")),
+            Err(error) => Err(Error::from(error)),
+        }
+    })
+}
+
+fn compile_here(sql: &str, scope: &Scope, rounding: Rounding) -> Result<Compiled> {
     let parsed = parse(sql, scope)?;
     plan(sql, &parsed, scope, rounding).map_err(|error| locate(sql, &parsed, scope, rounding, &error))
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use datafusion_sql::sqlparser::ast::{Expr, Function, ObjectName, ObjectNamePart, Query, Spanned, Value, Visit, Visitor};
 use datafusion_sql::sqlparser::dialect::GenericDialect;
 use datafusion_sql::sqlparser::parser::Parser;
-use datafusion_sql::sqlparser::tokenizer::{Span, Token};
+use datafusion_sql::sqlparser::tokenizer::{Span, Token, Tokenizer};
 
 use super::fault::at;
 use super::functions::{Known, functions};
@@ -13,10 +13,16 @@ use super::scope::Scope;
 use crate::config::nearest;
 use crate::error::{Error, ErrorKind, Result};
 
+/// Most words and signs of an expression.
+const MOST_TOKENS: usize = 20_000;
+
+/// Deepest nesting of an expression, and longest chain of operators: each level is a call within a call when a batch is evaluated.
+const DEEPEST: usize = 100;
+
 /// Reads one expression.
 ///
 /// # Errors
-/// `Mapping` for what is no SQL expression; and, all at once, for names that are not known and for what has no place in an expression over
+/// `Mapping` for what is too long or nested too deep; for what is no SQL expression; and, all at once, for names that are not known and for what has no place in an expression over
 /// one row: subqueries, aggregates, window functions, functions whose result varies.
 pub fn parse(sql: &str, scope: &Scope) -> Result<Expr> {
     let syntax = |error: &dyn std::fmt::Display| {
@@ -24,15 +30,24 @@ pub fn parse(sql: &str, scope: &Scope) -> Result<Expr> {
         let what = what.trim_start_matches("sql parser error: ").to_string();
         Error::new(ErrorKind::Mapping, format!("the expression `{}` is no SQL expression: {what}", sql.trim()))
     };
-    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(sql).map_err(|error| syntax(&error))?;
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().map_err(|error| syntax(&error))?;
+    if tokens.len() > MOST_TOKENS {
+        return Err(at(sql, Span::empty(), &format!("it is longer than {MOST_TOKENS} words and signs")));
+    }
+    let mut parser = Parser::new(&GenericDialect {}).with_tokens_with_locations(tokens);
     let parsed = parser.parse_expr().map_err(|error| syntax(&error))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         let what = format!("`{}` follows the end of the expression", rest.token);
         return Err(at(sql, rest.span, &what));
     }
-    let mut check = Check { sql, scope, faults: Vec::new() };
+    let mut check = Check { sql, scope, depth: 0, deepest: 0, faults: Vec::new() };
     let _ = parsed.visit(&mut check);
+    if check.deepest > DEEPEST {
+        let what = format!("it is {} levels deep, of {DEEPEST} at most", check.deepest);
+        return Err(at(sql, Span::empty(), &what)
+            .hint("Use `IN (…)`, `concat(…)`, `coalesce(…)` in the place of a long chain, or fewer brackets"));
+    }
     match Error::many(check.faults) {
         Some(error) => Err(error),
         None => Ok(parsed),
@@ -57,6 +72,8 @@ pub fn parts(parsed: &Expr) -> Vec<(Expr, Span)> {
 struct Check<'a> {
     sql: &'a str,
     scope: &'a Scope,
+    depth: usize,
+    deepest: usize,
     faults: Vec<Error>,
 }
 
@@ -117,13 +134,18 @@ impl Visitor for Check<'_> {
         ControlFlow::Break(())
     }
 
+    fn post_visit_expr(&mut self, _part: &Expr) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, part: &Expr) -> ControlFlow<()> {
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
         match part {
-            Expr::Identifier(name) => {
-                if self.scope.logical(&name.value).is_none() {
-                    let hint = nearest::hint(&name.value, self.scope.names());
-                    self.refuse(name.span, &format!("there is no column `{}`", name.value), hint);
-                }
+            Expr::Identifier(name) if self.scope.logical(&name.value).is_none() => {
+                let hint = nearest::hint(&name.value, self.scope.names());
+                self.refuse(name.span, &format!("there is no column `{}`", name.value), hint);
             }
             Expr::CompoundIdentifier(names) => {
                 let name = part.to_string();

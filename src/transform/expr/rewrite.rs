@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, TimeUnit, i256};
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion_common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion_expr::expr::ScalarFunction;
@@ -12,6 +12,7 @@ use super::arithmetic::{Arithmetic, Negation};
 use super::cast::{CastFunction, Rounding};
 use super::finite::{Finite, has_infinity};
 use super::functions::UNNAMED_ZONE;
+use crate::transform::numbers::power_of_ten;
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -23,16 +24,41 @@ fn call(function: impl ScalarUDFImpl + 'static, arguments: Vec<Expr>) -> Expr {
 pub fn written(expr: Expr, schema: &DFSchema, now_us: i64, rounding: Rounding) -> Result<Expr> {
     expr.transform_up(|part| {
         Ok(match part {
+            Expr::Literal(value, metadata) => Transformed::yes(Expr::Literal(whole(value)?, metadata)),
             Expr::Cast(cast) => Transformed::yes(cast_of(*cast.expr, cast.field.data_type(), rounding, false, schema)?),
             Expr::TryCast(cast) => Transformed::yes(cast_of(*cast.expr, cast.field.data_type(), rounding, true, schema)?),
             Expr::ScalarFunction(function) if function.args.is_empty() => match clock(function.name(), now_us) {
                 Some(literal) => Transformed::yes(Expr::Literal(literal, None)),
                 None => Transformed::no(Expr::ScalarFunction(function)),
             },
+            Expr::ScalarFunction(_) => match part.get_type(schema) {
+                // Beside these, columns would become nanoseconds too, which end in the year 2262.
+                Ok(DataType::Timestamp(TimeUnit::Nanosecond, zone)) => {
+                    let to = DataType::Timestamp(TimeUnit::Microsecond, zone);
+                    Transformed::yes(call(CastFunction::new(to, rounding), vec![part]))
+                }
+                _ => Transformed::no(part),
+            },
             other => Transformed::no(other),
         })
     })
     .data()
+}
+
+/// `1e10` is read as a decimal without its zeros, which no column has and few casts take.
+fn whole(value: ScalarValue) -> Result<ScalarValue> {
+    let (units, precision, scale) = match value {
+        ScalarValue::Decimal128(Some(units), precision, scale @ ..0) => (i256::from_i128(units), precision, scale),
+        ScalarValue::Decimal256(Some(units), precision, scale @ ..0) => (units, precision, scale),
+        other => return Ok(other),
+    };
+    let digits = precision.saturating_add(scale.unsigned_abs());
+    let units = power_of_ten(scale.unsigned_abs()).and_then(|power| units.checked_mul(power)).filter(|_| digits <= 76);
+    match (units, units.and_then(i256::to_i128)) {
+        (_, Some(units)) if digits <= 38 => Ok(ScalarValue::Decimal128(Some(units), digits, 0)),
+        (Some(units), _) => Ok(ScalarValue::Decimal256(Some(units), digits, 0)),
+        _ => plan_err!("the number has more than 76 digits; write a float as `CAST('1e100' AS DOUBLE)`"),
+    }
 }
 
 fn clock(function: &str, now_us: i64) -> Option<ScalarValue> {
@@ -58,6 +84,9 @@ fn cast_of(inner: Expr, to: &DataType, rounding: Rounding, lenient: bool, schema
         DataType::Time64(TimeUnit::Nanosecond) => (DataType::Time64(TimeUnit::Microsecond), false),
         other => (other.clone(), constant),
     };
+    if inner.get_type(schema)? == to {
+        return Ok(inner);
+    }
     let rounding = if nearest_float(&inner, &to, schema)? { Rounding::Round } else { rounding };
     Ok(call(CastFunction::new(to, rounding).named_zone(named).lenient(lenient), vec![inner]))
 }
@@ -77,7 +106,8 @@ pub fn strict(expr: Expr, schema: &DFSchema, rounding: Rounding) -> Result<Expr>
         Ok(match part {
             Expr::Cast(cast) => Transformed::yes(cast_of(*cast.expr, cast.field.data_type(), rounding, false, schema)?),
             Expr::TryCast(cast) => Transformed::yes(cast_of(*cast.expr, cast.field.data_type(), rounding, true, schema)?),
-            Expr::Negative(inner) => Transformed::yes(negation(*inner, schema)?),
+            // DataFusion has refused unsigned operands.
+            Expr::Negative(inner) => Transformed::yes(call(Negation::new(), vec![*inner])),
             Expr::BinaryExpr(binary) => match checked(&binary, schema)? {
                 Some(result) => {
                     let BinaryExpr { left, op, right } = binary;
@@ -105,17 +135,6 @@ fn checked(binary: &BinaryExpr, schema: &DFSchema) -> Result<Option<DataType>> {
         return Ok(None);
     }
     Ok(Some(Expr::BinaryExpr(binary.clone()).get_type(schema)?))
-}
-
-fn negation(inner: Expr, schema: &DFSchema) -> Result<Expr> {
-    let inner = match inner.get_type(schema)? {
-        DataType::UInt8 => call(CastFunction::new(DataType::Int16, Rounding::Exact), vec![inner]),
-        DataType::UInt16 => call(CastFunction::new(DataType::Int32, Rounding::Exact), vec![inner]),
-        DataType::UInt32 => call(CastFunction::new(DataType::Int64, Rounding::Exact), vec![inner]),
-        DataType::UInt64 => call(CastFunction::new(DataType::Decimal128(20, 0), Rounding::Exact), vec![inner]),
-        _ => inner,
-    };
-    Ok(call(Negation::new(), vec![inner]))
 }
 
 fn finite(inner: Expr, schema: &DFSchema) -> Result<Expr> {

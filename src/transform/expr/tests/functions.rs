@@ -39,12 +39,12 @@ fn many_functions_are_at_hand() {
         ("encode(sha256(name), 'hex') = encode(sha256('Ada'), 'hex')", "true,false,NULL"),
         ("abs(a)", "7,7,NULL"),
         ("sqrt(4)", "2.0,2.0,2.0"),
-        ("power(2, id)", "2,4,8"),
-        ("round(f)", "0.0,-3.0,NULL"),
+        ("power(2, id)", "2.0,4.0,8.0"),
+        ("round(f)", "1.0,-3.0,NULL"),
         ("round(price, 1)", "20.0,-0.1,NULL"),
         ("trunc(f)", "0.0,-2.0,NULL"),
         ("floor(f)", "0.0,-3.0,NULL"),
-        ("ceil(price)", "20,0,NULL"),
+        ("ceil(price)", "20.00,0.00,NULL"),
         ("greatest(a, b)", "7,0,NULL"),
         ("least(id, 2)", "1,2,2"),
         ("a % 4", "3,-3,NULL"),
@@ -112,6 +112,10 @@ fn now_is_the_start_of_the_run() {
 fn a_wall_clock_becomes_an_instant_only_by_a_named_zone() {
     assert_eq!(values("at AT TIME ZONE 'Europe/Berlin'"), "2024-02-29T11:34:56.789012,1969-12-31T11:00:00,NULL");
     assert_eq!(values("at AT TIME ZONE 'UTC'"), "2024-02-29T12:34:56.789012,1969-12-31T12:00:00,NULL");
+    assert_eq!(values("DATE '2024-06-01' AT TIME ZONE 'Europe/Berlin'"), ["2024-05-31T22:00:00"; 3].join(","));
+    let gap = "CAST('2024-03-31 02:30:00' AS TIMESTAMP) AT TIME ZONE 'Europe/Berlin'";
+    assert!(Expression::natural_type(gap, &scope()).is_err());
+    assert_eq!(values("at = to_timestamp('2024-02-29T12:34:56.789012')"), "true,false,NULL");
     assert_eq!(
         values("to_local_time(seen AT TIME ZONE 'America/New_York')"),
         "2024-02-29T07:34:56.789012,1969-12-31T19:00:00,NULL"

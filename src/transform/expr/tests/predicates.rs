@@ -127,23 +127,20 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
+/// `decisive` if any part is so, else NULL if any part is NULL.
+fn decide(parts: &[PushedPredicate], row: &Row, decisive: bool) -> Option<bool> {
+    let parts: Vec<_> = parts.iter().map(|part| interpret(part, row)).collect();
+    match parts.contains(&Some(decisive)) {
+        true => Some(decisive),
+        false => (!parts.contains(&None)).then_some(!decisive),
+    }
+}
+
 /// The source's side: three-valued logic over one row.
 fn interpret(predicate: &PushedPredicate, row: &Row) -> Option<bool> {
     match predicate {
-        PushedPredicate::And(parts) => {
-            parts.iter().map(|part| interpret(part, row)).fold(Some(true), |left, right| match (left, right) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), Some(true)) => Some(true),
-                _ => None,
-            })
-        }
-        PushedPredicate::Or(parts) => {
-            parts.iter().map(|part| interpret(part, row)).fold(Some(false), |left, right| match (left, right) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            })
-        }
+        PushedPredicate::And(parts) => decide(parts, row, false),
+        PushedPredicate::Or(parts) => decide(parts, row, true),
         PushedPredicate::Not(inner) => interpret(inner, row).map(|truth| !truth),
         PushedPredicate::IsNull { column } => Some(match column.as_str() {
             "i" => row.0.is_none(),

@@ -84,9 +84,14 @@ fn a_result_that_never_fits_is_refused() {
 }
 
 #[test]
-fn a_deep_expression_is_refused_or_computed_but_never_overruns_the_stack() {
-    let deep = format!("{}a{}", "(".repeat(300), ")".repeat(300));
-    let _ = Expression::natural_type(&deep, &scope());
-    let long = vec!["a"; 400].join(" + ");
-    let _ = Expression::natural_type(&long, &scope());
+fn a_deep_expression_is_refused_and_never_overruns_the_stack() {
+    let deep = |levels: usize| format!("{}a{}", "(".repeat(levels), ")".repeat(levels));
+    assert!(refusal(&deep(5000)).what().contains("recursion limit"), "{}", refusal(&deep(5000)));
+    let chain = |terms: usize| vec!["b"; terms].join(" + ");
+    assert_eq!(values(&chain(90)), "180,0,NULL");
+    assert!(refusal(&chain(150)).what().contains("150 levels deep"));
+    assert!(refusal(&chain(5000)).what().contains("levels deep"));
+    assert!(refusal(&chain(50_000)).what().contains("longer than 20000"));
+    let list = (0..2000).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+    assert_eq!(values(&format!("id IN ({list})")), "true,true,true");
 }
