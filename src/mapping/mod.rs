@@ -1,7 +1,7 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
-//! table together, `dropped` takes out what goes with a column that is left out. Pure: opens no
+//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks. Pure: opens no
 //! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
@@ -15,8 +15,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
 use crate::model::unit::ReadColumn;
 use crate::model::{LogicalType, ObjectName};
+use crate::transform::mask::ColumnMask;
 
 mod dropped;
+mod masks;
 pub mod names;
 mod rename;
 pub mod rules;
@@ -46,9 +48,23 @@ pub struct ColumnMapping {
     pub to: LogicalType,
     /// What decided the target type: `mappings/shop.toml:12`, `built-in mysql-to-postgres.toml:40`, or `the target's type for int32`.
     pub rule: String,
+    /// How its values are masked, after the cast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<ColumnMask>,
 }
 
 impl MappedTable {
+    /// True if the column of that source name does not arrive in the clear.
+    pub fn hides(&self, source: &str) -> bool {
+        self.columns.iter().find(|column| column.source == source).is_none_or(|column| column.mask.is_some())
+    }
+
+    /// True if a row must not be named by its key in messages, which reports and ledgers keep.
+    pub fn hides_key(&self) -> bool {
+        self.columns.iter().any(|column| column.mask.is_some())
+            && self.source.key_columns().into_iter().any(|name| self.hides(name))
+    }
+
     /// The columns to read, in the order of the target's columns.
     pub fn read_columns(&self) -> Vec<ReadColumn> {
         let native = |name: &str| self.source.column(name).map(|column| column.native.clone()).unwrap_or_default();
@@ -111,6 +127,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, schema: Option<&str>, route: Ro
         }
         mapped.tables.extend(tables::map_table(table, rule, schema, &rules, &mut mapped.problems));
     }
+    masks::apply(&mut mapped, &rules);
     names::make_unique(&mut mapped, route.target);
     point_foreign_keys(&mut mapped);
     Ok(mapped)

@@ -67,11 +67,11 @@ pub struct Copy<'a> {
     pub stop: Stop,
 }
 
-/// Compiles the casts of a table.
+/// Compiles the casts and masks of a table of `plan`.
 ///
 /// # Errors
-/// `Mapping` for a cast that can never be exact.
-pub fn transform(mapped: &crate::mapping::MappedTable) -> Result<Transform> {
+/// `Mapping` for a cast that can never be exact, or a mask without its key.
+pub fn transform(plan: &Plan, mapped: &crate::mapping::MappedTable) -> Result<Transform> {
     let columns: Vec<CastColumn> = mapped
         .columns
         .iter()
@@ -81,9 +81,10 @@ pub fn transform(mapped: &crate::mapping::MappedTable) -> Result<Transform> {
             from: column.from.clone(),
             to: column.to.clone(),
             native: mapped.source.column(&column.source).map(|column| column.native.clone()).unwrap_or_default(),
+            mask: column.mask.clone(),
         })
         .collect();
-    crate::transform::compile(&columns).map_err(|error| error.table(&mapped.source.name))
+    crate::transform::compile(&columns, plan.keyed().as_ref()).map_err(|error| error.table(&mapped.source.name))
 }
 
 /// Accounts as the receipts of earlier attempts have them.
@@ -126,7 +127,7 @@ impl Copy<'_> {
                 snapshot: Arc::clone(&self.snapshot),
                 sink: Arc::clone(&self.sink),
                 mapped: table.mapped.clone(),
-                transform: transform(&table.mapped)?,
+                transform: transform(self.plan, &table.mapped)?,
                 progress: self.progress.clone(),
             };
             hands.insert(place, hand);
@@ -193,7 +194,7 @@ impl Worker {
                 self.end(place, &unit, Ok(receipt));
                 return Ok(());
             }
-            Err(error) => error.hide_keys(self.hide_keys),
+            Err(error) => error.hide_keys(self.hide_keys || hands.mapped.hides_key()),
         };
         if self.stop_on_error || stops_the_run(&error) {
             return Err(error);

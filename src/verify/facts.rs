@@ -1,5 +1,6 @@
 //! Asking both sides: counts, profiles, and the digest of an independent re-read.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
@@ -7,11 +8,12 @@ use futures::StreamExt;
 use crate::config::VerifyLevel;
 use crate::engine::{Batch, BatchStream, Profile, ReadBack, Snapshot};
 use crate::error::{Error, Result};
-use crate::model::{Chunk, Digest, RunId};
+use crate::model::{Chunk, Digest, ObjectName, RunId};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Progress};
 use crate::transfer::pool;
 use crate::transfer::stop::Stop;
+use crate::transform::Transform;
 
 use super::hasher::RowHasher;
 use super::profile;
@@ -183,9 +185,14 @@ pub async fn digests_of_source(
         lock(&all)[place].digest.get_or_insert_default();
         pieces.extend(table.chunks.chunks.iter().map(|chunk| (place, Arc::clone(&table), chunk.clone())));
     }
+    let transforms: HashMap<ObjectName, Transform> = plan
+        .tables
+        .iter()
+        .map(|table| Ok((table.source().clone(), crate::transfer::copy::transform(plan, &table.mapped)?)))
+        .collect::<Result<_>>()?;
     let (snapshot, batch_bytes) = (Arc::clone(snapshot), asking.batch_bytes);
     let open: Open = Arc::new(move |table, chunk| {
-        let transform = crate::transfer::copy::transform(&table.mapped)?;
+        let transform = transforms.get(table.source()).ok_or_else(|| Error::internal("a table without its casts"))?.clone();
         let read = table.read_plan(batch_bytes);
         let batches = snapshot.read(&read, chunk);
         let mapped = batches.map(move |batch| {
@@ -225,7 +232,9 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
             match asking.stop.unless_stopped(ask).await {
                 Ok(piece) => lock(&all)[place].digest.get_or_insert_default().merge(piece),
                 Err(error) if asking.stop.reason().is_some() => return Err(error),
-                Err(error) => note(&all, place, &error.table(table.source()).hide_keys(asking.hide_keys)),
+                Err(error) => {
+                    note(&all, place, &error.table(table.source()).hide_keys(asking.hide_keys || table.mapped.hides_key()))
+                }
             }
             Ok(())
         }
