@@ -243,7 +243,7 @@ fn notes(tables: &[MappedTable]) -> Vec<Problem> {
             let Some(mask) = &column.mask else { continue };
             let place = format!("{}.{}", table.source.name, column.source);
             let proof = if mask.kind == MaskKind::Null { "" } else { "; profiles compare only how many values it has" };
-            let why = format!("masked: `{}` ({}){proof}", mask.kind.word(), mask.because);
+            let why = format!("by `{}` ({}){proof}", mask.kind.word(), mask.because);
             found.push(Problem::new(Severity::Note, "masked column", &place, why));
             if target.identity {
                 let why = "the numbers that the target hands out go on from the source's, and may meet one that was masked";

@@ -208,6 +208,7 @@ impl Worker {
         loop {
             match execute(unit, hands).await {
                 Err(error) if tries < TRIES && advice(error.kind()).retry == Retry::Later => {
+                    let error = error.hide_keys(self.hide_keys || hands.mapped.hides_key());
                     self.progress.emit(Event::Note {
                         text: format!("chunk {} of `{}` is tried again: {error}", unit.chunk.id, unit.read.table),
                     });

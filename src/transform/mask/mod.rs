@@ -10,7 +10,8 @@
 //! | `null` | NULL | NULL | NULL | NULL | NULL | NULL |
 //!
 //! `hash`, `fake_email` and `shift_date` are keyed: the same value and key give the same stand-in, in every table and every run, and
-//! without the key none can be told from another. Numbers of different ranges are numbers of different kinds. Numbers of few values
+//! without the key none can be told from another. Numbers of different ranges are numbers of different kinds, and text
+//! is cut to its column's room; foreign keys even the room out. Numbers of few values
 //! (a `tinyint`) can be told by how often they occur, whatever the mask; a date that is known tells how far all were moved.
 //!
 //! [`keyed`] HMAC, [`permutation`] of numbers, [`fits`] which mask fits which type, `values` the masks themselves.
