@@ -259,6 +259,22 @@ fn strings_of_a_mapping_take_the_environment_too() {
 }
 
 #[test]
+fn the_key_of_the_masks_is_never_printed_nor_stored() {
+    let folder = Folder::new();
+    let path = folder.write("m.toml", "[masking]\nkey = \"${KEY}\"\n[[table]]\nname = \"t\"\ncolumns.v.mask = \"hash\"\n");
+    let overrides = Overrides { mapping: Some(path), ..with_urls() };
+    let settings = load::settings(&overrides, &|_| Some("a key of many letters".into())).unwrap();
+    let choices = dbferry::plan::Choices::of(&settings);
+    let stored = serde_json::to_string(&choices).unwrap();
+    let printed = format!("{settings:?} {choices:#?} {stored} {}", serde_json::to_string(&settings.mapping).unwrap());
+    assert!(!printed.contains("many letters") && stored.contains("fingerprint"), "{printed}");
+    let back: dbferry::plan::Choices = serde_json::from_str(&stored).unwrap();
+    assert_eq!(back.mapping.masking.fingerprint, choices.mapping.masking.fingerprint);
+    let path = folder.write("n.toml", "[masking]\nfingerprint = \"12345678\"\n");
+    assert!(load::mapping(&path, &nothing_is_set).unwrap_err().to_string().contains("`fingerprint` is no key of `masking`"));
+}
+
+#[test]
 fn an_address_that_is_not_used_needs_no_password() {
     let folder = Folder::new();
     let text =

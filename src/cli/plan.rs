@@ -19,6 +19,7 @@ pub async fn plan(args: &PlanArgs, output: &OutputArgs, printer: &mut Printer) -
     let settings = load::settings(&Overrides::from(args), &process_environment)?;
     printer.keep_secret(&settings.source);
     printer.keep_secret(&settings.target);
+    printer.keep_text(settings.mapping.masking.key.as_ref());
     let progress = session::watch(output, printer);
     let stop = session::hear_signals(&progress);
     progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });

@@ -4,7 +4,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use crate::config::endpoint::Endpoint;
+use crate::config::endpoint::{Endpoint, Secret};
 use crate::config::environment::percent_encode;
 use crate::error::Error;
 
@@ -43,6 +43,11 @@ impl Printer {
             self.secrets.push(secret.to_string());
             self.secrets.push(percent_encode(secret));
         }
+    }
+
+    /// From now on, masks this text too.
+    pub fn keep_text(&mut self, secret: Option<&Secret>) {
+        self.secrets.extend(secret.map(|secret| secret.expose().to_string()));
     }
 
     /// True under `--quiet`.

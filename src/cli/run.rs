@@ -20,6 +20,7 @@ pub async fn run(args: &RunArgs, output: &OutputArgs, printer: &mut Printer) -> 
     let mut settings = load::settings(&Overrides::from(args), &process_environment)?;
     printer.keep_secret(&settings.source);
     printer.keep_secret(&settings.target);
+    printer.keep_text(settings.mapping.masking.key.as_ref());
     if let Some(path) = &args.report {
         json::check_path(path)?;
     }
@@ -92,7 +93,10 @@ fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
     settings.schema = choices.schema;
     settings.include = choices.include;
     settings.exclude = choices.exclude;
+    // The plan holds no key: that of the mapping file, if one was named, goes on.
+    let key = settings.mapping.masking.key.take();
     settings.mapping = choices.mapping;
+    settings.mapping.masking.key = key;
     settings.scope = choices.scope;
     settings.if_exists = choices.if_exists;
     settings.on_table_error = choices.on_table_error;

@@ -20,6 +20,7 @@ pub async fn verify(args: &VerifyArgs, output: &OutputArgs, printer: &mut Printe
     }
     printer.keep_secret(&settings.source);
     printer.keep_secret(&settings.target);
+    printer.keep_text(settings.mapping.masking.key.as_ref());
     if let Some(path) = &args.report {
         json::check_path(path)?;
     }

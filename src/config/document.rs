@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::endpoint::Endpoint;
 use crate::config::environment::{self, Environment, Unresolved};
+use crate::config::masking::KEY_VARIABLE;
 use crate::config::{limits, naming, nearest};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -360,6 +361,11 @@ impl Checker<'_> {
                 )?;
             }
             Some("glob") => check_glob(value).map_err(|why| glob_fault(written, &why))?,
+            // A mapping is kept with the program, and read by many.
+            Some("secret") if environment::expand(written, &|_| None).is_ok() => {
+                return Err(bad(format!("`{key}` is a secret, and stands in the file itself"))
+                    .hint(format!("Take it from the environment: `{key} = \"${{{KEY_VARIABLE}}}\"`")));
+            }
             Some("regex") => {
                 naming::whole_name(value).map_err(|why| {
                     bad(format!("`{written}` is no regular expression: {why}"))

@@ -79,7 +79,9 @@ pub fn mapping_text(catalog: &Catalog) -> String {
     );
     type_rules(&mut text, catalog);
     refusals(&mut text, catalog);
-    text.push_str("\n# The tables. A column may have `to`, its target type, and `rename`, its name in the target.\n");
+    text.push_str(
+        "\n# The tables. A column may have `to`, its target type, `rename`, its name in the target, `mask` and `drop`.\n",
+    );
     for table in &catalog.tables {
         table_rules(&mut text, table);
     }

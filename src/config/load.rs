@@ -343,6 +343,7 @@ fn check_mapping(file: &str, text: &str, environment: &Environment<'_>, faults: 
             mapping.file = file.into();
             mapping.types.iter_mut().enumerate().for_each(|(at, rule)| rule.line = line(format!("/type/{at}")));
             mapping.renames.iter_mut().enumerate().for_each(|(at, rule)| rule.line = line(format!("/rename/{at}")));
+            mapping.masking.line = line("/masking".into());
             for (at, rule) in mapping.tables.iter_mut().enumerate() {
                 rule.line = line(format!("/table/{at}"));
                 for (name, column) in &mut rule.columns {

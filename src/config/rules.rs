@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
 use crate::error::{Error, ErrorKind};
 
@@ -28,6 +29,9 @@ pub struct Mapping {
     /// Styles of names.
     #[serde(default, skip_serializing_if = "Naming::is_keep")]
     pub naming: Naming,
+    /// What masks are made with.
+    #[serde(default, skip_serializing_if = "Masking::is_empty")]
+    pub masking: Masking,
     /// The file, for messages and for the plan; set when it is loaded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(skip)]
@@ -42,8 +46,12 @@ pub struct TypeRule {
     #[serde(rename = "match")]
     pub matches: TypeMatch,
     /// The target type. `{length}`, `{precision}`, `{scale}` and `{fsp}` stand for the source type's own numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
-    pub to: String,
+    pub to: Option<String>,
+    /// Masks the columns. A column's own `mask` wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<MaskKind>,
     /// Line in its file, for messages and for the plan; set when it is loaded.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(skip)]
@@ -131,6 +139,9 @@ pub struct ColumnRule {
     /// Digits that the target has no place for are cut off.
     #[serde(default, skip_serializing_if = "is_false")]
     pub trunc: bool,
+    /// Masks the column's values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<MaskKind>,
     /// Leave the column out, with what is built on it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drop: bool,
@@ -167,7 +178,7 @@ impl Mapping {
                 );
             }
             for (name, column) in &rule.columns {
-                if column.drop && (column.to.is_some() || column.rename.is_some()) {
+                if column.drop && (column.to.is_some() || column.rename.is_some() || column.mask.is_some()) {
                     fault(
                         column.line_in(rule),
                         format!("column `{name}` is left out, so its other rules say nothing"),
@@ -176,6 +187,10 @@ impl Mapping {
                 }
             }
         }
+        for rule in self.types.iter().filter(|rule| rule.to.is_none() && rule.mask.is_none()) {
+            fault(rule.line, "the rule says nothing".into(), "Give it `to = \"…\"`, or `mask = \"…\"`");
+        }
+        self.masking_faults(&mut fault);
         for rule in &self.renames {
             let checked = rule.subject().and_then(|(_, pattern)| naming::check_template(&rule.to, &naming::whole_name(pattern)?));
             if let Err(why) = checked {
@@ -185,10 +200,34 @@ impl Mapping {
         faults
     }
 
+    fn masking_faults(&self, fault: &mut impl FnMut(u32, String, &str)) {
+        if let Some(key) = &self.masking.key {
+            if key.expose().len() < SHORTEST_KEY_BYTES {
+                let what = format!("the key of the masks has fewer than {SHORTEST_KEY_BYTES} bytes");
+                fault(self.masking.line, what, "Make one that nobody can guess: `openssl rand -hex 32`");
+            }
+            return;
+        }
+        let columns = self.tables.iter().flat_map(|table| table.columns.values().map(|rule| (rule.line_in(table), rule.mask)));
+        let types = self.types.iter().map(|rule| (rule.line, rule.mask));
+        let keyed = columns.chain(types).find_map(|(line, mask)| Some((line, mask.filter(|mask| mask.needs_key())?)));
+        if let Some((line, mask)) = keyed {
+            let hint = format!(
+                "Set it first: `export {KEY_VARIABLE}=…`, and add to this file:\n[masking]\nkey = \"${{{KEY_VARIABLE}}}\""
+            );
+            fault(
+                line,
+                format!("`mask = \"{}\"` needs a key, from the environment variable `{KEY_VARIABLE}`", mask.word()),
+                &hint,
+            );
+        }
+    }
+
     /// The mapping without its places in a file, for comparisons of what it says.
     #[must_use]
     pub fn without_places(mut self) -> Self {
         self.file.clear();
+        self.masking.line = 0;
         self.types.iter_mut().for_each(|rule| rule.line = 0);
         self.renames.iter_mut().for_each(|rule| rule.line = 0);
         for rule in &mut self.tables {

@@ -55,6 +55,10 @@ pub(super) fn new_columns(table: &Computing<'_>, faults: &mut Vec<Error>) -> Vec
 }
 
 fn new_column(table: &Computing<'_>, name: &str, rule: &ColumnRule) -> Result<(Column, ColumnMapping)> {
+    if rule.mask.is_some() {
+        let error = Error::new(ErrorKind::Mapping, "a column that is computed cannot be masked as well");
+        return Err(error.hint("Mask the column that it is computed from, or write the masking into the expression"));
+    }
     let Some(computed) = computed(rule) else { return Err(Error::internal("a new column without an expression")) };
     let (dialect, server) = (table.rules.route.target, table.rules.route.target_server);
     let natural = Expression::natural_type(&computed.sql, table.scope)?;
@@ -87,7 +91,10 @@ fn new_column(table: &Computing<'_>, name: &str, rule: &ColumnRule) -> Result<(C
         on_update_now: false,
         comment: String::new(),
     };
-    Ok((column, ColumnMapping { source: String::new(), target, from: natural, to, computed: Some(computed), rule: why }))
+    Ok((
+        column,
+        ColumnMapping { source: String::new(), target, from: natural, to, computed: Some(computed), rule: why, mask: None },
+    ))
 }
 
 /// The condition on the table's rows; what the source can check of it goes into `source`'s own filter.

@@ -1,7 +1,7 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
-//! table together, `dropped` takes out what goes with a column that is left out. Pure: opens no
+//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks. Pure: opens no
 //! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
@@ -16,10 +16,12 @@ use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
 use crate::model::unit::ReadColumn;
 use crate::model::{LogicalType, ObjectName};
 use crate::transform::expr::{Rounding, Scope};
+use crate::transform::mask::{ColumnMask, Keyed};
 use crate::transform::{self, CastColumn, Step, Transform};
 
 mod computed;
 mod dropped;
+mod masks;
 pub mod names;
 mod rename;
 pub mod rules;
@@ -79,9 +81,23 @@ pub struct ColumnMapping {
     pub computed: Option<Computed>,
     /// What decided the target type: `mappings/shop.toml:12`, `built-in mysql-to-postgres.toml:40`, or `the target's type for int32`.
     pub rule: String,
+    /// How its values are masked, after the cast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<ColumnMask>,
 }
 
 impl MappedTable {
+    /// True if the column of that source name does not arrive in the clear.
+    pub fn hides(&self, source: &str) -> bool {
+        self.columns.iter().find(|column| column.source == source).is_none_or(|column| column.mask.is_some())
+    }
+
+    /// True if a row must not be named by its key in messages, which reports and ledgers keep.
+    pub fn hides_key(&self) -> bool {
+        self.columns.iter().any(|column| column.mask.is_some())
+            && self.source.key_columns().into_iter().any(|name| self.hides(name))
+    }
+
     /// The columns to read: those that are carried as they are, in the order of the target's columns, then those that are only looked at.
     pub fn read_columns(&self) -> Vec<ReadColumn> {
         let carried = self.columns.iter().filter(|column| column.computed.is_none()).map(|column| &column.source);
@@ -95,11 +111,11 @@ impl MappedTable {
             .collect()
     }
 
-    /// Compiles the way from what is read to what is written.
+    /// Compiles the way from what is read to what is written. Only masks need the key.
     ///
     /// # Errors
     /// `Mapping`: an expression that does not fit its columns, a cast that can never be exact; all of them at once.
-    pub fn transform(&self) -> Result<Transform> {
+    pub fn transform(&self, key: Option<&Keyed>) -> Result<Transform> {
         let condition = self.condition.as_ref().map(|condition| condition.sql.as_str());
         let columns = self.columns.iter().map(|column| {
             let cast = CastColumn {
@@ -108,6 +124,7 @@ impl MappedTable {
                 from: column.from.clone(),
                 to: column.to.clone(),
                 native: self.source.column(&column.source).map(|column| column.native.clone()).unwrap_or_default(),
+                mask: column.mask.clone(),
             };
             match &column.computed {
                 None => Step::Cast(cast),
@@ -115,7 +132,8 @@ impl MappedTable {
             }
         });
         let scope = scope(&self.source, self.now_us)?;
-        transform::compile_table(&columns.collect::<Vec<_>>(), condition, &scope).map_err(|error| error.table(&self.source.name))
+        transform::compile_table(&columns.collect::<Vec<_>>(), condition, &scope, key)
+            .map_err(|error| error.table(&self.source.name))
     }
 
     /// The logical types that are written and compared, in the order of the target's columns.
@@ -190,6 +208,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     if let Some(error) = Error::many(faults) {
         return Err(error);
     }
+    masks::apply(&mut mapped, &rules);
     names::make_unique(&mut mapped, route.target);
     point_foreign_keys(&mut mapped);
     Ok(mapped)

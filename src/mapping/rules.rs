@@ -1,5 +1,6 @@
 //! Finding the rule of a table and of a column: a person's first, then the built-in ones of the route.
 
+use crate::config::masking::MaskKind;
 use crate::config::rules::{ColumnRule, Mapping, TableRule, TypeMatch, TypeRule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
@@ -61,9 +62,22 @@ impl<'a> Rules<'a> {
             return Some(Decision { to: fill(to, &column.native), rule: place });
         }
         [self.mapping, &self.built_in].into_iter().find_map(|mapping| {
-            let rule = mapping.types.iter().find(|rule| matches(&rule.matches, column))?;
-            Some(Decision { to: fill(&rule.to, &column.native), rule: place(mapping, rule) })
+            let mut fitting = mapping.types.iter().filter(|rule| matches(&rule.matches, column));
+            let (rule, to) = fitting.find_map(|rule| Some((rule, rule.to.as_ref()?)))?;
+            Some(Decision { to: fill(to, &column.native), rule: place(mapping, rule) })
         })
+    }
+
+    /// The mask of a column, and the place of the rule that demands it.
+    pub(super) fn mask(&self, table: &Table, column: &Column) -> Option<(MaskKind, String)> {
+        let own = self.table(table).and_then(|rule| Some((rule, rule.columns.get(&column.name)?)));
+        if let Some((rule, own)) = own
+            && let Some(mask) = own.mask
+        {
+            return Some((mask, format!("{}:{}", self.mapping.file, own.line_in(rule))));
+        }
+        let mut fitting = self.mapping.types.iter().filter(|rule| matches(&rule.matches, column));
+        fitting.find_map(|rule| Some((rule.mask?, place(self.mapping, rule))))
     }
 
     /// Rules that name what does not exist, each with the nearest name that does.
@@ -95,6 +109,15 @@ impl<'a> Rules<'a> {
                 let what = format!("`{}` and `{}` are rules of one table, {}", first.name, second.name, table.name);
                 let error = Error::new(ErrorKind::Mapping, what).hint("Join the two `[[table]]` rules");
                 faults.push(error.file(format!("{}:{}", self.mapping.file, second.line)));
+            }
+        }
+        // A mask that masks nothing leaves in the clear what somebody meant to hide.
+        for rule in self.mapping.types.iter().filter(|rule| rule.mask.is_some()) {
+            let mut columns = catalog.tables.iter().flat_map(|table| &table.columns);
+            if !columns.any(|column| matches(&rule.matches, column)) {
+                let error = Error::new(ErrorKind::Mapping, "no column of the source is as the masking rule says");
+                let error = error.hint("Correct its `match`, or take the rule out of the mapping");
+                faults.push(error.file(place(self.mapping, rule)));
             }
         }
         faults.extend(self.renames.faults(catalog));

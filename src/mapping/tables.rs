@@ -157,7 +157,7 @@ fn map_column(
     let name = column_rule(rule, &column.name).and_then(|rule| rule.rename.clone());
     let name = name.unwrap_or_else(|| rules.renames.column(&table.name.name, &column.name));
     let mapped = Column { name: name.clone(), native, logical: Some(to.clone()), generated: None, ..column.clone() };
-    Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, computed, rule: rule_name }))
+    Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, computed, rule: rule_name, mask: None }))
 }
 
 /// The logical type under which a target column receives values of `from`. One native type may hold several: a PostgreSQL `interval`

@@ -70,6 +70,7 @@ pub async fn make(
             .map(|table| ChunkPlan::whole(table.source.estimated_rows, table.source.estimated_bytes))
             .collect(),
     };
+    problems.extend(mapped.tables.iter().zip(&chunks).filter_map(|(table, chunks)| bounds_in_the_clear(table, chunks)));
     Ok(Plan {
         format: FORMAT,
         source: PlannedSide {
@@ -87,6 +88,16 @@ pub async fn make(
         ddl,
         problems,
     })
+}
+
+/// The bounds of chunks are values of the source, and stay in the ledger, which stands in the target.
+fn bounds_in_the_clear(table: &MappedTable, chunks: &ChunkPlan) -> Option<Problem> {
+    let masked = table.columns.iter().any(|column| column.mask.is_some());
+    let column = chunks.key.iter().find(|column| table.hides(column)).filter(|_| masked && chunks.chunks.len() > 1)?;
+    let why = "the table is cut by this column, so the plan, in the ledger too, holds some of its values in the clear";
+    let name = format!("{}.{column}", table.source.name);
+    let hint = "Drop the ledger's schema before you hand the copy on, or make `--chunk` as large as the table";
+    Some(Problem::new(Severity::Note, "masked column", name, why).hint(hint))
 }
 
 /// D16: a filter that matched nothing must not end as a success over nothing.

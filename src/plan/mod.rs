@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::config::masking::Masking;
 use crate::config::rules::Mapping;
 use crate::config::{IfExists, OnTableError, Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase};
@@ -14,6 +15,7 @@ use crate::mapping::MappedTable;
 use crate::model::catalog::{Problem, ServerInfo, Severity, Table};
 use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, ObjectName};
+use crate::transform::mask::Keyed;
 
 pub mod make;
 pub mod text;
@@ -79,11 +81,15 @@ pub struct Choices {
 impl Choices {
     /// The choices among `settings`.
     pub fn of(settings: &Settings) -> Self {
+        let mut mapping = settings.mapping.clone();
+        if let Some(key) = &mapping.masking.key {
+            mapping.masking.fingerprint = Keyed::new(key.expose().as_bytes()).fingerprint();
+        }
         Choices {
             schema: settings.schema.clone(),
             include: settings.include.clone(),
             exclude: settings.exclude.clone(),
-            mapping: settings.mapping.clone(),
+            mapping,
             scope: settings.scope,
             if_exists: settings.if_exists,
             on_table_error: settings.on_table_error,
@@ -141,6 +147,46 @@ impl Plan {
         self.tables.iter().map(|table| table.mapped.source.estimated_bytes).sum()
     }
 
+    /// The key of the masks, if there is one at hand.
+    pub fn keyed(&self) -> Option<Keyed> {
+        self.choices.mapping.masking.key.as_ref().map(|key| Keyed::new(key.expose().as_bytes()))
+    }
+
+    /// True if a mask is made with the key.
+    pub fn needs_key(&self) -> bool {
+        let mut columns = self.tables.iter().flat_map(|table| &table.mapped.columns);
+        columns.any(|column| column.mask.as_ref().is_some_and(|mask| mask.kind.needs_key()))
+    }
+
+    /// Gives a plan that was stored, and so holds no key, the key of `choices`.
+    ///
+    /// # Errors
+    /// `Config`, if the plan's masks were made with another key, or need one and there is none.
+    pub fn unlock(&mut self, choices: &Choices) -> Result<()> {
+        if !self.needs_key() {
+            return Ok(());
+        }
+        let (own, given) = (&mut self.choices.mapping.masking, &choices.mapping.masking);
+        let (what, hint) = match &given.key {
+            Some(_) if given.fingerprint == own.fingerprint => {
+                own.key.clone_from(&given.key);
+                return Ok(());
+            }
+            Some(_) => (
+                format!(
+                    "the masks were made with another key: its fingerprint is {}, that of yours is {}",
+                    own.fingerprint, given.fingerprint
+                ),
+                "Set the environment variable to the key of the run, or begin anew with `--if-exists drop`",
+            ),
+            None => (
+                "the masks of the plan need their key".to_string(),
+                "Name the mapping file with `-m FILE`, whose `[masking]` takes the key from the environment",
+            ),
+        };
+        Err(Error::new(ErrorKind::Config, what).hint(hint))
+    }
+
     /// What an unfinished run must have in common with a new one for it to be the same: source, target, and every choice.
     pub fn identity(&self) -> String {
         identity(&self.source.address, &self.target.address, &self.choices)
@@ -191,9 +237,11 @@ impl Plan {
 
 /// The identity of a run; see [`Plan::identity`].
 pub fn identity(source: &str, target: &str, choices: &Choices) -> String {
-    // Where the mapping was read from does not change what it says, nor does the level of verification what is carried.
+    // Where the mapping was read from does not change what it says, nor does the level of verification what is carried. Another key
+    // would make another run, but then a resumed one would not be found, where it should be refused.
     let mut choices = choices.clone();
     choices.mapping = choices.mapping.without_places();
+    choices.mapping.masking = Masking::default();
     choices.verify = VerifyLevel::default();
     sha256(&(source, target, choices))
 }

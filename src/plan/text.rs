@@ -103,7 +103,9 @@ fn describe_table(out: &mut String, table: &TablePlan) {
                 format!("{} -> {}", mapping.source, mapping.target)
             };
             let null = if target.nullable { "" } else { " not null" };
-            [name, from, format!("{}{null}", shown(&target.native.full)), mapping.rule.clone()]
+            let mask = mapping.mask.as_ref().map(|mask| format!("]  masked: {} [{}", mask.kind.word(), mask.because));
+            let rule = format!("{}{}", mapping.rule, mask.unwrap_or_default());
+            [name, from, format!("{}{null}", shown(&target.native.full)), rule]
         })
         .collect();
     let width = |place: usize| rows.iter().map(|row| row[place].chars().count()).max().unwrap_or(0);
@@ -152,6 +154,12 @@ fn describe_chunks(out: &mut String, table: &TablePlan) {
     let bounds: Vec<String> = chunks.iter().filter_map(lower_bound).collect();
     let more = if bounds.len() > BOUNDS_SHOWN { ", …" } else { "" };
     let by = table.chunks.key.join(", ");
+    if table.mapped.columns.iter().any(|column| column.mask.is_some())
+        && table.chunks.key.iter().any(|column| table.mapped.hides(column))
+    {
+        line(out, format_args!("  {} chunks by ({by}), cut at values that are masked", chunks.len()));
+        return;
+    }
     let shown = bounds.iter().take(BOUNDS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
     line(out, format_args!("  {} chunks by ({by}), cut at {shown}{more}", chunks.len()));
 }

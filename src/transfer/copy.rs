@@ -104,6 +104,7 @@ impl Copy<'_> {
         let done: HashSet<(&ObjectName, u32)> = receipts.iter().map(|receipt| (&receipt.table, receipt.chunk)).collect();
         let mut units: Vec<(usize, WorkUnit)> = Vec::new();
         let mut hands = HashMap::new();
+        let keyed = self.plan.keyed();
         for (place, table) in self.plan.tables.iter().enumerate() {
             let read = table.read_plan(self.batch_bytes);
             for chunk in &table.chunks.chunks {
@@ -118,7 +119,7 @@ impl Copy<'_> {
                 snapshot: Arc::clone(&self.snapshot),
                 sink: Arc::clone(&self.sink),
                 mapped: table.mapped.clone(),
-                transform: table.mapped.transform()?,
+                transform: table.mapped.transform(keyed.as_ref())?,
                 progress: self.progress.clone(),
             };
             hands.insert(place, hand);
@@ -185,7 +186,7 @@ impl Worker {
                 self.end(place, &unit, Ok(receipt));
                 return Ok(());
             }
-            Err(error) => error.hide_keys(self.hide_keys),
+            Err(error) => error.hide_keys(self.hide_keys || hands.mapped.hides_key()),
         };
         if self.stop_on_error || stops_the_run(&error) {
             return Err(error);
@@ -199,6 +200,7 @@ impl Worker {
         loop {
             match execute(unit, hands).await {
                 Err(error) if tries < TRIES && advice(error.kind()).retry == Retry::Later => {
+                    let error = error.hide_keys(self.hide_keys || hands.mapped.hides_key());
                     self.progress.emit(Event::Note {
                         text: format!("chunk {} of `{}` is tried again: {error}", unit.chunk.id, unit.read.table),
                     });

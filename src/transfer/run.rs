@@ -107,7 +107,8 @@ enum Start {
 async fn prepare(job: &Job) -> Result<Start> {
     let Job { settings, source, sink, .. } = job;
     job.progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
-    let choices = job.plan.as_ref().map_or_else(|| Choices::of(settings), |plan| plan.choices.clone());
+    let given = Choices::of(settings);
+    let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
     let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
     let mut same: Vec<RunRecord> = sink.ledger().runs().await?;
     same.retain(|run| run.identity == identity);
@@ -115,18 +116,27 @@ async fn prepare(job: &Job) -> Result<Start> {
         && let Some(record) = same.first()
     {
         if record.state == RunState::Done
+            && let Ok(mut plan) = stored_plan(record)
+        {
+            plan.unlock(&given)?;
+        }
+        if record.state == RunState::Done
             && let Some(report) = record.report.clone().and_then(|report| report::json::from_value(report).ok())
         {
             job.progress.emit(Event::Note { text: format!("run {} is done already; nothing is left to do", record.run) });
             return Ok(Start::AlreadyDone(Box::new(report)));
         }
-        return resume(job, record).await.map(|prepared| Start::Go(Box::new(prepared)));
+        let mut plan = stored_plan(record)?;
+        plan.unlock(&given)?;
+        return resume(job, record, plan).await.map(|prepared| Start::Go(Box::new(prepared)));
     }
     let plan = match &job.plan {
         Some(stored) => {
             let now = make(settings, source, sink, Depth::WithoutChunks, now_us()).await?;
             stored.check(&now)?;
-            stored.clone()
+            let mut stored = stored.clone();
+            stored.unlock(&given)?;
+            stored
         }
         None => make(settings, source, sink, Depth::Full, now_us()).await?,
     };
@@ -160,7 +170,7 @@ fn hint_at_resume(refusal: Error) -> Error {
     Error::new(refusal.kind(), format!("{refusal}")).hint(more)
 }
 
-async fn resume(job: &Job, record: &RunRecord) -> Result<Prepared> {
+fn stored_plan(record: &RunRecord) -> Result<Plan> {
     let plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| {
         Error::new(ErrorKind::Ledger, "the plan in the ledger cannot be read by this version").with_source(error)
     })?;
@@ -170,6 +180,10 @@ async fn resume(job: &Job, record: &RunRecord) -> Result<Prepared> {
             format!("the plan in the ledger has form {}, this version knows {}", plan.format, plan::FORMAT),
         ));
     }
+    Ok(plan)
+}
+
+async fn resume(job: &Job, record: &RunRecord, plan: Plan) -> Result<Prepared> {
     let now = make(&job.settings, &job.source, &job.sink, Depth::WithoutChunks, now_us()).await?;
     // The target has changed: this run has created its tables. Only the source must be what it was.
     Plan { target: now.target.clone(), ..plan.clone() }.check(&now)?;

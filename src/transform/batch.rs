@@ -7,7 +7,8 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 
 use super::expr::{Expression, Predicate, Rounding, Scope};
-use super::pairs::{Cast, find};
+use super::mask::{ColumnMask, Keyed, Mask};
+use super::pairs::{Cast, Refusal, find};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::NativeType;
 use crate::model::row::describe_key;
@@ -26,6 +27,8 @@ pub struct CastColumn {
     pub to: LogicalType,
     /// Its type in the source's own words, for messages.
     pub native: NativeType,
+    /// How its values are masked, after the cast.
+    pub mask: Option<ColumnMask>,
 }
 
 /// How one column of the target comes about.
@@ -48,8 +51,15 @@ pub enum Step {
 #[derive(Clone)]
 pub struct Transform {
     condition: Option<Predicate>,
-    columns: Vec<(CastColumn, Way)>,
+    columns: Vec<Compiled>,
     schema: SchemaRef,
+}
+
+#[derive(Clone)]
+struct Compiled {
+    column: CastColumn,
+    way: Way,
+    mask: Option<Mask>,
 }
 
 #[derive(Clone)]
@@ -58,23 +68,27 @@ enum Way {
     Compute(Box<Expression>),
 }
 
-/// Compiles the way of a table's rows: the condition on them, and the target's columns in order.
+/// Compiles the way of a table's rows: the condition on them, and the target's columns in order. Only masks need the key, and not all.
 ///
 /// # Errors
-/// `Mapping` for each pair of types that no exact cast joins, and each expression that does not fit, all at once.
-pub fn compile_table(steps: &[Step], condition: Option<&str>, scope: &Scope) -> Result<Transform> {
+/// `Mapping` for each pair of types that no exact cast joins, each expression that does not fit, and each mask that cannot be made, all
+/// at once.
+pub fn compile_table(steps: &[Step], condition: Option<&str>, scope: &Scope, key: Option<&Keyed>) -> Result<Transform> {
     let mut faults = Vec::new();
     let mut columns = Vec::with_capacity(steps.len());
     for step in steps {
-        match step {
+        let compiled = match step {
             Step::Cast(column) => match find(&column.from, &column.to) {
-                Ok(cast) => columns.push((column.clone(), Way::Cast(cast))),
-                Err(why) => faults.push(refused(column, &why)),
+                Ok(cast) => compiled(column, &column.from, Way::Cast(cast), key),
+                Err(why) => Err(refused(column, &why)),
             },
-            Step::Compute { cast, sql, rounding } => match Expression::compile(sql, scope, &cast.to, *rounding) {
-                Ok(expression) => columns.push((cast.clone(), Way::Compute(Box::new(expression)))),
-                Err(error) => faults.push(error.column(&cast.target)),
-            },
+            Step::Compute { cast, sql, rounding } => Expression::compile(sql, scope, &cast.to, *rounding)
+                .map_err(|error| error.column(&cast.target))
+                .and_then(|expression| compiled(cast, &cast.to, Way::Compute(Box::new(expression)), key)),
+        };
+        match compiled {
+            Ok(compiled) => columns.push(compiled),
+            Err(error) => faults.push(error),
         }
     }
     let condition = condition.map(|sql| Predicate::compile(sql, scope)).transpose().unwrap_or_else(|error| {
@@ -84,17 +98,23 @@ pub fn compile_table(steps: &[Step], condition: Option<&str>, scope: &Scope) -> 
     if let Some(error) = Error::many(faults) {
         return Err(error);
     }
-    let schema = logical::schema(columns.iter().map(|(column, _)| (column.target.as_str(), &column.to)));
+    let schema = logical::schema(columns.iter().map(|compiled| (compiled.column.target.as_str(), &compiled.column.to)));
     Ok(Transform { condition, columns, schema })
 }
 
-/// Compiles casts alone, of a table's columns, which are the target's columns in order.
+fn compiled(column: &CastColumn, from: &LogicalType, way: Way, key: Option<&Keyed>) -> Result<Compiled> {
+    let mask = column.mask.as_ref().map(|mask| Mask::compile(mask, from, &column.to, key)).transpose();
+    let mask = mask.map_err(|why| Error::new(ErrorKind::Mapping, why).column(&column.source))?;
+    Ok(Compiled { column: column.clone(), way, mask })
+}
+
+/// Compiles casts and masks alone, of a table's columns, which are the target's columns in order.
 ///
 /// # Errors
-/// `Mapping` for each pair of types that no exact cast joins, all at once.
-pub fn compile(columns: &[CastColumn]) -> Result<Transform> {
+/// As for [`compile_table`].
+pub fn compile(columns: &[CastColumn], key: Option<&Keyed>) -> Result<Transform> {
     let steps: Vec<Step> = columns.iter().cloned().map(Step::Cast).collect();
-    compile_table(&steps, None, &Scope::new(&[], 0)?)
+    compile_table(&steps, None, &Scope::new(&[], 0)?, key)
 }
 
 fn refused(column: &CastColumn, why: &str) -> Error {
@@ -118,7 +138,8 @@ impl Transform {
 
     /// True when no value has to be looked at.
     pub fn is_identity(&self) -> bool {
-        self.condition.is_none() && self.columns.iter().all(|(_, way)| matches!(way, Way::Cast(Cast::Identity)))
+        self.condition.is_none()
+            && self.columns.iter().all(|compiled| matches!(compiled.way, Way::Cast(Cast::Identity)) && compiled.mask.is_none())
     }
 
     /// The rows of `batch` as the target is to have them. Columns that need no cast share their memory with `batch`.
@@ -132,33 +153,39 @@ impl Transform {
         };
         let batch = chosen.as_ref().unwrap_or(batch);
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
-        for (at, (column, way)) in self.columns.iter().enumerate() {
-            let cast = match way {
-                Way::Cast(cast) => cast,
-                Way::Compute(expression) => {
-                    arrays.push(expression.evaluate(table, &column.target, key, batch)?);
-                    continue;
-                }
+        for (at, Compiled { column, way, mask }) in self.columns.iter().enumerate() {
+            let refuse = |refusal: Refusal| {
+                // What is masked is not told by an error either.
+                let why = if mask.is_some() { "the value cannot be cast or masked".into() } else { refusal.why };
+                let error = Error::new(ErrorKind::Value, why).table(table).column(&column.source);
+                error.key(describe_key(batch, key, refusal.row)).hint(format!(
+                    "Correct the value, or map the column to a type that holds it; it is {} to {} now",
+                    column.from, column.to
+                ))
             };
-            let in_place =
-                batch.schema_ref().fields().get(at).filter(|field| field.name() == &column.source).map(|_| batch.column(at));
-            let array = in_place.or_else(|| batch.column_by_name(&column.source));
-            let array = array.filter(|array| array.data_type() == &column.from.arrow());
-            let array = array.ok_or_else(|| {
-                Error::internal(format!("a batch has no such column of {}", column.from)).table(table).column(&column.source)
-            })?;
-            arrays.push(match cast {
-                Cast::Identity => Arc::clone(array),
-                Cast::Checked(kernel) => kernel(array, &column.from, &column.to).map_err(|refusal| {
-                    let error = Error::new(ErrorKind::Value, refusal.why).table(table).column(&column.source);
-                    error.key(describe_key(batch, key, refusal.row)).hint(format!(
-                        "Correct the value, or map the column to a type that holds it; it is {} to {} now",
-                        column.from, column.to
-                    ))
-                })?,
+            let values = match way {
+                Way::Cast(Cast::Identity) => Arc::clone(source_array(batch, at, column).map_err(|error| error.table(table))?),
+                Way::Cast(Cast::Checked(kernel)) => {
+                    let array = source_array(batch, at, column).map_err(|error| error.table(table))?;
+                    kernel(array, &column.from, &column.to).map_err(refuse)?
+                }
+                Way::Compute(expression) => expression.evaluate(table, &column.target, key, batch)?,
+            };
+            arrays.push(match mask {
+                None => values,
+                Some(mask) => mask.apply(&values, &column.to).map_err(refuse)?,
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)?)
     }
+}
+
+/// The array of a column's source: in its own place, as it nearly always is, or else by its name.
+fn source_array<'b>(batch: &'b RecordBatch, at: usize, column: &CastColumn) -> Result<&'b ArrayRef> {
+    let in_place = batch.schema_ref().fields().get(at).filter(|field| field.name() == &column.source).map(|_| batch.column(at));
+    let array = in_place.or_else(|| batch.column_by_name(&column.source));
+    array
+        .filter(|array| array.data_type() == &column.from.arrow())
+        .ok_or_else(|| Error::internal(format!("a batch has no such column of {}", column.from)).column(&column.source))
 }

@@ -1,12 +1,13 @@
 //! From the source's batch to the target's: renames columns and casts values, exactly or not at all.
 //!
 //! [`pairs`] says which types become which · [`batch`] carries a batch through · the rest are the casts by family: [`numbers`], [`floats`],
-//! [`temporal`], [`text`], [`bytes`].
+//! [`temporal`], [`text`], [`bytes`]; [`mask`] makes stand-ins of what was cast.
 
 pub mod batch;
 pub mod bytes;
 pub mod expr;
 pub mod floats;
+pub mod mask;
 pub mod numbers;
 pub mod pairs;
 pub mod temporal;

@@ -21,12 +21,19 @@ fn decimal(precision: u8, scale: u8) -> L {
 }
 
 fn column(source: &str, from: &L, to: &L) -> CastColumn {
-    CastColumn { source: source.into(), target: "c".into(), from: from.clone(), to: to.clone(), native: NativeType::default() }
+    CastColumn {
+        source: source.into(),
+        target: "c".into(),
+        from: from.clone(),
+        to: to.clone(),
+        native: NativeType::default(),
+        mask: None,
+    }
 }
 
 fn cast(from: &LogicalType, to: &LogicalType, array: ArrayRef) -> Result<ArrayRef> {
     let batch = RecordBatch::try_new(schema([("v", from)]), vec![array]).unwrap();
-    let cast = compile(&[column("v", from, to)])?.apply(&ObjectName::new("shop", "t"), &[], &batch)?;
+    let cast = compile(&[column("v", from, to)], None)?.apply(&ObjectName::new("shop", "t"), &[], &batch)?;
     assert_eq!(cast.schema(), schema([("c", to)]));
     Ok(cast.column(0).clone())
 }
@@ -63,7 +70,7 @@ fn a_refused_value_is_named() {
     let columns = [("id", &L::Int32), ("qty", &L::Int64)];
     let qty: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(40_000)]));
     let batch = RecordBatch::try_new(schema(columns), vec![Arc::new(Int32Array::from(vec![5, 6, 7])), qty]).unwrap();
-    let transform = compile(&[column("qty", &L::Int64, &L::Int16)]).unwrap();
+    let transform = compile(&[column("qty", &L::Int64, &L::Int16)], None).unwrap();
     let error = transform.apply(&ObjectName::new("shop", "orders"), &["id".into()], &batch).unwrap_err();
     assert_eq!(error.to_string(), "`shop.orders.qty` (id = 7): 40000 is out of range for int16");
     let array = transform.apply(&ObjectName::new("shop", "orders"), &["id".into()], &batch.slice(0, 2)).unwrap();
@@ -80,7 +87,7 @@ fn what_stays_as_it_is_costs_nothing() {
     .unwrap();
     let columns =
         [column("b", &L::Text { length: Some(5) }, &to), CastColumn { target: "d".into(), ..column("a", &L::Int32, &L::Int32) }];
-    let transform = compile(&columns).unwrap();
+    let transform = compile(&columns, None).unwrap();
     assert!(transform.is_identity());
     let out = transform.apply(&ObjectName::new("", "t"), &[], &batch).unwrap();
     assert_eq!(out.schema(), schema([("c", &to), ("d", &L::Int32)]));
@@ -92,7 +99,7 @@ fn every_impossible_pair_is_refused_at_once() {
     let utc = L::Timestamp { fsp: 6, zone: Zone::Utc };
     let mut zoned = column("made_at", &TIMESTAMP, &utc);
     zoned.native.full = "datetime(6)".into();
-    let error = compile(&[zoned, column("b", &L::Binary { length: None }, &TEXT)]).err().unwrap();
+    let error = compile(&[zoned, column("b", &L::Binary { length: None }, &TEXT)], None).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Mapping);
     let expected = "column `made_at`: datetime(6) (timestamp(6)) cannot become timestamp(6) utc: \
                     a wall-clock reading becomes an instant only with a declared time zone";

@@ -1,5 +1,6 @@
 //! Asking both sides: counts, profiles, and the digest of an independent re-read.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,11 +9,12 @@ use futures::StreamExt;
 use crate::config::VerifyLevel;
 use crate::engine::{Batch, BatchStream, Profile, ReadBack, Snapshot};
 use crate::error::{Error, Result};
-use crate::model::{Chunk, Digest, RunId};
+use crate::model::{Chunk, Digest, ObjectName, RunId};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Progress};
 use crate::transfer::pool;
 use crate::transfer::stop::Stop;
+use crate::transform::Transform;
 
 use super::hasher::RowHasher;
 use super::profile;
@@ -186,9 +188,15 @@ pub async fn digests_of_source(
         lock(&all)[place].digest.get_or_insert_default();
         pieces.extend(table.chunks.chunks.iter().map(|chunk| (place, Arc::clone(&table), chunk.clone())));
     }
+    let keyed = plan.keyed();
+    let transforms: HashMap<ObjectName, Transform> = plan
+        .tables
+        .iter()
+        .map(|table| Ok((table.source().clone(), table.mapped.transform(keyed.as_ref())?)))
+        .collect::<Result<_>>()?;
     let (snapshot, batch_bytes) = (Arc::clone(snapshot), asking.batch_bytes);
     let open: Open = Arc::new(move |table, chunk, counter| {
-        let transform = table.mapped.transform()?;
+        let transform = transforms.get(table.source()).ok_or_else(|| Error::internal("a table without its casts"))?.clone();
         let read = table.read_plan(batch_bytes);
         let batches = snapshot.read(&read, chunk);
         let counter = Arc::clone(counter);
@@ -237,7 +245,9 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
                     facts.rows_read += rows_read;
                 }
                 Err(error) if asking.stop.reason().is_some() => return Err(error),
-                Err(error) => note(&all, place, &error.table(table.source()).hide_keys(asking.hide_keys)),
+                Err(error) => {
+                    note(&all, place, &error.table(table.source()).hide_keys(asking.hide_keys || table.mapped.hides_key()))
+                }
             }
             Ok(())
         }

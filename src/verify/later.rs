@@ -7,9 +7,9 @@ use crate::config::{IfExists, Scope, Settings, VerifyLevel};
 use crate::engine::{Sink, Source};
 use crate::error::Result;
 use crate::ledger::RunState;
-use crate::model::Digest;
-use crate::plan::Plan;
+use crate::model::{Digest, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
+use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
 use crate::report::{Outcome, PhaseReport, Report, Side, TableReport};
 use crate::transfer::run::batch_bytes;
@@ -47,6 +47,7 @@ pub async fn verify(
     if let Some(refusal) = plan.refusal() {
         return Err(refusal);
     }
+    check_key(&plan, &*sink).await?;
     let planned = started.elapsed().as_secs_f64();
     progress.emit(Event::Started {
         run: String::new(),
@@ -136,4 +137,26 @@ pub async fn verify(
         problems: plan.problems,
         errors: Vec::new(),
     })
+}
+
+/// Refuses a key that is not the one of the run which brought the rows: with another, every masked value differs, and proves nothing.
+async fn check_key(plan: &Plan, sink: &dyn Sink) -> Result<()> {
+    if !plan.needs_key() {
+        return Ok(());
+    }
+    let masked = |plan: &Plan, name: &ObjectName| {
+        let mut columns = plan.tables.iter().filter(|table| table.target() == name).flat_map(|table| &table.mapped.columns);
+        columns.any(|column| column.mask.as_ref().is_some_and(|mask| mask.kind.needs_key()))
+    };
+    let runs = sink.ledger().runs().await?;
+    // A plan of another version tells nothing; then the digests tell.
+    let stored: Vec<Plan> = runs.into_iter().filter_map(|run| serde_json::from_value(run.plan).ok()).collect();
+    for name in plan.tables.iter().map(TablePlan::target).filter(|name| masked(plan, name)) {
+        // The newest run that brought the table.
+        let brought = stored.iter().find(|stored| stored.tables.iter().any(|table| table.target() == name));
+        if let Some(brought) = brought.filter(|brought| masked(brought, name)) {
+            brought.clone().unlock(&plan.choices).map_err(|error| error.table(name))?;
+        }
+    }
+    Ok(())
 }

@@ -2,11 +2,13 @@
 //!
 //! This is the one check that sees the reading of the source: it needs neither reader nor mapping nor encoder.
 
+use crate::config::masking::MaskKind;
 use crate::engine::{ProfileColumn, ProfileKind};
 use crate::mapping::{ColumnMapping, MappedTable};
 use crate::model::LogicalType;
 
-/// The columns to profile, in the source and in the target, in the order of the target's columns.
+/// The columns to profile, in the source and in the target, in the order of the target's columns. One that becomes NULL throughout has
+/// nothing to compare.
 pub fn columns(table: &MappedTable) -> (Vec<ProfileColumn>, Vec<ProfileColumn>) {
     table
         .columns
@@ -14,6 +16,7 @@ pub fn columns(table: &MappedTable) -> (Vec<ProfileColumn>, Vec<ProfileColumn>) 
         .zip(&table.target.columns)
         // The source cannot compute our expressions: those columns are proven by the digest alone.
         .filter(|(mapping, _)| mapping.computed.is_none())
+        .filter(|(mapping, _)| mapping.mask.as_ref().is_none_or(|mask| mask.kind != MaskKind::Null))
         .map(|(mapping, target)| {
             let kind = kind(mapping);
             let native = table.source.column(&mapping.source).map(|column| column.native.clone()).unwrap_or_default();
@@ -28,6 +31,9 @@ pub fn columns(table: &MappedTable) -> (Vec<ProfileColumn>, Vec<ProfileColumn>) 
 /// What can be computed alike on both sides: the aggregates of the type when it stays what it is, else the number of values.
 fn kind(column: &ColumnMapping) -> ProfileKind {
     use LogicalType as L;
+    if column.mask.is_some() {
+        return ProfileKind::Count;
+    }
     let exact = |logical: &L| logical.is_integer() || matches!(logical, L::Decimal { .. } | L::Numeric);
     match (&column.from, &column.to) {
         (from, to) if exact(from) && exact(to) => ProfileKind::Exact,

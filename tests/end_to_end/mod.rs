@@ -2,6 +2,7 @@
 
 mod expressions;
 mod lost;
+mod masks;
 mod objects;
 mod renames;
 mod tables;

@@ -66,6 +66,11 @@ pub fn ferry(args: &[&str]) -> Said {
     finish(command(args).spawn().expect("the command starts"))
 }
 
+/// Runs `dbferry` with these arguments and a variable of the environment to its end.
+pub fn ferry_with(variable: &str, value: &str, args: &[&str]) -> Said {
+    finish(command(args).env(variable, value).spawn().expect("the command starts"))
+}
+
 /// Waits for a command's end.
 pub fn finish(mut child: Child) -> Said {
     let read = |mut pipe: Box<dyn Read + Send>| {
