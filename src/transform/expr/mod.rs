@@ -18,9 +18,9 @@
 //!
 //! A condition that guards a calculation belongs in `CASE WHEN b <> 0 THEN a / b END` or `a / nullif(b, 0)`: both sides of `AND` may be computed.
 //!
-//! [`scope`] names the columns · [`functions`] are those at hand · [`parse`] reads the text and refuses what has no place · [`rewrite`] makes it
-//! strict, with [`arithmetic`] and [`cast`] (whose number casts are [`digits`]) · [`compile`] joins these · [`expression`] and [`predicate`] are
-//! what the outside sees · [`pushdown`] says what of a predicate the source can do itself.
+//! `scope` names the columns · `functions` are those at hand · `parse` reads the text and refuses what has no place · `rewrite` makes it
+//! strict, with `arithmetic` and `cast` (whose number casts are `digits`) · `compile` joins these · `expression` and `predicate` are
+//! what the outside sees · `pushdown` says what of a predicate the source can do itself.
 
 mod arithmetic;
 mod cast;
