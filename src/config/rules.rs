@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::hooks::HookRule;
 use super::naming::{self, Naming, RenameRule};
 use crate::error::{Error, ErrorKind};
 
@@ -28,6 +29,9 @@ pub struct Mapping {
     /// Styles of names.
     #[serde(default, skip_serializing_if = "Naming::is_keep")]
     pub naming: Naming,
+    /// SQL of the person's own, before and after; of one point, in this order.
+    #[serde(default, rename = "hook", skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookRule>,
     /// The file, for messages and for the plan; set when it is loaded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(skip)]
@@ -164,6 +168,7 @@ impl Mapping {
                 fault(rule.line, why, "A rule is such as `tables = \"shop_(.*)\"` with `to = \"$1\"`");
             }
         }
+        super::hooks::faults(&self.hooks, &self.file, &mut faults);
         faults
     }
 
@@ -173,6 +178,7 @@ impl Mapping {
         self.file.clear();
         self.types.iter_mut().for_each(|rule| rule.line = 0);
         self.renames.iter_mut().for_each(|rule| rule.line = 0);
+        self.hooks = self.hooks.into_iter().map(HookRule::without_place).collect();
         for rule in &mut self.tables {
             rule.line = 0;
             rule.columns.values_mut().for_each(|column| column.line = 0);
