@@ -6,3 +6,4 @@ mod objects;
 mod renames;
 mod tables;
 mod types;
+mod vectors;
