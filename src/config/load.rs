@@ -7,7 +7,7 @@ use crate::config::endpoint::Endpoint;
 use crate::config::environment::{self, Environment};
 use crate::config::file::ConfigFile;
 use crate::config::rules::Mapping;
-use crate::config::{DEFAULT_LEDGER_SCHEMA, IfExists, Scope, Settings, VerifyLevel, limits, schema};
+use crate::config::{DEFAULT_LEDGER_SCHEMA, IfExists, Scope, Settings, VerifyLevel, hooks, limits, schema};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the command line says; nothing means that the file, or else the default, decides.
@@ -350,7 +350,11 @@ fn check_mapping(file: &str, text: &str, environment: &Environment<'_>, faults: 
                     column.line = line(format!("/table/{at}/columns/{}", document::pointer_part(name)));
                 }
             }
+            for (at, hook) in mapping.hooks.iter_mut().enumerate() {
+                hook.line = line(format!("/hook/{at}"));
+            }
             faults.extend(mapping.faults());
+            hooks::read_files(&mut mapping.hooks, file, faults);
             mapping
         }
         Err(found) => {

@@ -1,6 +1,6 @@
 //! Files, environment and flags, made into validated values. Opens no connection.
 //!
-//! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`] and [`masking`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
+//! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
 //! file against its schema and collects every fault; [`environment`] resolves `${NAME}`; [`limits`] knows sizes and ranges;
 //! [`load`] puts flags over file over defaults; [`endpoint`] is an address; [`init`] writes both files for a live source;
 //! [`nearest`] guesses what was meant. [`Settings`] is the outcome.
@@ -12,6 +12,7 @@ pub mod document;
 pub mod endpoint;
 pub mod environment;
 pub mod file;
+pub mod hooks;
 pub mod init;
 pub mod limits;
 pub mod load;

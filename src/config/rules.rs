@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
 use crate::error::{Error, ErrorKind};
@@ -32,6 +33,9 @@ pub struct Mapping {
     /// What masks are made with.
     #[serde(default, skip_serializing_if = "Masking::is_empty")]
     pub masking: Masking,
+    /// SQL of the person's own, before and after; of one point, in this order.
+    #[serde(default, rename = "hook", skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookRule>,
     /// The file, for messages and for the plan; set when it is loaded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(skip)]
@@ -197,6 +201,7 @@ impl Mapping {
                 fault(rule.line, why, "A rule is such as `tables = \"shop_(.*)\"` with `to = \"$1\"`");
             }
         }
+        super::hooks::faults(&self.hooks, &self.file, &mut faults);
         faults
     }
 
@@ -230,6 +235,7 @@ impl Mapping {
         self.masking.line = 0;
         self.types.iter_mut().for_each(|rule| rule.line = 0);
         self.renames.iter_mut().for_each(|rule| rule.line = 0);
+        self.hooks = self.hooks.into_iter().map(HookRule::without_place).collect();
         for rule in &mut self.tables {
             rule.line = 0;
             rule.columns.values_mut().for_each(|column| column.line = 0);

@@ -6,12 +6,12 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
 use super::{BatchStream, Ddl, Profile, ProfileColumn};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::unit::{Receipt, WorkUnit};
-use crate::model::{Digest, ObjectName, RunId};
+use crate::model::{Digest, Hook, ObjectName, RunId};
 
 /// A target that is connected.
 #[async_trait]
@@ -36,6 +36,19 @@ pub trait Sink: Send + Sync {
 
     /// Opens `readers` independent readers of what was written, in one consistent view.
     async fn read_back(&self, readers: usize) -> Result<Arc<dyn ReadBack>>;
+
+    /// Why this target cannot run hooks, or keep account of the source's; none where it can.
+    fn refuses_hooks(&self) -> Option<&'static str> {
+        Some("this target runs no SQL, and its ledger keeps no account of hooks")
+    }
+
+    /// Runs a hook of the target. One in a transaction is noted in the ledger by that very transaction; another one is not noted here.
+    ///
+    /// # Errors
+    /// `Ledger` when it has run already; what the server says of the SQL.
+    async fn run_hook(&self, _run: RunId, _hook: &Hook) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "this target runs no SQL"))
+    }
 }
 
 /// One chunk's way into the target.

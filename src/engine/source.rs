@@ -8,7 +8,8 @@ use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 use super::{Profile, ProfileColumn, TableFilter};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Hook;
 use crate::model::catalog::{Catalog, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::unit::ReadPlan;
@@ -27,6 +28,19 @@ pub trait Source: Send + Sync {
 
     /// Opens `readers` readers over one consistent view of `tables`.
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>>;
+
+    /// Why this source cannot run hooks; none where it can.
+    fn refuses_hooks(&self) -> Option<&'static str> {
+        Some("this source is opened for reading alone")
+    }
+
+    /// Runs a hook of the source on a session of its own.
+    ///
+    /// # Errors
+    /// What the server says of the SQL.
+    async fn run_hook(&self, _hook: &Hook) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "this source is opened for reading alone"))
+    }
 }
 
 /// What a snapshot promises for a table.

@@ -5,9 +5,9 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::unit::Receipt;
-use crate::model::{ObjectName, RunId};
+use crate::model::{Hook, ObjectName, RunId};
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,23 @@ pub struct RunRecord {
     pub report: Option<serde_json::Value>,
 }
 
+/// What the ledger knows of a hook.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HookRecord {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its SQL.
+    pub sha256: String,
+    /// It has gone through. Otherwise it was begun, and nobody knows how far it came.
+    pub done: bool,
+    /// Seconds that it took, once it is done.
+    pub seconds: f64,
+}
+
+fn no_hooks() -> Error {
+    Error::new(ErrorKind::Unsupported, "the ledger of this target keeps no account of hooks")
+}
+
 /// The ledger of one target.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -68,4 +85,22 @@ pub trait Ledger: Send + Sync {
 
     /// What was marked.
     async fn marks(&self, run: RunId) -> Result<Vec<(ObjectName, String)>>;
+
+    /// The hooks of a run that were begun.
+    async fn hooks(&self, _run: RunId) -> Result<Vec<HookRecord>> {
+        Ok(Vec::new())
+    }
+
+    /// Notes durably that a hook is about to run outside a transaction of the ledger's.
+    ///
+    /// # Errors
+    /// `Ledger` when it was begun before, unless its `rerun` is set and it is not done.
+    async fn begin_hook(&self, _run: RunId, _hook: &Hook) -> Result<()> {
+        Err(no_hooks())
+    }
+
+    /// Notes that a hook that was begun has gone through.
+    async fn finish_hook(&self, _run: RunId, _hook: &Hook) -> Result<()> {
+        Err(no_hooks())
+    }
 }

@@ -2,12 +2,13 @@
 //!
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
-//! receipt.
+//! receipt, [`hook`] a person's own SQL.
 
 pub mod catalog;
 pub mod chunk;
 pub mod civil;
 pub mod digest;
+pub mod hook;
 pub mod ident;
 pub mod json;
 pub mod logical;
@@ -18,5 +19,6 @@ pub mod unit;
 pub use catalog::{Catalog, Column, Table};
 pub use chunk::{Chunk, ChunkPlan};
 pub use digest::Digest;
+pub use hook::Hook;
 pub use ident::{EngineKind, ObjectName, RunId};
 pub use logical::LogicalType;

@@ -62,6 +62,8 @@ pub async fn make(
     let names: Vec<ObjectName> = mapped.tables.iter().map(|table| table.target.name.clone()).collect();
     let existing = sink.existing(&names).await?;
     let ddl = statements(settings, to.dialect(), sink.server(), &mapped.tables, &existing, &mut problems);
+    let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
+    let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;
     let chunks = match depth {
         Depth::Full if settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
         _ => mapped
@@ -86,6 +88,7 @@ pub async fn make(
         choices: Choices::of(settings),
         tables: mapped.tables.into_iter().zip(chunks).map(|(mapped, chunks)| TablePlan { mapped, chunks }).collect(),
         ddl,
+        hooks,
         problems,
     })
 }

@@ -1,6 +1,6 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
-//! [`make`] asks both sides and decides everything; [`text`] prints a plan for people and as SQL. A stored plan is a contract: a
+//! [`make`] asks both sides and decides everything; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL. A stored plan is a contract: a
 //! run of it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
 use crate::model::catalog::{Problem, ServerInfo, Severity, Table};
 use crate::model::unit::ReadPlan;
-use crate::model::{ChunkPlan, ObjectName};
+use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
 
+pub mod hooks;
 pub mod make;
 pub mod text;
 
@@ -38,6 +39,9 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// Every statement for the target; each says its phase.
     pub ddl: Vec<Ddl>,
+    /// SQL of the person's own; of one point, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
     /// What is not carried, refused, or worth knowing.
     pub problems: Vec<Problem>,
 }
@@ -246,6 +250,13 @@ pub fn identity(source: &str, target: &str, choices: &Choices) -> String {
     sha256(&(source, target, choices))
 }
 
+/// The identity without hooks: it tells a run whose hooks alone are others.
+pub fn identity_without_hooks(source: &str, target: &str, choices: &Choices) -> String {
+    let mut choices = choices.clone();
+    choices.mapping.hooks.clear();
+    identity(source, target, &choices)
+}
+
 /// A table without what changes with its rows: estimates and next ids.
 fn bare(table: &Table) -> Table {
     Table { estimated_rows: 0, estimated_bytes: 0, next_identity: None, ..table.clone() }
@@ -257,8 +268,12 @@ pub fn fingerprint<'a>(tables: impl IntoIterator<Item = &'a Table>) -> String {
 }
 
 fn sha256(value: &impl Serialize) -> String {
-    let json = serde_json::to_vec(value).unwrap_or_default();
-    Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// SHA-256 in hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// True if something does not arrive.

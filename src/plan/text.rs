@@ -5,9 +5,10 @@ use std::fmt::Write;
 use crate::engine::{Ddl, DdlPhase};
 use crate::model::catalog::{Problem, Severity};
 use crate::model::chunk::{Chunk, ChunkRange, KeyValue};
+use crate::model::hook::HookWhen;
 use crate::report::human;
 
-use super::{Plan, TablePlan};
+use super::{Plan, TablePlan, hooks};
 
 /// Most chunk bounds of one table that are shown; the JSON form has all.
 const BOUNDS_SHOWN: usize = 4;
@@ -37,6 +38,7 @@ pub fn text(plan: &Plan) -> String {
             line(&mut out, format_args!("phase {}: {statements} statements (see --format sql)", phase_name(phase)));
         }
     }
+    hooks::text(&plan.hooks, &mut out);
     for (severity, title) in [
         (Severity::Note, "Worth knowing"),
         (Severity::NotCarried, "Not carried (its SQL stands in --format json)"),
@@ -180,7 +182,14 @@ fn lower_bound(chunk: &Chunk) -> Option<String> {
 /// The statements, in the order of the work, as a script for people to read.
 pub fn sql(plan: &Plan) -> String {
     let mut out = String::new();
+    hooks::sql(&plan.hooks, HookWhen::Before, false, &mut out);
     for phase in DdlPhase::ALL {
+        // In this order: the tables are there, their rows come next; rows and indexes are there, foreign keys come next.
+        match phase {
+            DdlPhase::Indexes => hooks::sql(&plan.hooks, HookWhen::Before, true, &mut out),
+            DdlPhase::ForeignKeys => hooks::sql(&plan.hooks, HookWhen::After, true, &mut out),
+            _ => {}
+        }
         let statements: Vec<&Ddl> = plan.statements(phase).collect();
         if statements.is_empty() {
             continue;
@@ -198,6 +207,7 @@ pub fn sql(plan: &Plan) -> String {
         }
         out.push('\n');
     }
+    hooks::sql(&plan.hooks, HookWhen::After, false, &mut out);
     for problem in plan.problems.iter().filter(|problem| problem.severity != Severity::Note) {
         line(&mut out, format_args!("-- NOT CARRIED: {} {}: {}", problem.object, problem.name, problem.why.replace('\n', " ")));
         for sql in problem.ddl.iter().flat_map(|ddl| ddl.lines()) {

@@ -113,6 +113,8 @@ pub enum Phase {
     Constrain,
     /// Both sides are compared.
     Verify,
+    /// Hooks of the run's end.
+    After,
 }
 
 /// Takes events; must not block the work.

@@ -78,6 +78,7 @@ pub(super) fn phase_name(phase: Option<Phase>) -> &'static str {
         Some(Phase::Index) => "index",
         Some(Phase::Constrain) => "constrain",
         Some(Phase::Verify) => "verify",
+        Some(Phase::After) => "after",
     }
 }
 

@@ -6,6 +6,7 @@ use crate::config::VerifyLevel;
 use crate::engine::{Consistency, LogPosition};
 use crate::model::Digest;
 use crate::model::catalog::Problem;
+use crate::model::hook::{HookSide, HookWhen};
 
 pub mod human;
 pub mod json;
@@ -35,6 +36,9 @@ pub struct Report {
     pub verify: VerifyLevel,
     /// One entry per table.
     pub tables: Vec<TableReport>,
+    /// SQL of the person's own, in the order in which it ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookReport>,
     /// What was not carried, and what is worth knowing.
     pub problems: Vec<Problem>,
     /// What failed beside the tables.
@@ -102,4 +106,34 @@ pub enum Outcome {
     Differs,
     /// The table did not arrive.
     Failed,
+}
+
+/// What became of a hook.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HookReport {
+    /// Its name.
+    pub name: String,
+    /// Before or after.
+    pub when: HookWhen,
+    /// Which database ran it.
+    pub side: HookSide,
+    /// The table in the target that it is about; none for the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// How it went.
+    pub state: HookState,
+}
+
+/// How a hook went. One that fails stops the run, so that there is no report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookState {
+    /// It ran.
+    Done,
+    /// An earlier attempt of this run had run it.
+    DoneBefore,
+    /// It was not run, since what it is about did not arrive or was not proven.
+    Skipped,
 }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::{Outcome, Report, TableReport, human};
+use super::{HookState, Outcome, Report, TableReport, human};
 use crate::engine::Consistency;
 use crate::model::catalog::{Problem, Severity};
 
@@ -30,6 +30,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
         tables(&mut page, report);
     }
     instants(&mut page, report);
+    hooks(&mut page, report);
     for (severity, title) in
         [(Severity::Refused, "Refused"), (Severity::NotCarried, "Not carried"), (Severity::Note, "Worth knowing")]
     {
@@ -243,6 +244,23 @@ fn instants(page: &mut Page, report: &Report) {
     }
 }
 
+fn hooks(page: &mut Page, report: &Report) {
+    if report.hooks.is_empty() {
+        return;
+    }
+    page.gap();
+    page.line(&format!("Hooks: {}", report.hooks.len()));
+    for hook in &report.hooks {
+        let about = hook.table.as_deref().unwrap_or("the run");
+        let state = match hook.state {
+            HookState::Done => format!("done in {}", human::seconds(hook.seconds)),
+            HookState::DoneBefore => format!("done by an earlier attempt in {}", human::seconds(hook.seconds)),
+            HookState::Skipped => "NOT RUN".into(),
+        };
+        page.fold("  ", &format!("{} ({} {about}, on the {}): {state}", hook.name, hook.when.name(), hook.side.name()));
+    }
+}
+
 fn problems(page: &mut Page, title: &str, problems: Vec<&Problem>) {
     if problems.is_empty() {
         return;
@@ -334,6 +352,7 @@ mod tests {
             position: Some(LogPosition { file: "binlog.000003".into(), offset: 4711, gtid: "0-1-99".into() }),
             verify: VerifyLevel::Digest,
             tables: vec![table("customers", 5_000, Outcome::Verified), table("orders", 1_234_567, Outcome::Verified)],
+            hooks: Vec::new(),
             problems: vec![
                 Problem::new(Severity::NotCarried, "view", "shop.v_orders", why).ddl("CREATE VIEW v_orders AS SELECT 1"),
                 Problem::new(Severity::NotCarried, "trigger", "shop.audit", "triggers are written in the source's own language")

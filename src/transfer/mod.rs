@@ -7,10 +7,11 @@
 //! ```
 //!
 //! [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side by
-//! side; [`stop`] is how a person ends it.
+//! side; [`stop`] is how a person ends it; [`hooks`] runs a person's own SQL.
 
 pub mod copy;
 pub mod execute;
+pub mod hooks;
 pub mod pool;
 pub mod run;
 pub mod stop;

@@ -6,8 +6,9 @@ use std::time::Instant;
 use crate::config::{Scope, Settings, VerifyLevel};
 use crate::engine::{Consistency, Ddl, DdlPhase, Sink, Snapshot, Source};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{RunRecord, RunState};
+use crate::ledger::{HookRecord, RunRecord, RunState};
 use crate::model::catalog::{Problem, Severity};
+use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
 use crate::plan::make::{Depth, make, now_us};
@@ -18,11 +19,14 @@ use crate::verify::compare;
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
+use super::hooks::{Hooks, check_left};
 use super::pool;
 use super::stop::Stop;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
 const CLEARED: &str = "cleared";
+/// The mark in the ledger once a verification has agreed and its report is stored: hooks of the run's end may change rows from then on.
+const VERIFIED: &str = "verified";
 /// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
 const BATCHES_PER_JOB: u64 = 4;
 
@@ -77,11 +81,25 @@ pub fn batch_bytes(memory_bytes: u64, jobs: usize) -> usize {
 pub async fn run(job: Job) -> Result<Report, Failure> {
     let started = Instant::now();
     let prepared = job.stop.unless_stopped(prepare(&job)).await.map_err(Failure::NotStarted)?;
-    let Prepared { run, plan, receipts, marks } = match prepared {
+    let Prepared { run, plan, receipts, marks, hooks, verified } = match prepared {
         Start::Go(prepared) => *prepared,
         Start::AlreadyDone(report) => return Ok(*report),
     };
-    let result = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default() }.work(&receipts, &marks).await;
+    let hooks = Hooks {
+        run,
+        plan: &plan.hooks,
+        source: &*job.source,
+        sink: &*job.sink,
+        stop: &job.stop,
+        progress: &job.progress,
+        known: &hooks,
+        reports: Mutex::default(),
+    };
+    let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), hooks };
+    let result = match verified {
+        Some(report) => runner.conclude(report).await,
+        None => Box::pin(runner.work(&receipts, &marks)).await,
+    };
     match result {
         Ok(report) => Ok(report),
         Err(error) => Err(Failure::Stopped(run, error)),
@@ -96,6 +114,9 @@ struct Prepared {
     plan: Plan,
     receipts: Vec<Receipt>,
     marks: Vec<(ObjectName, String)>,
+    hooks: Vec<HookRecord>,
+    /// The report of a run that has nothing left but hooks at its end.
+    verified: Option<Report>,
 }
 
 enum Start {
@@ -111,6 +132,9 @@ async fn prepare(job: &Job) -> Result<Start> {
     let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
     let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
     let mut same: Vec<RunRecord> = sink.ledger().runs().await?;
+    if job.resume && !same.iter().any(|run| run.identity == identity) {
+        refuse_other_hooks(&same, settings, &choices)?;
+    }
     same.retain(|run| run.identity == identity);
     if job.resume
         && let Some(record) = same.first()
@@ -162,7 +186,29 @@ async fn prepare(job: &Job) -> Result<Start> {
         report: None,
     };
     ledger.start(&record).await?;
-    Ok(Start::Go(Box::new(Prepared { run: job.run, plan, receipts: Vec::new(), marks: Vec::new() })))
+    Ok(Start::Go(Box::new(Prepared {
+        run: job.run,
+        plan,
+        receipts: Vec::new(),
+        marks: Vec::new(),
+        hooks: Vec::new(),
+        verified: None,
+    })))
+}
+
+/// Hooks are a part of a run's identity. A run that differs in them alone is meant, and must not be begun again in silence.
+fn refuse_other_hooks(runs: &[RunRecord], settings: &Settings, choices: &Choices) -> Result<()> {
+    let (source, target) = (settings.source.to_string(), settings.target.to_string());
+    let wanted = plan::identity_without_hooks(&source, &target, choices);
+    let meant = runs.iter().find(|run| {
+        let theirs = run.plan.get("choices").and_then(|choices| serde_json::from_value::<Choices>(choices.clone()).ok());
+        let same = |theirs: &Choices| plan::identity_without_hooks(&run.source, &run.target, theirs) == wanted;
+        run.state != RunState::Done && theirs.as_ref().is_some_and(same)
+    });
+    meant.map_or(Ok(()), |run| {
+        Err(Error::new(ErrorKind::Ledger, format!("the hooks are not those of the unfinished run {}", run.run))
+            .hint("Put them back as they were (`rerun` alone may change), or leave out `--resume` to begin again"))
+    })
 }
 
 fn hint_at_resume(refusal: Error) -> Error {
@@ -183,17 +229,26 @@ fn stored_plan(record: &RunRecord) -> Result<Plan> {
     Ok(plan)
 }
 
-async fn resume(job: &Job, record: &RunRecord, plan: Plan) -> Result<Prepared> {
+async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepared> {
+    let ledger = job.sink.ledger();
+    let hooks = if plan.hooks.is_empty() { Vec::new() } else { ledger.hooks(record.run).await? };
+    check_left(&mut plan, &job.settings.mapping, &hooks)?;
+    let marks = ledger.marks(record.run).await?;
+    if marks.iter().any(|(_, mark)| mark == VERIFIED)
+        && let Some(report) = record.report.clone()
+    {
+        let report = report::json::from_value(report)?;
+        job.progress.emit(Event::Note { text: format!("going on with run {}: only its last hooks are left", record.run) });
+        return Ok(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified: Some(report) });
+    }
     let now = make(&job.settings, &job.source, &job.sink, Depth::WithoutChunks, now_us()).await?;
     // The target has changed: this run has created its tables. Only the source must be what it was.
     Plan { target: now.target.clone(), ..plan.clone() }.check(&now)?;
-    let ledger = job.sink.ledger();
     let receipts = ledger.receipts(record.run).await?;
-    let marks = ledger.marks(record.run).await?;
     job.progress.emit(Event::Note {
         text: format!("going on with run {}: {} chunks are there already and are not read again", record.run, receipts.len()),
     });
-    Ok(Prepared { run: record.run, plan, receipts, marks })
+    Ok(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None })
 }
 
 fn distinct(mut names: Vec<String>) -> Vec<String> {
@@ -215,6 +270,7 @@ struct Runner<'a> {
     plan: &'a Plan,
     started: Instant,
     phases: Mutex<Vec<(Phase, f64)>>,
+    hooks: Hooks<'a>,
 }
 
 impl Runner<'_> {
@@ -254,9 +310,62 @@ impl Runner<'_> {
             snapshot = Some(taken);
         }
         self.index(&accounts, &mut errors).await?;
+        self.after_tables(&accounts).await?;
         self.constrain(&accounts, &mut errors).await?;
         let target_facts = self.verify(&accounts).await?;
-        self.report(&accounts, errors, &source_facts, &target_facts, View { snapshot: snapshot.as_deref(), how: instant }).await
+        let view = View { snapshot: snapshot.as_deref(), how: instant };
+        let report = self.report(&accounts, errors, &source_facts, &target_facts, view)?;
+        self.conclude(report).await
+    }
+
+    /// Runs the hooks of tables whose rows, keys and indexes are there.
+    async fn after_tables(&self, accounts: &Accounts) -> Result<()> {
+        let all = self.plan.choices.scope == Scope::SchemaOnly;
+        let arrived: Vec<&ObjectName> =
+            self.arrived(accounts).into_iter().map(|place| self.plan.tables[place].target()).collect();
+        let skip = |table: Option<&ObjectName>| {
+            let there = all || table.is_some_and(|table| arrived.contains(&table));
+            (!there).then(|| "its table did not arrive in full".to_string())
+        };
+        self.hooks.run_all(HookWhen::After, true, skip).await
+    }
+
+    /// Runs the hooks of the run's end, and stores the report. What they change comes after the verification, and the report says so.
+    async fn conclude(&self, mut report: Report) -> Result<Report> {
+        let ledger = self.job.sink.ledger();
+        let good = report.exit_code == 0;
+        let earlier = std::mem::take(&mut report.hooks);
+        let left = self.hooks.left(HookWhen::After, false);
+        if self.plan.hooks.iter().any(|hook| hook.when == HookWhen::After && hook.table.is_none()) {
+            if good && left > 0 {
+                let mut stored = report.clone();
+                stored.hooks = self.hook_reports(&earlier);
+                ledger.finish(self.run, RunState::Running, &report::json::to_value(&stored)?).await?;
+                ledger.mark(self.run, &ObjectName::new("", "*"), VERIFIED).await?;
+                self.phase(Phase::After, left);
+            }
+            let began = self.started.elapsed().as_secs_f64();
+            let skip = |_: Option<&ObjectName>| (!good).then(|| "the run is not good so far".to_string());
+            self.hooks.run_all(HookWhen::After, false, skip).await?;
+            if good {
+                let seconds = self.started.elapsed().as_secs_f64() - began;
+                report.phases.push(PhaseReport { phase: "after".into(), seconds });
+                report.seconds += seconds;
+                report.proven.push_str(" Hooks ran after that; what they changed is no part of it.");
+            }
+        }
+        report.hooks = self.hook_reports(&earlier);
+        let state = if good { RunState::Done } else { RunState::Failed };
+        ledger.finish(self.run, state, &report::json::to_value(&report)?).await?;
+        self.job.progress.emit(Event::Finished { seconds: report.seconds });
+        Ok(report)
+    }
+
+    /// The hooks so far; `earlier` is what the report of an earlier attempt has of them.
+    fn hook_reports(&self, earlier: &[report::HookReport]) -> Vec<report::HookReport> {
+        let mine = self.hooks.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = earlier.iter().filter(|hook| !mine.iter().any(|mine| mine.name == hook.name));
+        others.chain(mine.iter()).cloned().collect()
     }
 
     fn asking(&self) -> Asking {
@@ -285,9 +394,12 @@ impl Runner<'_> {
     /// Clears what stands in the way, once a run, and creates what is missing.
     async fn create(&self, marks: &[(ObjectName, String)]) -> Result<()> {
         let ddl = |phase| self.plan.statements(phase).cloned().collect::<Vec<_>>();
-        self.phase(Phase::Create, ddl(DdlPhase::Clear).len() + ddl(DdlPhase::Before).len() + ddl(DdlPhase::Tables).len());
+        let hooks = self.hooks.left(HookWhen::Before, false) + self.hooks.left(HookWhen::Before, true);
+        let steps = ddl(DdlPhase::Clear).len() + ddl(DdlPhase::Before).len() + ddl(DdlPhase::Tables).len();
+        self.phase(Phase::Create, steps + hooks);
         let ledger = self.job.sink.ledger();
         let everything = ObjectName::new("", "*");
+        self.hooks.run_all(HookWhen::Before, false, |_| None).await?;
         if !marks.iter().any(|(_, mark)| mark == CLEARED) {
             for statement in ddl(DdlPhase::Clear) {
                 self.apply(&statement).await?;
@@ -302,7 +414,9 @@ impl Runner<'_> {
             let (sink, stop, progress) = (Arc::clone(&sink), stop.clone(), progress.clone());
             async move { step(&statement, &*sink, &stop, &progress).await }
         })
-        .await
+        .await?;
+        // Before the snapshot of the source is taken, so that it shows what they change there.
+        self.hooks.run_all(HookWhen::Before, true, |_| None).await
     }
 
     async fn apply(&self, statement: &Ddl) -> Result<()> {
@@ -427,7 +541,7 @@ impl Runner<'_> {
         facts::of_target(self.plan, &read_back, Some(self.run), &arrived, &asking).await
     }
 
-    async fn report(
+    fn report(
         &self,
         accounts: &Accounts,
         errors: Faults,
@@ -436,7 +550,7 @@ impl Runner<'_> {
         view: View<'_>,
     ) -> Result<Report> {
         let View { snapshot, how } = view;
-        let (plan, job) = (self.plan, self.job);
+        let plan = self.plan;
         let level = self.asking().level;
         let accounts: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut tables = Vec::new();
@@ -516,14 +630,12 @@ impl Runner<'_> {
             position: snapshot.and_then(|snapshot| snapshot.position().cloned()),
             verify: level,
             tables,
+            hooks: Vec::new(),
             problems,
             errors: other,
             proven,
             exit_code: u8::from(!good),
         };
-        let json = report::json::to_value(&report)?;
-        job.sink.ledger().finish(self.run, if good { RunState::Done } else { RunState::Failed }, &json).await?;
-        job.progress.emit(Event::Finished { seconds: report.seconds });
         Ok(report)
     }
 

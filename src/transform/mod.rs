@@ -1,7 +1,7 @@
 //! From the source's batch to the target's: renames columns and casts values, exactly or not at all.
 //!
 //! [`pairs`] says which types become which · [`batch`] carries a batch through · the rest are the casts by family: [`numbers`], [`floats`],
-//! [`temporal`], [`text`], [`bytes`]; [`mask`] makes stand-ins of what was cast.
+//! [`temporal`], [`text`], [`bytes`], [`vectors`]; [`mask`] makes stand-ins of what was cast.
 
 pub mod batch;
 pub mod bytes;
@@ -12,6 +12,7 @@ pub mod numbers;
 pub mod pairs;
 pub mod temporal;
 pub mod text;
+pub mod vectors;
 
 pub use batch::{CastColumn, Step, Transform, compile, compile_table};
 pub use pairs::{Cast, Castability, can_cast};

@@ -19,13 +19,16 @@
 //! | Set | Text | labels with commas between |
 //! | Uuid, Binary | Binary, Uuid | 16 bytes |
 //! | Text, Geometry, Bits, Binary | Binary | UTF-8, EWKB, the bits from the highest; length in bytes |
+//! | Text, Json | Vector, arrays of Float32 and Float64 | a JSON array of as many numbers, each a float's own text (see [`vectors`]) |
+//! | Binary | Vector, arrays of Float32 | packed 32-bit floats, little endian |
+//! | Vector | arrays of Float32; Text, Json | unchanged; finite, by the shortest text |
 //! | Bits | integers; Bool if it is one bit | the bits as an unsigned number, in range |
 //!
 //! All other pairs are refused before a row moves.
 
 use arrow::array::ArrayRef;
 
-use super::{bytes, floats, numbers, temporal, text};
+use super::{bytes, floats, numbers, temporal, text, vectors};
 use crate::model::LogicalType;
 use crate::model::logical::Zone;
 
@@ -154,6 +157,20 @@ pub fn find(from: &LogicalType, to: &LogicalType) -> Result<Cast, String> {
         }
         (L::Text { .. }, L::Uuid) => Checked(text::to_uuid),
         (L::Uuid, L::Text { .. }) => Checked(text::of_uuid),
+
+        (L::Text { .. } | L::Json, L::Vector { .. }) => Checked(vectors::json_to_vector),
+        (L::Text { .. } | L::Json, L::Array { item }) if **item == L::Float32 => Checked(vectors::json_to_floats32),
+        (L::Text { .. } | L::Json, L::Array { item }) if **item == L::Float64 => Checked(vectors::json_to_floats64),
+        (L::Binary { length }, L::Vector { dimensions }) => {
+            if length.is_some_and(|length| u64::from(length) < 4 * u64::from(*dimensions)) {
+                return no("a vector takes 4 bytes for each dimension");
+            }
+            Checked(vectors::bytes_to_vector)
+        }
+        (L::Binary { .. }, L::Array { item }) if **item == L::Float32 => Checked(vectors::bytes_to_floats),
+        (L::Vector { .. }, L::Array { item }) if **item == L::Float32 => Checked(vectors::to_floats),
+        (L::Vector { .. }, L::Text { .. } | L::Json) => Checked(vectors::to_text),
+        (L::Vector { .. }, L::Vector { .. }) => return no("vectors of another number of dimensions are others"),
 
         (L::Text { .. }, L::Binary { .. }) => Checked(bytes::of_text),
         (L::Binary { .. }, L::Text { .. }) => return no("bytes have no character set, so they are no text"),

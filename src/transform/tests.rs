@@ -307,3 +307,58 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn json_arrays_and_packed_floats_become_vectors_and_lists() {
+    let vector = L::Vector { dimensions: 3 };
+    let list = |item: L| L::Array { item: Box::new(item) };
+    let json = texts(["[0.1, -2.50e0,3]", " [1e-1,0,\t16777216]"]);
+    for from in [L::Json, TEXT] {
+        assert_eq!(shown(&from, &vector, json.clone()), ["[0.1, -2.5, 3.0]", "[0.1, 0.0, 16777216.0]"]);
+    }
+    assert_eq!(shown(&L::Json, &list(L::Float64), texts(["[0.1234567891, null]", "[]"])), ["[0.1234567891, NULL]", "[]"]);
+    assert_eq!(shown(&L::Json, &list(L::Float32), texts(["[null,1]", "[0.25]"])), ["[NULL, 1.0]", "[0.25]"]);
+    let none: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
+    assert_eq!(shown(&L::Json, &vector, none.clone()), ["NULL"]);
+    assert_eq!(shown(&L::Json, &list(L::Float32), none), ["NULL"]);
+    let wrong = [
+        "[1,2]",
+        "[1,2,3,4]",
+        "{}",
+        "null",
+        "[1,2,null]",
+        "[1,2,\"3,4\"]",
+        "[1,2,[3]]",
+        "[1,2,true]",
+        "[1,2",
+        "[1,2,16777217]",
+        "[1,2,1e39]",
+    ];
+    refused(&L::Json, &vector, wrong.map(|text| texts([text])));
+
+    let packed: Vec<u8> = [0.1f32, f32::MIN_POSITIVE, -0.0].iter().flat_map(|float| float.to_le_bytes()).collect();
+    let bytes = |bytes: &[u8]| -> ArrayRef { Arc::new(BinaryArray::from_vec(vec![bytes])) };
+    let binary = L::Binary { length: None };
+    assert_eq!(shown(&binary, &vector, bytes(&packed)), ["[0.1, 1.1754944e-38, -0.0]"]);
+    assert_eq!(shown(&binary, &list(L::Float32), bytes(&packed[..8])), ["[0.1, 1.1754944e-38]"]);
+    refused(&binary, &vector, [bytes(&packed[..8]), bytes(&packed[..11]), bytes(&[])]);
+    assert!(matches!(can_cast(&L::Binary { length: Some(11) }, &vector), Castability::Never(_)));
+}
+
+#[test]
+fn vectors_become_lists_and_text_that_comes_back() {
+    let vector = L::Vector { dimensions: 2 };
+    let vectors = cast(&TEXT, &vector, texts(["[0.1,16777216]", "[-3.5,0.00001]"])).unwrap();
+    assert_eq!(shown(&vector, &TEXT, vectors.clone()), ["[0.1,16777216]", "[-3.5,0.00001]"]);
+    let back = cast(&L::Json, &vector, cast(&vector, &L::Json, vectors.clone()).unwrap()).unwrap();
+    assert_eq!(&back, &vectors);
+    let list = L::Array { item: Box::new(L::Float32) };
+    assert_eq!(shown(&vector, &list, vectors.clone()), ["[0.1, 16777216.0]", "[-3.5, 0.00001]"]);
+    refused(&vector, &L::Text { length: Some(5) }, [vectors]);
+    let packed = |floats: [f32; 2]| -> ArrayRef {
+        let bytes: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
+        let binary: ArrayRef = Arc::new(BinaryArray::from_vec(vec![bytes.as_slice()]));
+        cast(&L::Binary { length: None }, &vector, binary).unwrap()
+    };
+    refused(&vector, &L::Json, [packed([f32::NAN, 0.0]), packed([f32::INFINITY, 0.0]), packed([-0.0, 1.0])]);
+}

@@ -1,9 +1,11 @@
 //! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
 
 mod expressions;
+mod hooks;
 mod lost;
 mod masks;
 mod objects;
 mod renames;
 mod tables;
 mod types;
+mod vectors;

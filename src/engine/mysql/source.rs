@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::MySqlConnection;
+use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 
-use super::connect::Connector;
-use super::{MySqlSnapshot, catalog, plan};
+use super::connect::{Connector, execute};
+use super::{MySqlSnapshot, catalog, error, plan};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{SessionOptions, Snapshot, Source, TableFilter};
 use crate::error::Result;
+use crate::model::Hook;
 use crate::model::catalog::{Catalog, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
 
@@ -73,5 +74,26 @@ impl Source for MySqlSource {
 
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
         Ok(Arc::new(self.open_snapshot(tables, readers).await?))
+    }
+
+    fn refuses_hooks(&self) -> Option<&'static str> {
+        None
+    }
+
+    async fn run_hook(&self, hook: &Hook) -> Result<()> {
+        let failed = |error| error::failed(format!("the hook `{}` failed in the source", hook.name), error);
+        // What the hook sets in its session ends with it.
+        let (mut connection, _) = self.connector.connect().await?;
+        if hook.transaction {
+            execute(&mut connection, "START TRANSACTION READ WRITE").await.map_err(failed)?;
+        }
+        // Closing the connection on an error takes the transaction back.
+        execute(&mut connection, hook.sql.clone()).await.map_err(failed)?;
+        if hook.transaction {
+            execute(&mut connection, "COMMIT").await.map_err(failed)?;
+        }
+        // Everything is done: a server that does not hear the farewell notices the closed socket.
+        let _ = connection.close().await;
+        Ok(())
     }
 }

@@ -10,9 +10,9 @@ use super::target::run;
 use super::typemap::PostgresDialect;
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{Ledger, RunRecord, RunState};
+use crate::ledger::{HookRecord, Ledger, RunRecord, RunState};
 use crate::model::unit::Receipt;
-use crate::model::{Digest, ObjectName, RunId};
+use crate::model::{Digest, Hook, ObjectName, RunId};
 
 /// The format of the tables below. A ledger of a later one is refused.
 const FORMAT_VERSION: i32 = 1;
@@ -97,6 +97,52 @@ impl PostgresLedger {
         Ok(())
     }
 
+    /// Enters a hook as begun, in the open transaction if there is one.
+    ///
+    /// # Errors
+    /// `Ledger` when it was entered before, unless it may be run again and is not done.
+    pub(super) async fn insert_hook(&self, connection: &mut PgConnection, run: RunId, hook: &Hook) -> Result<()> {
+        let table = self.table("hooks");
+        let again = if hook.rerun {
+            "DO UPDATE SET sha256 = excluded.sha256, begun_at = excluded.begun_at WHERE known.done_at IS NULL"
+        } else {
+            "DO NOTHING"
+        };
+        let sql =
+            format!("INSERT INTO {table} AS known (run, hook, sha256) VALUES ($1::uuid, $2, $3) ON CONFLICT (run, hook) {again}");
+        let inserted = sqlx::query(AssertSqlSafe(sql))
+            .bind(run.0.to_string())
+            .bind(&hook.name)
+            .bind(&hook.sha256)
+            .execute(connection)
+            .await
+            .map_err(self.failed("did not take a hook"))?;
+        if inserted.rows_affected() == 1 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Ledger, format!("the hook `{}` was begun by somebody else in the meantime", hook.name))
+            .hint("Let the other coordinator of this run finish, or stop it, then run the same command again with `--resume`"))
+    }
+
+    /// Enters a hook that was begun as done.
+    pub(super) async fn complete_hook(&self, connection: &mut PgConnection, run: RunId, hook: &Hook) -> Result<()> {
+        let sql = format!(
+            "UPDATE {} SET done_at = clock_timestamp() WHERE run = $1::uuid AND hook = $2 AND sha256 = $3",
+            self.table("hooks")
+        );
+        let updated = sqlx::query(AssertSqlSafe(sql))
+            .bind(run.0.to_string())
+            .bind(&hook.name)
+            .bind(&hook.sha256)
+            .execute(connection)
+            .await
+            .map_err(self.failed("did not take the end of a hook"))?;
+        if updated.rows_affected() == 1 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Ledger, format!("the entry of the hook `{}` is gone from the ledger", hook.name)))
+    }
+
     async fn prepare_once(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let stands: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)")
             .bind(&self.schema)
@@ -136,6 +182,12 @@ impl PostgresLedger {
                 "run uuid NOT NULL, table_schema text NOT NULL, table_name text NOT NULL, phase text NOT NULL,
                  marked_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (run, table_schema, table_name, phase)",
                 "The phases that are done for a table",
+            ),
+            (
+                "hooks",
+                "run uuid NOT NULL, hook text NOT NULL, sha256 text NOT NULL, begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+                 done_at timestamptz, PRIMARY KEY (run, hook)",
+                "The hooks that were begun, and those that have gone through",
             ),
         ];
         for (name, columns, comment) in tables {
@@ -369,5 +421,28 @@ impl Ledger for PostgresLedger {
             Ok((ObjectName::new(row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?), row.try_get(2)?))
         };
         rows.iter().map(|row| mark(row).map_err(self.failed("could not be read"))).collect()
+    }
+
+    async fn hooks(&self, run: RunId) -> Result<Vec<HookRecord>> {
+        let columns = "hook, sha256, done_at IS NOT NULL, coalesce(extract(epoch FROM done_at - begun_at), 0)::float8";
+        let rows = self.rows("hooks", columns, Some(run), "begun_at").await?;
+        let record = |row: &PgRow| -> Result<_, sqlx::Error> {
+            Ok(HookRecord { name: row.try_get(0)?, sha256: row.try_get(1)?, done: row.try_get(2)?, seconds: row.try_get(3)? })
+        };
+        rows.iter().map(|row| record(row).map_err(self.failed("could not be read"))).collect()
+    }
+
+    async fn begin_hook(&self, run: RunId, hook: &Hook) -> Result<()> {
+        let mut lease = self.pool.acquire().await?;
+        let result = self.insert_hook(&mut lease, run, hook).await;
+        lease.give_back();
+        result
+    }
+
+    async fn finish_hook(&self, run: RunId, hook: &Hook) -> Result<()> {
+        let mut lease = self.pool.acquire().await?;
+        let result = self.complete_hook(&mut lease, run, hook).await;
+        lease.give_back();
+        result
     }
 }

@@ -22,6 +22,7 @@ pub mod ddl;
 mod decode;
 mod encode;
 mod error;
+mod hook;
 mod ledger;
 mod pool;
 mod profile;

@@ -13,14 +13,14 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, write};
+use super::{catalog, check, hook, write};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{ChunkWriter, Ddl, DdlPhase, ReadBack, SessionOptions, Sink};
 use crate::error::Result;
 use crate::ledger::Ledger;
-use crate::model::ObjectName;
 use crate::model::catalog::{Column, ServerInfo, Table};
 use crate::model::unit::WorkUnit;
+use crate::model::{Hook, ObjectName, RunId};
 
 /// Memory for building one index, where the server's own setting is less: the default of 64 MiB makes sorts of large tables spill, and a few
 /// indexes built side by side with this still fit a small server.
@@ -174,5 +174,15 @@ impl Sink for PostgresSink {
         // What lies idle would count against the server's limit beside the readers.
         self.pool.close_idle();
         Ok(Arc::new(PostgresReadBack::open(self.pool.clone(), readers).await?))
+    }
+
+    fn refuses_hooks(&self) -> Option<&'static str> {
+        None
+    }
+
+    async fn run_hook(&self, run: RunId, hook: &Hook) -> Result<()> {
+        // It may change any table.
+        self.encoders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        hook::run_hook(&self.pool, &self.ledger, run, hook).await
     }
 }

@@ -1,0 +1,118 @@
+//! The hooks of a mapping, as they will run: names of tables are the target's, and files are read already.
+
+use std::fmt::Write;
+
+use crate::config::Settings;
+use crate::config::nearest::nearest;
+use crate::engine::{Sink, Source};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mapping::MappedTable;
+use crate::model::Hook;
+use crate::model::catalog::{Problem, Severity};
+use crate::model::hook::{HookSide, HookWhen};
+
+/// Plans the hooks of `settings`; engines that cannot run them refuse.
+///
+/// # Errors
+/// `Mapping` for hooks of tables that are not carried, all at once.
+pub(super) fn plan(
+    settings: &Settings,
+    tables: &[MappedTable],
+    schema: &str,
+    source: &dyn Source,
+    sink: &dyn Sink,
+    problems: &mut Vec<Problem>,
+) -> Result<Vec<Hook>> {
+    let mut hooks = Vec::new();
+    let mut faults = Vec::new();
+    for (place, rule) in settings.mapping.hooks.iter().enumerate() {
+        let name = rule.name_at(place);
+        let at = format!("{}:{}", settings.mapping.file, rule.line);
+        let table = match rule.table.as_deref().map(|wanted| (wanted, find(wanted, tables))) {
+            None => None,
+            Some((_, Some(table))) => Some(table.target.name.clone()),
+            Some((wanted, None)) => {
+                let what = format!("the hook `{name}` is about the table `{wanted}`, which is not carried");
+                let names = tables.iter().map(|table| table.source.name.name.as_str());
+                let hint = nearest(wanted, names)
+                    .map_or_else(|| "Correct the name, or take the hook out".into(), |near| format!("Did you mean `{near}`?"));
+                faults.push(Error::new(ErrorKind::Mapping, what).hint(hint).file(at));
+                continue;
+            }
+        };
+        // The ledger of the target keeps account of both sides.
+        let refused = match rule.side {
+            HookSide::Source => source.refuses_hooks().or(sink.refuses_hooks()),
+            HookSide::Target => sink.refuses_hooks(),
+        };
+        if let Some(why) = refused {
+            let hint = format!("Take the hook in {at} out, and do by hand what it does");
+            problems.push(Problem::new(Severity::Refused, "hook", &name, why).hint(hint));
+        }
+        let sql = rule.sql.clone().unwrap_or_default();
+        hooks.push(Hook {
+            name,
+            when: rule.when,
+            side: rule.side,
+            table,
+            schema: schema.to_string(),
+            sha256: super::hex(sql.as_bytes()),
+            sql,
+            transaction: rule.transaction,
+            rerun: rule.rerun,
+        });
+    }
+    Error::many(faults).map_or(Ok(hooks), Err)
+}
+
+fn find<'a>(wanted: &str, tables: &'a [MappedTable]) -> Option<&'a MappedTable> {
+    tables.iter().find(|table| table.source.name.name == wanted || table.source.name.to_string() == wanted)
+}
+
+/// The hooks of one point, in their order.
+pub fn at(hooks: &[Hook], when: HookWhen, of_tables: bool) -> impl Iterator<Item = &Hook> {
+    hooks.iter().filter(move |hook| hook.when == when && hook.table.is_some() == of_tables)
+}
+
+/// `before the run, on the target`.
+pub fn describe(hook: &Hook) -> String {
+    let about = hook.table.as_ref().map_or_else(|| "the run".to_string(), ToString::to_string);
+    format!("{} {about}, on the {}", hook.when.name(), hook.side.name())
+}
+
+/// The hooks for people: where each runs, how, and how it begins.
+pub(super) fn text(hooks: &[Hook], out: &mut String) {
+    if hooks.is_empty() {
+        return;
+    }
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "\nHooks (their SQL in full: --format sql):");
+    for hook in hooks {
+        let how = match (hook.transaction, hook.side) {
+            (true, HookSide::Target) => "one transaction with its ledger entry",
+            (true, HookSide::Source) => "one transaction",
+            (false, _) => "no transaction",
+        };
+        let start: String = hook.sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown: String = start.chars().take(60).collect();
+        let more = if shown.len() < start.len() { "…" } else { "" };
+        let _ = writeln!(out, "  {}: {}, {how}\n      {shown}{more}", hook.name, describe(hook));
+    }
+}
+
+/// The hooks of one point as SQL; those of the source as comments, since a script runs in one database.
+pub(super) fn sql(hooks: &[Hook], when: HookWhen, of_tables: bool, out: &mut String) {
+    for hook in at(hooks, when, of_tables) {
+        let _ = writeln!(out, "-- hook {}: {}", hook.name, describe(hook));
+        let sql = hook.sql.trim_end();
+        match hook.side {
+            HookSide::Source => sql.lines().for_each(|line| {
+                let _ = writeln!(out, "--   {line}");
+            }),
+            HookSide::Target => {
+                let _ = writeln!(out, "{sql}{}", if sql.ends_with(';') { "" } else { ";" });
+            }
+        }
+        out.push('\n');
+    }
+}
