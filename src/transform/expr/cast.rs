@@ -57,6 +57,10 @@ enum Way {
     Then(Box<Way>, DataType, Box<Way>),
 }
 
+/// Why there is no cast between a wall clock and an instant.
+pub const UNRELATED: &str =
+    "a wall-clock reading and an instant become each other only by a named time zone: `x AT TIME ZONE 'UTC'`, `to_local_time(x)`";
+
 const OPTIONS: CastOptions<'static> = CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
 
 /// A cast, ready to run.
@@ -200,7 +204,7 @@ fn way(from: &DataType, to: &DataType, rounding: Rounding, zone_is_named: bool) 
         | (D::Timestamp(_, None), D::Date32 | D::Date64) => Way::ThereAndBack,
         (D::Interval(_), D::Interval(_)) => Way::Arrow,
         (D::Timestamp(_, Some(_)) | D::Date32, D::Timestamp(..)) | (D::Timestamp(_, None), D::Timestamp(_, Some(_))) => {
-            return Err("a wall-clock reading and an instant become each other only by a named time zone: `x AT TIME ZONE 'UTC'`, `to_local_time(x)`".into());
+            return Err(UNRELATED.into());
         }
         (D::Timestamp(_, Some(_)), D::Date32) => {
             return Err("an instant has a date only in a time zone: `CAST(date_trunc('day', to_local_time(x AT TIME ZONE 'UTC')) AS DATE)`".into());

@@ -1,8 +1,10 @@
 //! From the text of an expression to what is evaluated.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, DataFusionError, ScalarValue};
@@ -168,8 +170,13 @@ impl Compiled {
     /// # Errors
     /// Why a value cannot be computed.
     pub fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef, String> {
-        let values = self.physical.evaluate(rows).and_then(|values| values.into_array(rows.num_rows()));
-        values.map_err(|error| words(&error))
+        // Some kernels panic where a result is larger than an array can be: `repeat(x, 1000000000)`.
+        let values =
+            catch_unwind(AssertUnwindSafe(|| self.physical.evaluate(rows).and_then(|values| values.into_array(rows.num_rows()))));
+        match values {
+            Ok(values) => values.map_err(|error| words(&error)),
+            Err(_) => Err("a function gave up on the values, perhaps since its result is too large".into()),
+        }
     }
 }
 
@@ -179,7 +186,7 @@ pub fn first_failure(rows: &RecordBatch, fails: impl Fn(&RecordBatch) -> Option<
     // Which rows fail does not depend on their neighbours, so that halving finds the first one.
     while end - start > 1 {
         let middle = start + (end - start) / 2;
-        if fails(&rows.slice(start, middle - start)).is_some() {
+        if fails(&part(rows, start, middle)?).is_some() {
             end = middle;
         } else {
             start = middle;
@@ -188,7 +195,13 @@ pub fn first_failure(rows: &RecordBatch, fails: impl Fn(&RecordBatch) -> Option<
     if start == end {
         return None;
     }
-    fails(&rows.slice(start, end - start)).map(|why| (start, why))
+    fails(&part(rows, start, end)?).map(|why| (start, why))
+}
+
+/// A copy, since some kernels look at all bytes of a slice's buffers.
+fn part(rows: &RecordBatch, start: usize, end: usize) -> Option<RecordBatch> {
+    let (start, end) = (u64::try_from(start).ok()?, u64::try_from(end).ok()?);
+    take_record_batch(rows, &UInt64Array::from_iter_values(start..end)).ok()
 }
 
 /// An error for a text that is right but does not fit its use.

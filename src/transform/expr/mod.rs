@@ -3,7 +3,8 @@
 //! The meaning of an expression is DataFusion's, with these differences, so that nothing is ever changed in silence:
 //! * Names keep their case, quoted or not: `Name` and `"Name"` are the same column, `name` is another.
 //! * `0.1` is a decimal. It becomes a binary float only beside one, and then the nearest.
-//! * `+ - * / %`, unary minus: overflow and division by zero are errors, for floats too. Integers divide to integers, as everywhere in SQL.
+//! * `+ - * / %`, unary minus: overflow and division by zero are errors, for floats too. Integers divide to integers, and decimals to four
+//!   more digits of fraction than the dividend has. Functions over floats give what IEEE 754 says: `ln(0)` is -infinity.
 //! * A cast, written or implied, keeps the value or is an error. `round(…)`, `trunc(…)` and `date_trunc(…)` are how to lose digits on purpose;
 //!   [`Rounding`] lets every cast of an expression do so. `TRY_CAST` gives NULL where a cast would be an error.
 //! * A wall-clock reading becomes an instant, or the other way, only by name: `ts AT TIME ZONE 'Europe/Berlin'`, `to_local_time(…)`. Text and date

@@ -9,7 +9,7 @@ use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Operator, ScalarUDF, ScalarUDFImpl};
 
 use super::arithmetic::{Arithmetic, Negation};
-use super::cast::{CastFunction, Rounding};
+use super::cast::{CastFunction, Rounding, UNRELATED};
 use super::finite::{Finite, has_infinity};
 use super::functions::UNNAMED_ZONE;
 use crate::transform::numbers::power_of_ten;
@@ -128,6 +128,11 @@ fn checked(binary: &BinaryExpr, schema: &DFSchema) -> Result<Option<DataType>> {
         return Ok(None);
     }
     let (left, right) = (binary.left.get_type(schema)?, binary.right.get_type(schema)?);
+    if let (DataType::Timestamp(_, left), DataType::Timestamp(_, right)) = (&left, &right)
+        && left.is_some() != right.is_some()
+    {
+        return plan_err!("{UNRELATED}");
+    }
     let days = matches!((&left, &right), (DataType::Date32 | DataType::Date64, DataType::Date32 | DataType::Date64));
     let time = |data_type: &DataType| matches!(data_type, DataType::Time32(_) | DataType::Time64(_));
     if days || time(&left) || time(&right) {

@@ -120,9 +120,15 @@ fn a_wall_clock_becomes_an_instant_only_by_a_named_zone() {
         values("to_local_time(seen AT TIME ZONE 'America/New_York')"),
         "2024-02-29T07:34:56.789012,1969-12-31T19:00:00,NULL"
     );
-    for sql in
-        ["CAST(at AS TIMESTAMPTZ)", "at = seen", "at < now()", "CAST(seen AS DATE)", "CAST(seen AS TIMESTAMP)", "seen > day"]
-    {
+    for sql in [
+        "CAST(at AS TIMESTAMPTZ)",
+        "at = seen",
+        "at < now()",
+        "CAST(seen AS DATE)",
+        "CAST(seen AS TIMESTAMP)",
+        "seen > day",
+        "seen - at",
+    ] {
         let error = Expression::natural_type(sql, &scope()).unwrap_err();
         assert!(error.what().contains("time zone"), "{sql}: {error}");
     }
@@ -148,4 +154,30 @@ fn infinite_dates_are_compared_and_passed_on_but_not_calculated_with() {
         assert!(error.what().ends_with("the value is infinite, which no calculation can be done with"), "{sql}: {error}");
         assert_eq!(error.place().key.as_deref(), Some("(id = 2)"), "{sql}");
     }
+}
+
+#[test]
+fn the_values_do_not_depend_on_how_rows_are_cut_into_batches() {
+    fn travels<T: Send + Sync + Clone>(value: &T) -> T {
+        value.clone()
+    }
+    let batch = batch();
+    for sql in
+        ["CASE WHEN ok THEN upper(name) ELSE num END", "a > 0 AND b <> 0 OR f < 1", "concat(name, md5(num))", "price * 3 + id"]
+    {
+        let natural = Expression::natural_type(sql, &scope()).unwrap();
+        let expression = travels(&Expression::compile(sql, &scope(), &natural, Rounding::Exact).unwrap());
+        let whole = expression.evaluate(&table(), "out", &[], &batch).unwrap();
+        for row in 0..3 {
+            let one = expression.evaluate(&table(), "out", &[], &batch.slice(row, 1)).unwrap();
+            assert_eq!(&one, &whole.slice(row, 1), "{sql}");
+        }
+        // Columns are found by their names.
+        let turned: Vec<usize> = (0..batch.num_columns()).rev().collect();
+        assert_eq!(&expression.evaluate(&table(), "out", &[], &batch.project(&turned).unwrap()).unwrap(), &whole);
+    }
+    let few = batch.project(&[0]).unwrap();
+    let missing =
+        Expression::compile("upper(name)", &scope(), &TEXT, Rounding::Exact).unwrap().evaluate(&table(), "out", &[], &few);
+    assert_eq!(missing.unwrap_err().kind(), crate::error::ErrorKind::Internal);
 }

@@ -228,6 +228,8 @@ fn an_expression_over_many_rows_finds_the_one_that_fails() {
     let rest = batch.slice(778, 1000);
     let (first, second) = (expression.evaluate(&table(), "out", &[], &rest), expression.evaluate(&table(), "out", &[], &rest));
     assert_eq!(&first.unwrap(), &second.unwrap());
+    let error = error_of("name || raw", &TEXT);
+    assert_eq!(error.place().key.as_deref(), Some("(id = 2)"), "{error}");
     let empty = expression.evaluate(&table(), "out", &[], &batch.slice(0, 0)).unwrap();
     assert!(empty.is_empty() && empty.data_type() == &DataType::Int64);
 }
