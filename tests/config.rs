@@ -70,7 +70,7 @@ memory = "1GiBit"
 chunk = 5
 include = ["[a-", "ok", 7]
 verify = "digset"
-if_exists = "append"
+if_exists = "upsert"
 on_table_error = true
 owner = ""
 "#,
@@ -87,7 +87,7 @@ owner = ""
         "10:12: `[a-` is no pattern: unclosed character class; missing ']' | Patterns have `*`, `?`, `[a-z]` and `{a,b}`, as in a shell",
         "10:25: `include` is a whole number, but must be text in quotes | Write text in quotes here",
         "11:10: `digset` is no value of `verify` | Did you mean `digest`?",
-        "12:13: `if_exists = \"append\"` is not available yet | Use `error` or `truncate` or `drop`",
+        "12:13: `if_exists = \"upsert\"` is not available yet | Use `error` or `truncate` or `drop` or `append`",
         "13:18: `on_table_error` is true or false, but must be text in quotes | Write text in quotes here",
         "14:9: `owner` is empty | Give it a value, or leave the line out",
     ];
@@ -216,7 +216,6 @@ fn what_comes_later_or_contradicts_itself_is_refused() {
         let error = load::settings(&overrides, &nothing_is_set).unwrap_err();
         assert!(error.to_string().starts_with(start), "{error}");
     };
-    refused(Overrides { if_exists: Some(IfExistsWord::Append), ..with_urls() }, "`--if-exists append` is not available yet");
     refused(Overrides { if_exists: Some(IfExistsWord::Upsert), ..with_urls() }, "`--if-exists upsert` is not available yet");
     refused(Overrides { schema_only: true, data_only: true, ..with_urls() }, "`--schema-only` and `--data-only` together");
     refused(Overrides { include: vec!["[".into()], ..with_urls() }, "--include: `[` is no pattern");

@@ -81,7 +81,7 @@ pub struct RunSection {
     pub verify: Option<VerifyLevel>,
     /// What to do with a target table that exists. Default `error`.
     #[serde(default)]
-    #[schemars(extend("x-later" = ["append", "upsert"]))]
+    #[schemars(extend("x-later" = ["upsert"]))]
     pub if_exists: Option<IfExists>,
     /// What to do with the other tables when one fails. Default `continue`.
     #[serde(default)]

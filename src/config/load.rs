@@ -92,8 +92,7 @@ pub enum IfExistsWord {
     Truncate,
     /// Drop it, never with CASCADE, and create it.
     Drop,
-    /// Not available yet.
-    #[value(hide = true)]
+    /// Add the rows to those that stand there.
     Append,
     /// Not available yet.
     #[value(hide = true)]
@@ -102,12 +101,12 @@ pub enum IfExistsWord {
 
 impl IfExistsWord {
     fn resolve(self) -> Result<IfExists> {
-        let later = |word| Err(document::not_yet(&format!("`--if-exists {word}`"), &["error", "truncate", "drop"]));
+        let later = |word| Err(document::not_yet(&format!("`--if-exists {word}`"), &["error", "truncate", "drop", "append"]));
         match self {
             IfExistsWord::Error => Ok(IfExists::Error),
             IfExistsWord::Truncate => Ok(IfExists::Truncate),
             IfExistsWord::Drop => Ok(IfExists::Drop),
-            IfExistsWord::Append => later("append"),
+            IfExistsWord::Append => Ok(IfExists::Append),
             IfExistsWord::Upsert => later("upsert"),
         }
     }

@@ -63,6 +63,8 @@ pub enum IfExists {
     Truncate,
     /// Drop it, never with CASCADE, and create it.
     Drop,
+    /// Add the rows to those that stand there.
+    Append,
 }
 
 /// What to do with the other tables when one fails.

@@ -152,6 +152,16 @@ pub trait Dialect: Send + Sync {
         Vec::new()
     }
 
+    /// True where rows can be added to a table that stands, so that all of it is read again, not only what the run has written.
+    fn appends(&self) -> bool {
+        false
+    }
+
+    /// Statements of phase `Finish` that let a table that rows were added to go on with numbers that are not taken.
+    fn continue_numbers(&self, _standing: &Table) -> Vec<Ddl> {
+        Vec::new()
+    }
+
     /// All statements that make `tables`, in no particular order; each says its phase. What cannot be made is a problem.
     fn ddl(&self, tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<crate::model::catalog::Problem>);
 }

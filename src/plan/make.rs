@@ -86,7 +86,15 @@ pub async fn make(
             fingerprint: fingerprint(&existing),
         },
         choices: Choices::of(settings),
-        tables: mapped.tables.into_iter().zip(chunks).map(|(mapped, chunks)| TablePlan { mapped, chunks }).collect(),
+        tables: mapped
+            .tables
+            .into_iter()
+            .zip(chunks)
+            .map(|(mapped, chunks)| {
+                let stands = existing.iter().any(|table| table.name == mapped.target.name);
+                TablePlan { mapped, chunks, append: stands && settings.if_exists == IfExists::Append }
+            })
+            .collect(),
         ddl,
         hooks,
         problems,
@@ -164,17 +172,33 @@ fn statements(
         IfExists::Error if settings.scope == Scope::DataOnly => {}
         IfExists::Error => problems.extend(standing.iter().map(|(table, _)| {
             Problem::new(Severity::Refused, "table", &table.target.name, "it exists in the target already")
-                .hint("Choose another schema with `--schema`, or say what to do with `--if-exists drop|truncate`")
+                .hint("Choose another schema with `--schema`, or say what to do with `--if-exists drop|truncate|append`")
         })),
         IfExists::Drop => clear(&standing, Clear::Drop, dialect, &mut ddl, problems),
+        IfExists::Append => {
+            for (table, found) in standing {
+                let name = &table.target.name;
+                if !dialect.appends() {
+                    let why = "it exists in the target already, and rows cannot be added to it there";
+                    problems.push(Problem::new(Severity::Refused, "table", name, why).hint("Choose another target"));
+                    continue;
+                }
+                if settings.scope != Scope::DataOnly {
+                    load_as_it_stands(table, found, dialect, &mut ddl, problems);
+                }
+                if settings.scope != Scope::SchemaOnly {
+                    ddl.extend(dialect.continue_numbers(found));
+                }
+                let why = "rows are added to those that stand there; its keys, indexes and defaults are left as they are";
+                problems.push(Problem::new(Severity::Note, "table", name, why));
+            }
+        }
         IfExists::Truncate => {
             clear(&standing, Clear::Truncate, dialect, &mut ddl, problems);
             for (table, found) in standing {
                 let name = &table.target.name;
                 if settings.scope != Scope::DataOnly {
-                    compare_columns(table, found, problems);
-                    ddl.retain(|statement| statement.table.as_ref() != Some(name) || statement.phase == DdlPhase::Analyze);
-                    ddl.extend(dialect.recheck(found));
+                    load_as_it_stands(table, found, dialect, &mut ddl, problems);
                 }
                 let why = "it is loaded as it stands: its keys, indexes, defaults and next ids are left as they are";
                 problems.push(Problem::new(Severity::Note, "table", name, why));
@@ -182,6 +206,14 @@ fn statements(
         }
     }
     ddl
+}
+
+/// A table that keeps its shape: nothing is made of it, its columns must fit, and its own foreign keys are checked afterwards.
+fn load_as_it_stands(table: &MappedTable, found: &Table, dialect: &dyn Dialect, ddl: &mut Vec<Ddl>, problems: &mut Vec<Problem>) {
+    compare_columns(table, found, problems);
+    let name = Some(&table.target.name);
+    ddl.retain(|statement| statement.table.as_ref() != name || statement.phase == DdlPhase::Analyze);
+    ddl.extend(dialect.recheck(found));
 }
 
 fn clear(

@@ -111,6 +111,9 @@ pub struct TablePlan {
     pub mapped: MappedTable,
     /// How it is cut.
     pub chunks: ChunkPlan,
+    /// It stands in the target, and rows are added to those that are there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub append: bool,
 }
 
 impl TablePlan {

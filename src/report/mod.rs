@@ -87,6 +87,9 @@ pub struct TableReport {
     /// Digest of what was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// What stood in the target's table, for one that rows were added to; at level `rows` its digest is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stood: Option<Digest>,
     /// How the comparison ended.
     pub outcome: Outcome,
     /// What went wrong.

@@ -30,6 +30,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
         tables(&mut page, report);
     }
     instants(&mut page, report);
+    added(&mut page, report);
     hooks(&mut page, report);
     for (severity, title) in
         [(Severity::Refused, "Refused"), (Severity::NotCarried, "Not carried"), (Severity::Note, "Worth knowing")]
@@ -244,6 +245,18 @@ fn instants(page: &mut Page, report: &Report) {
     }
 }
 
+fn added(page: &mut Page, report: &Report) {
+    let tables: Vec<String> = report
+        .tables
+        .iter()
+        .filter_map(|table| Some(format!("{} ({} rows)", table.target, human::count(table.stood?.rows))))
+        .collect();
+    if !tables.is_empty() {
+        page.gap();
+        page.fold("", &format!("Rows were added to what stood in: {}", tables.join(", ")));
+    }
+}
+
 fn hooks(page: &mut Page, report: &Report) {
     if report.hooks.is_empty() {
         return;
@@ -331,6 +344,7 @@ mod tests {
             chunks: 1,
             consistency: Consistency::OneInstant,
             digest: Some(Digest { rows, sum: (0x9f3a_21c4 << 96) + 1 }),
+            stood: None,
             outcome,
             errors: Vec::new(),
         }

@@ -7,8 +7,10 @@
 //! ```
 //!
 //! [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side by
-//! side; [`stop`] is how a person ends it; [`hooks`] runs a person's own SQL.
+//! side; [`stop`] is how a person ends it; [`hooks`] runs a person's own SQL;
+//! [`baseline`] is what stood in tables that rows are added to.
 
+pub mod baseline;
 pub mod copy;
 pub mod execute;
 pub mod hooks;

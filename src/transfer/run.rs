@@ -18,6 +18,7 @@ use crate::report::{self, Outcome, PhaseReport, Report, Side, TableReport};
 use crate::verify::compare;
 use crate::verify::facts::{self, Asking, Facts};
 
+use super::baseline::{Baselines, baselines};
 use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
 use super::hooks::{Hooks, check_left};
 use super::pool;
@@ -258,10 +259,12 @@ fn distinct(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-/// The view of the source that the rows were read in.
+/// The view of the source that the rows were read in, and what stood in the target.
 struct View<'a> {
     snapshot: Option<&'a dyn Snapshot>,
     how: String,
+    /// What stood in tables that rows were added to.
+    stood: Baselines,
 }
 
 struct Runner<'a> {
@@ -294,6 +297,10 @@ impl Runner<'_> {
         let mut errors: Faults = Vec::new();
         self.create(marks).await?;
 
+        let stood = match scope {
+            Scope::SchemaOnly => Baselines::new(),
+            _ => baselines(self.run, plan, &*job.sink, receipts, marks, &self.asking()).await?,
+        };
         let accounts: Accounts = Arc::new(Mutex::new(accounts(plan, receipts)));
         let mut source_facts = vec![Facts::default(); plan.tables.len()];
         let mut snapshot = None;
@@ -313,7 +320,7 @@ impl Runner<'_> {
         self.after_tables(&accounts).await?;
         self.constrain(&accounts, &mut errors).await?;
         let target_facts = self.verify(&accounts).await?;
-        let view = View { snapshot: snapshot.as_deref(), how: instant };
+        let view = View { snapshot: snapshot.as_deref(), how: instant, stood };
         let report = self.report(&accounts, errors, &source_facts, &target_facts, view)?;
         self.conclude(report).await
     }
@@ -549,7 +556,7 @@ impl Runner<'_> {
         target_facts: &[Facts],
         view: View<'_>,
     ) -> Result<Report> {
-        let View { snapshot, how } = view;
+        let View { snapshot, how, stood } = view;
         let plan = self.plan;
         let level = self.asking().level;
         let accounts: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -564,8 +571,12 @@ impl Runner<'_> {
                 _ => Outcome::Verified,
             };
             if complete {
-                let differences =
-                    compare::differences(&table.mapped, level, account.read(), &source_facts[place], &target_facts[place]);
+                let (read, one, two) = (account.read(), &source_facts[place], &target_facts[place]);
+                let differences = match stood.get(table.target()) {
+                    Some(stood) => compare::differences_appended(&table.mapped, level, *stood, read, one, two),
+                    None if table.append && level != VerifyLevel::None => vec!["it is not known what stood there before".into()],
+                    None => compare::differences(&table.mapped, level, read, one, two),
+                };
                 if !differences.is_empty() {
                     outcome = Outcome::Differs;
                     found.extend(differences);
@@ -591,6 +602,7 @@ impl Runner<'_> {
                     consistency
                 },
                 digest: (plan.choices.scope != Scope::SchemaOnly).then_some(account.digest),
+                stood: stood.get(table.target()).copied(),
                 outcome,
                 errors: found,
             });

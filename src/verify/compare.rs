@@ -74,6 +74,53 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: 
     found
 }
 
+/// As [`differences`], for a table that rows were added to: it must hold what stood there and what was sent, and nothing else.
+/// Column profiles are not compared, since those of the target cover both.
+pub fn differences_appended(
+    table: &MappedTable,
+    level: VerifyLevel,
+    stood: Digest,
+    read: Read,
+    source: &Facts,
+    target: &Facts,
+) -> Vec<String> {
+    let sent = read.digest;
+    let mut found: Vec<String> = source.errors.iter().chain(&target.errors).cloned().collect();
+    if level == VerifyLevel::None {
+        return found;
+    }
+    let (name, copy) = (&table.source.name, &table.target.name);
+    match source.rows {
+        Some(rows) if rows != read.rows => {
+            found.push(format!("`{name}` has {rows} rows as the source counts them, and {} were read", read.rows));
+        }
+        None if source.errors.is_empty() => found.push(format!("`{name}` was not counted by the source")),
+        _ => {}
+    }
+    let mut all = stood;
+    all.merge(sent);
+    match target.rows {
+        Some(rows) if rows != all.rows => found.push(format!(
+            "`{copy}` held {} rows, {} were added, and it holds {rows} now: rows are missing or too many, or the target changed meanwhile",
+            stood.rows, sent.rows
+        )),
+        None if target.errors.is_empty() => found.push(format!("`{copy}` was not counted by the target")),
+        _ => {}
+    }
+    if level >= VerifyLevel::Digest {
+        match target.digest {
+            Some(digest) if digest != all => found.push(format!(
+                "the values of `{copy}` are not those that stood there and those that were added, or the target changed meanwhile: digest \
+                 {digest} over {} rows, expected {all} over {}",
+                digest.rows, all.rows
+            )),
+            None if target.errors.is_empty() => found.push(format!("`{copy}` was not read again")),
+            _ => {}
+        }
+    }
+    found
+}
+
 /// One sentence on what was proven, and what was not.
 pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
     let count = |outcome: Outcome| tables.iter().filter(|table| table.outcome == outcome).count();
@@ -87,7 +134,7 @@ pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
             "NOT PROVEN: of {all} {tables_word}, {failed} did not arrive in full and {differ} differ; {verified} agree."
         );
     }
-    match level {
+    let proven = match level {
         VerifyLevel::None => format!("Nothing was proven: {all} {tables_word} were sent, and no comparison was asked for."),
         VerifyLevel::Rows => format!(
             "Proven by rows: all {all} {tables_word} have as many rows in the target as in the source, {rows} in all, counted by both databases; values were not compared."
@@ -98,5 +145,13 @@ pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
         VerifyLevel::Full => format!(
             "Proven in full: all {all} {tables_word}, {rows} rows; counts and column profiles of both databases agree, and what was read again from the target is, value by value, what was read from the source."
         ),
+    };
+    let added = tables.iter().filter(|table| table.stood.is_some()).count();
+    if added == 0 || level == VerifyLevel::None {
+        return proven;
     }
+    let profiles = if level == VerifyLevel::Full { "; their columns were not profiled" } else { "" };
+    format!(
+        "{proven} For {added} of them rows were added to others: they hold what stood there and what was sent, and nothing else{profiles}."
+    )
 }

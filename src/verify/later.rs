@@ -110,6 +110,7 @@ pub async fn verify(
             chunks: table.chunks.chunks.len(),
             consistency: consistency[place],
             digest: one.digest,
+            stood: None,
             outcome: match (errors.is_empty(), settings.verify) {
                 (false, _) => Outcome::Differs,
                 (true, VerifyLevel::None) => Outcome::NotVerified,

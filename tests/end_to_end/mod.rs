@@ -1,5 +1,6 @@
 //! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
 
+mod append;
 mod expressions;
 mod hooks;
 mod lost;

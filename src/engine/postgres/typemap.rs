@@ -58,6 +58,14 @@ impl Dialect for PostgresDialect {
         super::ddl::recheck(standing)
     }
 
+    fn appends(&self) -> bool {
+        true
+    }
+
+    fn continue_numbers(&self, standing: &Table) -> Vec<Ddl> {
+        super::ddl::continue_numbers(standing)
+    }
+
     fn ddl(&self, tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {
         ddl::ddl(tables, options)
     }

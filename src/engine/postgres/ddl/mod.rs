@@ -8,9 +8,11 @@
 //! [`DdlPhase::Finish`] about one table run in the order given, its owner last.
 //!
 //! `clear` what stands in the way, `literal` quoting, `names` of types and sequences, `table` CREATE TABLE, `default_value` defaults,
-//! `index` keys and indexes, `foreign_key`, `finish` next ids, comments and owners.
+//! `index` keys and indexes, `foreign_key`, `finish` next ids, comments and owners,
+//! `continue_numbers` next ids of tables that rows were added to.
 
 mod clear;
+mod continue_numbers;
 mod default_value;
 mod finish;
 mod foreign_key;
@@ -24,6 +26,7 @@ use crate::model::ObjectName;
 use crate::model::catalog::{Column, NativeType, Problem, Severity, Table};
 
 pub(super) use clear::clear;
+pub(super) use continue_numbers::continue_numbers;
 pub(super) use foreign_key::recheck;
 pub(super) use literal::quote_name;
 pub use literal::{quote_literal, quote_table};
