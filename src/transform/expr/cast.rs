@@ -100,6 +100,8 @@ fn last_way(from: &LogicalType, to: &LogicalType, rounding: Rounding) -> Result<
     let way = match (from, to) {
         (L::Float32 | L::Float64, number) if is_number(number) => digits_way(digits::float_to_number(from, to), from, to)?,
         (number, L::Float32 | L::Float64) if is_number(number) => digits_way(digits::number_to_float(from, to), from, to)?,
+        // With more room Arrow's cast is exact, and several times as fast.
+        (number, other) if widens(&number.arrow(), &other.arrow()) => Way::Arrow,
         (number, other) if is_number(number) && is_number(other) && rounding != Rounding::Exact => {
             digits_way(digits::number_to_number(from, to), from, to)?
         }
