@@ -325,7 +325,12 @@ impl Checker<'_> {
 
     fn string(&mut self, text: &str, span: &Range<usize>, keywords: &Keywords, key: &str) -> Value {
         let format = keywords.get("format").and_then(Value::as_str);
-        let expand = if format == Some("database-url") { environment::expand_address } else { environment::expand };
+        let expand = match format {
+            Some("database-url") => environment::expand_address,
+            // `$${` is nothing special to a database, and what comes from the environment would be stored with the plan.
+            Some("sql") => |text: &str, _: &Environment<'_>| Ok(text.to_string()),
+            _ => environment::expand,
+        };
         let value = match expand(text, self.environment) {
             Ok(value) => value,
             Err(unresolved) => {

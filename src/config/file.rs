@@ -1,7 +1,8 @@
 //! The shape of the config file: where from, where to, how hard to push.
 //!
 //! Shape, JSON schema and checks are one: [`crate::config::document`] walks a file against the schema of these structs.
-//! Formats that the schema names beyond JSON's own: `database-url`, `byte-size` (with `x-least-bytes`) and `glob`.
+//! Formats that the schema names beyond JSON's own: `database-url`, `byte-size` (with `x-least-bytes`), `glob`, `regex`, and `sql`
+//! (taken as it is: no `${NAME}` in it).
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};

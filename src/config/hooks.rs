@@ -25,9 +25,10 @@ pub struct HookRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub table: Option<String>,
-    /// One statement or several, with `;` between.
+    /// One statement or several, with `;` between. Run as it is: `${NAME}` does not stand for the environment here, since the plan
+    /// with its hooks is stored in the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("format" = "sql"))]
     pub sql: Option<String>,
     /// Path of a file with the SQL instead, from the folder of this file. It is read when the mapping is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -102,11 +102,11 @@ pub struct TableRule {
     pub exclude: bool,
     /// Carry only rows for which this SQL condition over the source's columns is true; the source checks what it can of it.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("format" = "sql"))]
     pub condition: Option<String>,
     /// Carry only rows for which this condition in the source's own SQL is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("format" = "sql"))]
     pub source_where: Option<String>,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -135,7 +135,7 @@ pub struct ColumnRule {
     pub rename: Option<String>,
     /// What it becomes: a SQL expression over the source's columns of its row. A name that the source does not have makes a new column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("format" = "sql"))]
     pub expr: Option<String>,
     /// Digits that the target has no place for are rounded away, half away from zero.
     #[serde(default, skip_serializing_if = "is_false")]

@@ -202,8 +202,12 @@ impl Plan {
     /// Compares with the catalogs as they are now.
     ///
     /// # Errors
-    /// `SchemaChanged`, naming the side.
+    /// `SchemaChanged`, naming the side, or the hook that was changed in the plan itself.
     pub fn check(&self, now: &Plan) -> Result<()> {
+        if let Some(hook) = self.hooks.iter().find(|hook| hex(hook.sql.as_bytes()) != hook.sha256) {
+            let what = format!("the SQL of the hook `{}` was changed in the plan", hook.name);
+            return Err(Error::new(ErrorKind::SchemaChanged, what).hint("Change it in the mapping file, and make a new plan"));
+        }
         for (side, planned, found) in [("source", &self.source, &now.source), ("target", &self.target, &now.target)] {
             if planned.address != found.address {
                 return Err(Error::new(

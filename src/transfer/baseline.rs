@@ -34,7 +34,7 @@ pub async fn baselines(
 ) -> Result<Baselines> {
     let level = asking.level.min(VerifyLevel::Digest);
     let mut known = stored(marks)?;
-    let wanted: Vec<usize> = (0..plan.tables.len())
+    let mut wanted: Vec<usize> = (0..plan.tables.len())
         .filter(|place| plan.tables[*place].append && !known.contains_key(plan.tables[*place].target()))
         .collect();
     if level == VerifyLevel::None || wanted.is_empty() {
@@ -48,6 +48,9 @@ pub async fn baselines(
     // Its rows are no part of the copy that the view shows.
     let quiet = Asking { level, progress: Progress::silent(), ..asking.clone() };
     let read_back = asking.stop.unless_stopped(sink.read_back(asking.jobs)).await?;
+    // Asked again after the view was taken: what no other coordinator has stored by now, none has added to in this view.
+    known = stored(&sink.ledger().marks(run).await?)?;
+    wanted.retain(|place| !known.contains_key(plan.tables[*place].target()));
     let facts = of_target(plan, &read_back, None, &wanted, &quiet).await?;
     drop(read_back);
     for place in wanted {
@@ -65,10 +68,8 @@ pub async fn baselines(
         sink.ledger().mark(run, table, &format!("{STOOD} {} {stood}", stood.rows)).await?;
         known.insert(table.clone(), stood);
     }
-    // Another coordinator may have stored its own meanwhile.
-    if stored(&sink.ledger().marks(run).await?)? != known {
-        return Err(Error::new(ErrorKind::Ledger, "somebody else goes on with this run at the same time"));
-    }
+    // Another coordinator may have stored its own meanwhile; it must be the same.
+    stored(&sink.ledger().marks(run).await?)?;
     Ok(known)
 }
 
@@ -87,7 +88,7 @@ fn stored(marks: &[(ObjectName, String)]) -> Result<Baselines> {
         let digest =
             digest.ok_or_else(|| Error::new(ErrorKind::Ledger, format!("the mark `{mark}` cannot be read")).table(table))?;
         if all.insert(table.clone(), digest).is_some_and(|other| other != digest) {
-            let what = "two coordinators of this run have read different rows that stood there";
+            let what = "two coordinators of this run have found different rows there: somebody else has changed them";
             return Err(Error::new(ErrorKind::Ledger, what).table(table).hint("Take out what was added, and begin a new run"));
         }
     }

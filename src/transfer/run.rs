@@ -28,6 +28,8 @@ use super::stop::Stop;
 const CLEARED: &str = "cleared";
 /// The mark in the ledger once a verification has agreed and its report is stored: hooks of the run's end may change rows from then on.
 const VERIFIED: &str = "verified";
+/// What the report says that is stored together with that mark.
+const NOT_YET: &str = " Hooks of the run's end have not run yet.";
 /// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
 const BATCHES_PER_JOB: u64 = 4;
 
@@ -342,10 +344,14 @@ impl Runner<'_> {
         let ledger = self.job.sink.ledger();
         let good = report.exit_code == 0;
         let earlier = std::mem::take(&mut report.hooks);
+        if let Some(proven) = report.proven.strip_suffix(NOT_YET) {
+            report.proven = proven.to_string();
+        }
         let left = self.hooks.left(HookWhen::After, false);
         if self.plan.hooks.iter().any(|hook| hook.when == HookWhen::After && hook.table.is_none()) {
             if good && left > 0 {
                 let mut stored = report.clone();
+                stored.proven.push_str(NOT_YET);
                 stored.hooks = self.hook_reports(&earlier);
                 ledger.finish(self.run, RunState::Running, &report::json::to_value(&stored)?).await?;
                 ledger.mark(self.run, &ObjectName::new("", "*"), VERIFIED).await?;
