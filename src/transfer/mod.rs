@@ -6,7 +6,7 @@
 //!                           └ execute: read ─► transform ─► digest ─► write ─► commit (rows + receipt)
 //! ```
 //!
-//! [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side by
+//! `prepare` is all that may refuse; [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side by
 //! side; [`stop`] is how a person ends it; [`hooks`] runs a person's own SQL;
 //! [`baseline`] is what stood in tables that rows are added to.
 
@@ -15,5 +15,6 @@ pub mod copy;
 pub mod execute;
 pub mod hooks;
 pub mod pool;
+mod prepare;
 pub mod run;
 pub mod stop;

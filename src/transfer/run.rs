@@ -6,13 +6,12 @@ use std::time::Instant;
 use crate::config::{Scope, Settings, VerifyLevel};
 use crate::engine::{Consistency, Ddl, DdlPhase, Sink, Snapshot, Source};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{HookRecord, RunRecord, RunState};
+use crate::ledger::RunState;
 use crate::model::catalog::{Problem, Severity};
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
-use crate::plan::make::{Depth, make, now_us};
-use crate::plan::{self, Choices, Plan};
+use crate::plan::{self, Plan};
 use crate::progress::{Event, Phase, Progress};
 use crate::report::{self, Outcome, PhaseReport, Report, Side, TableReport};
 use crate::verify::compare;
@@ -20,14 +19,15 @@ use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
 use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
-use super::hooks::{Hooks, check_left};
+use super::hooks::Hooks;
 use super::pool;
+use super::prepare::{Prepared, Start, prepare};
 use super::stop::Stop;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
 const CLEARED: &str = "cleared";
 /// The mark in the ledger once a verification has agreed and its report is stored: hooks of the run's end may change rows from then on.
-const VERIFIED: &str = "verified";
+pub(super) const VERIFIED: &str = "verified";
 /// What the report says that is stored together with that mark.
 const NOT_YET: &str = " Hooks of the run's end have not run yet.";
 /// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
@@ -111,155 +111,6 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
 
 /// What failed beside the copying of rows: the table, if it is one's, and the error with its hint.
 type Faults = Vec<(Option<ObjectName>, String)>;
-
-struct Prepared {
-    run: RunId,
-    plan: Plan,
-    receipts: Vec<Receipt>,
-    marks: Vec<(ObjectName, String)>,
-    hooks: Vec<HookRecord>,
-    /// The report of a run that has nothing left but hooks at its end.
-    verified: Option<Report>,
-}
-
-enum Start {
-    Go(Box<Prepared>),
-    AlreadyDone(Box<Report>),
-}
-
-/// All that may refuse the run, before anything is changed.
-async fn prepare(job: &Job) -> Result<Start> {
-    let Job { settings, source, sink, .. } = job;
-    job.progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
-    let given = Choices::of(settings);
-    let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
-    let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
-    let mut same: Vec<RunRecord> = sink.ledger().runs().await?;
-    if job.resume && !same.iter().any(|run| run.identity == identity) {
-        refuse_other_hooks(&same, settings, &choices)?;
-    }
-    same.retain(|run| run.identity == identity);
-    if job.resume
-        && let Some(record) = same.first()
-    {
-        if record.state == RunState::Done
-            && let Ok(mut plan) = stored_plan(record)
-        {
-            plan.unlock(&given)?;
-        }
-        if record.state == RunState::Done
-            && let Some(report) = record.report.clone().and_then(|report| report::json::from_value(report).ok())
-        {
-            job.progress.emit(Event::Note { text: format!("run {} is done already; nothing is left to do", record.run) });
-            return Ok(Start::AlreadyDone(Box::new(report)));
-        }
-        let mut plan = stored_plan(record)?;
-        plan.unlock(&given)?;
-        return resume(job, record, plan).await.map(|prepared| Start::Go(Box::new(prepared)));
-    }
-    let plan = match &job.plan {
-        Some(stored) => {
-            let now = make(settings, source, sink, Depth::WithoutChunks, now_us()).await?;
-            stored.check(&now)?;
-            let mut stored = stored.clone();
-            stored.unlock(&given)?;
-            stored
-        }
-        None => make(settings, source, sink, Depth::Full, now_us()).await?,
-    };
-    if let Some(refusal) = plan.refusal() {
-        let unfinished = same.iter().any(|run| run.state != RunState::Done);
-        return Err(if unfinished { hint_at_resume(refusal) } else { refusal });
-    }
-    let schemas: Vec<String> = plan.tables.iter().map(|table| table.target().schema.clone()).collect();
-    sink.check(&distinct(schemas), settings.owner.as_deref()).await?;
-
-    // From here on something changes; the ledger comes first, so that whatever follows can be continued.
-    let ledger = sink.ledger();
-    ledger.prepare().await?;
-    let record = RunRecord {
-        run: job.run,
-        source: settings.source.to_string(),
-        target: settings.target.to_string(),
-        identity,
-        state: RunState::Running,
-        plan: serde_json::to_value(&plan).map_err(|error| Error::internal("a plan is not JSON").with_source(error))?,
-        started_us: 0,
-        updated_us: 0,
-        report: None,
-    };
-    ledger.start(&record).await?;
-    Ok(Start::Go(Box::new(Prepared {
-        run: job.run,
-        plan,
-        receipts: Vec::new(),
-        marks: Vec::new(),
-        hooks: Vec::new(),
-        verified: None,
-    })))
-}
-
-/// Hooks are a part of a run's identity. A run that differs in them alone is meant, and must not be begun again in silence.
-fn refuse_other_hooks(runs: &[RunRecord], settings: &Settings, choices: &Choices) -> Result<()> {
-    let (source, target) = (settings.source.to_string(), settings.target.to_string());
-    let wanted = plan::identity_without_hooks(&source, &target, choices);
-    let meant = runs.iter().find(|run| {
-        let theirs = run.plan.get("choices").and_then(|choices| serde_json::from_value::<Choices>(choices.clone()).ok());
-        let same = |theirs: &Choices| plan::identity_without_hooks(&run.source, &run.target, theirs) == wanted;
-        run.state != RunState::Done && theirs.as_ref().is_some_and(same)
-    });
-    meant.map_or(Ok(()), |run| {
-        Err(Error::new(ErrorKind::Ledger, format!("the hooks are not those of the unfinished run {}", run.run))
-            .hint("Put them back as they were (`rerun` alone may change), or leave out `--resume` to begin again"))
-    })
-}
-
-fn hint_at_resume(refusal: Error) -> Error {
-    let more = "An unfinished run of the same source, target and choices is in the ledger: `--resume` goes on with it";
-    Error::new(refusal.kind(), format!("{refusal}")).hint(more)
-}
-
-fn stored_plan(record: &RunRecord) -> Result<Plan> {
-    let plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| {
-        Error::new(ErrorKind::Ledger, "the plan in the ledger cannot be read by this version").with_source(error)
-    })?;
-    if plan.format != plan::FORMAT {
-        return Err(Error::new(
-            ErrorKind::Ledger,
-            format!("the plan in the ledger has form {}, this version knows {}", plan.format, plan::FORMAT),
-        ));
-    }
-    Ok(plan)
-}
-
-async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepared> {
-    let ledger = job.sink.ledger();
-    let hooks = if plan.hooks.is_empty() { Vec::new() } else { ledger.hooks(record.run).await? };
-    check_left(&mut plan, &job.settings.mapping, &hooks)?;
-    let marks = ledger.marks(record.run).await?;
-    if marks.iter().any(|(_, mark)| mark == VERIFIED)
-        && let Some(report) = record.report.clone()
-    {
-        let report = report::json::from_value(report)?;
-        job.progress.emit(Event::Note { text: format!("going on with run {}: only its last hooks are left", record.run) });
-        return Ok(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified: Some(report) });
-    }
-    let now = make(&job.settings, &job.source, &job.sink, Depth::WithoutChunks, now_us()).await?;
-    // The target has changed: this run has created its tables. Only the source must be what it was.
-    Plan { target: now.target.clone(), ..plan.clone() }.check(&now)?;
-    let receipts = ledger.receipts(record.run).await?;
-    job.progress.emit(Event::Note {
-        text: format!("going on with run {}: {} chunks are there already and are not read again", record.run, receipts.len()),
-    });
-    Ok(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None })
-}
-
-fn distinct(mut names: Vec<String>) -> Vec<String> {
-    names.sort();
-    names.dedup();
-    names.retain(|name| !name.is_empty());
-    names
-}
 
 /// The view of the source that the rows were read in, and what stood in the target.
 struct View<'a> {
