@@ -134,16 +134,17 @@ pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
             "NOT PROVEN: of {all} {tables_word}, {failed} did not arrive in full and {differ} differ; {verified} agree."
         );
     }
+    let every = if all == 1 { "the one table".to_string() } else { format!("all {all} tables") };
     let proven = match level {
         VerifyLevel::None => format!("Nothing was proven: {all} {tables_word} were sent, and no comparison was asked for."),
         VerifyLevel::Rows => format!(
-            "Proven by rows: all {all} {tables_word} have as many rows in the target as in the source, {rows} in all, counted by both databases; values were not compared."
+            "Proven by rows: {every} with as many rows in the target as in the source, {rows} in all, counted by both databases; values were not compared."
         ),
         VerifyLevel::Digest => format!(
-            "Proven by digest: all {all} {tables_word}, {rows} rows; both databases count the same, and what was read again from the target is, value by value, what was read from the source."
+            "Proven by digest: {every}, {rows} rows; both databases count the same, and what was read again from the target is, value by value, what was read from the source."
         ),
         VerifyLevel::Full => format!(
-            "Proven in full: all {all} {tables_word}, {rows} rows; counts and column profiles of both databases agree, and what was read again from the target is, value by value, what was read from the source."
+            "Proven in full: {every}, {rows} rows; counts and column profiles of both databases agree, and what was read again from the target is, value by value, what was read from the source."
         ),
     };
     let added = tables.iter().filter(|table| table.stood.is_some()).count();
