@@ -87,12 +87,13 @@ async fn a_target_without_rights_is_refused_before_anything_is_made() {
     let to = PostgresDatabase::create("").await;
     let role = format!("r_{}", to.name);
     to.run(&format!(
-        "CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; REVOKE CREATE ON DATABASE {} FROM PUBLIC",
+        "CREATE ROLE {role} LOGIN PASSWORD 'few-rights'; REVOKE CREATE ON SCHEMA public FROM PUBLIC; REVOKE CREATE ON DATABASE {} FROM PUBLIC",
         to.name
     ))
     .await;
     let mut url = url::Url::parse(&to.url).unwrap();
     url.set_username(&role).unwrap();
+    url.set_password(Some("few-rights")).unwrap();
     refused(ferry(&["run", &from.url, url.as_str()]), &["public", "dbferry"]);
     // With one schema for the tables and one for the ledger, no right on the database is needed.
     to.run(&format!("CREATE SCHEMA mine AUTHORIZATION {role}; CREATE SCHEMA ferry_ledger AUTHORIZATION {role}")).await;
