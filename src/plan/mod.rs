@@ -12,7 +12,7 @@ use crate::config::{IfExists, OnTableError, Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
-use crate::model::catalog::{Problem, ServerInfo, Severity, Table};
+use crate::model::catalog::{Problem, ServerInfo, Table};
 use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
@@ -281,9 +281,4 @@ fn sha256(value: &impl Serialize) -> String {
 /// SHA-256 in hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// True if something does not arrive.
-pub fn loses(problems: &[Problem]) -> bool {
-    problems.iter().any(|problem| problem.severity != Severity::Note)
 }

@@ -23,18 +23,11 @@ pub struct Read {
 /// `read` is what the run read and sent, or what was read of the source just now.
 pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: &Facts, target: &Facts) -> Vec<String> {
     let sent = read.digest;
-    let mut found: Vec<String> = source.errors.iter().chain(&target.errors).cloned().collect();
+    let mut found = differences_read(table, level, read, source, target);
     if level == VerifyLevel::None {
         return found;
     }
     let (name, copy) = (&table.source.name, &table.target.name);
-    match source.rows {
-        Some(rows) if rows != read.rows => {
-            found.push(format!("`{name}` has {rows} rows as the source counts them, and {} were read", read.rows));
-        }
-        None if source.errors.is_empty() => found.push(format!("`{name}` was not counted by the source")),
-        _ => {}
-    }
     match target.rows {
         Some(rows) if rows != sent.rows => {
             found
@@ -74,6 +67,21 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: 
     found
 }
 
+/// What went wrong on either side, and whether the source counts the rows that were read.
+fn differences_read(table: &MappedTable, level: VerifyLevel, read: Read, source: &Facts, target: &Facts) -> Vec<String> {
+    let mut found: Vec<String> = source.errors.iter().chain(&target.errors).cloned().collect();
+    let name = &table.source.name;
+    match source.rows {
+        _ if level == VerifyLevel::None => {}
+        Some(rows) if rows != read.rows => {
+            found.push(format!("`{name}` has {rows} rows as the source counts them, and {} were read", read.rows));
+        }
+        None if source.errors.is_empty() => found.push(format!("`{name}` was not counted by the source")),
+        _ => {}
+    }
+    found
+}
+
 /// As [`differences`], for a table that rows were added to: it must hold what stood there and what was sent, and nothing else.
 /// Column profiles are not compared, since those of the target cover both.
 pub fn differences_appended(
@@ -85,18 +93,11 @@ pub fn differences_appended(
     target: &Facts,
 ) -> Vec<String> {
     let sent = read.digest;
-    let mut found: Vec<String> = source.errors.iter().chain(&target.errors).cloned().collect();
+    let mut found = differences_read(table, level, read, source, target);
     if level == VerifyLevel::None {
         return found;
     }
-    let (name, copy) = (&table.source.name, &table.target.name);
-    match source.rows {
-        Some(rows) if rows != read.rows => {
-            found.push(format!("`{name}` has {rows} rows as the source counts them, and {} were read", read.rows));
-        }
-        None if source.errors.is_empty() => found.push(format!("`{name}` was not counted by the source")),
-        _ => {}
-    }
+    let copy = &table.target.name;
     let mut all = stood;
     all.merge(sent);
     match target.rows {
