@@ -1,7 +1,8 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
-//! [`make`] asks both sides and decides everything; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL. A stored plan is a contract: a
-//! run of it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
+//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist; [`text`] prints a plan for
+//! people and as SQL, [`hooks`] is the person's own SQL. A stored plan is a contract: a run of
+//! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -19,6 +20,7 @@ use crate::transform::mask::Keyed;
 
 pub mod hooks;
 pub mod make;
+mod standing;
 pub mod text;
 
 /// The version of the plan's own form.

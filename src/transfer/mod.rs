@@ -6,8 +6,8 @@
 //!                           └ execute: read ─► transform ─► digest ─► write ─► commit (rows + receipt)
 //! ```
 //!
-//! `prepare` is all that may refuse; [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side by
-//! side; [`stop`] is how a person ends it; [`hooks`] runs a person's own SQL;
+//! `prepare` is all that may refuse; [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side
+//! by side; `report` says at the end what was done; [`stop`] is how a person ends it; [`hooks`] runs a person's own SQL;
 //! [`baseline`] is what stood in tables that rows are added to.
 
 pub mod baseline;
@@ -16,5 +16,6 @@ pub mod execute;
 pub mod hooks;
 pub mod pool;
 mod prepare;
+mod report;
 pub mod run;
 pub mod stop;

@@ -4,21 +4,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::config::{Scope, Settings, VerifyLevel};
-use crate::engine::{Consistency, Ddl, DdlPhase, Sink, Snapshot, Source};
+use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::RunState;
-use crate::model::catalog::{Problem, Severity};
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
 use crate::plan::{self, Plan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{self, Outcome, PhaseReport, Report, Side, TableReport};
-use crate::verify::compare;
+use crate::report::{self, PhaseReport, Report};
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
-use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
+use super::copy::{Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
@@ -110,22 +108,22 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
 }
 
 /// What failed beside the copying of rows: the table, if it is one's, and the error with its hint.
-type Faults = Vec<(Option<ObjectName>, String)>;
+pub(super) type Faults = Vec<(Option<ObjectName>, String)>;
 
 /// The view of the source that the rows were read in, and what stood in the target.
-struct View<'a> {
-    snapshot: Option<&'a dyn Snapshot>,
-    how: String,
+pub(super) struct View<'a> {
+    pub(super) snapshot: Option<&'a dyn Snapshot>,
+    pub(super) how: String,
     /// What stood in tables that rows were added to.
-    stood: Baselines,
+    pub(super) stood: Baselines,
 }
 
-struct Runner<'a> {
+pub(super) struct Runner<'a> {
     job: &'a Job,
-    run: RunId,
-    plan: &'a Plan,
-    started: Instant,
-    phases: Mutex<Vec<(Phase, f64)>>,
+    pub(super) run: RunId,
+    pub(super) plan: &'a Plan,
+    pub(super) started: Instant,
+    pub(super) phases: Mutex<Vec<(Phase, f64)>>,
     hooks: Hooks<'a>,
 }
 
@@ -232,7 +230,7 @@ impl Runner<'_> {
         others.chain(mine.iter()).cloned().collect()
     }
 
-    fn asking(&self) -> Asking {
+    pub(super) fn asking(&self) -> Asking {
         let jobs = self.job.settings.effective_jobs();
         Asking {
             jobs,
@@ -403,119 +401,6 @@ impl Runner<'_> {
         }
         let read_back = self.job.stop.unless_stopped(self.job.sink.read_back(asking.jobs)).await?;
         facts::of_target(self.plan, &read_back, Some(self.run), &arrived, &asking).await
-    }
-
-    fn report(
-        &self,
-        accounts: &Accounts,
-        errors: Faults,
-        source_facts: &[Facts],
-        target_facts: &[Facts],
-        view: View<'_>,
-    ) -> Result<Report> {
-        let View { snapshot, how, stood } = view;
-        let plan = self.plan;
-        let level = self.asking().level;
-        let accounts: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut tables = Vec::new();
-        for (place, (table, account)) in plan.tables.iter().zip(&accounts).enumerate() {
-            let mut found = account.errors.clone();
-            found.extend(errors.iter().filter(|(name, _)| name.as_ref() == Some(table.target())).map(|(_, error)| error.clone()));
-            let complete = plan.choices.scope == Scope::SchemaOnly || (account.left == 0 && account.errors.is_empty());
-            let mut outcome = match (complete, found.is_empty()) {
-                (false, _) | (_, false) => Outcome::Failed,
-                _ if level == VerifyLevel::None => Outcome::NotVerified,
-                _ => Outcome::Verified,
-            };
-            if complete {
-                let (read, one, two) = (account.read(), &source_facts[place], &target_facts[place]);
-                let differences = match stood.get(table.target()) {
-                    Some(stood) => compare::differences_appended(&table.mapped, level, *stood, read, one, two),
-                    None if table.append && level != VerifyLevel::None => vec!["it is not known what stood there before".into()],
-                    None => compare::differences(&table.mapped, level, read, one, two),
-                };
-                if !differences.is_empty() {
-                    outcome = Outcome::Differs;
-                    found.extend(differences);
-                }
-            } else if found.is_empty() {
-                found.push(format!("{} of its {} chunks did not arrive", account.left, table.chunks.chunks.len()));
-            }
-            // Chunks of an earlier attempt were read in an earlier snapshot.
-            let mixed = account.resumed > 0 && account.resumed < table.chunks.chunks.len();
-            let consistency = snapshot.map_or(Consistency::OneInstant, |snapshot| snapshot.consistency(&table.mapped.source));
-            tables.push(TableReport {
-                source: table.source().to_string(),
-                target: table.target().to_string(),
-                rows: account.digest.rows,
-                bytes: account.bytes,
-                seconds: account.seconds,
-                chunks: table.chunks.chunks.len(),
-                consistency: if mixed {
-                    Consistency::PerChunk
-                } else if account.resumed > 0 {
-                    consistency.max(Consistency::PerTable)
-                } else {
-                    consistency
-                },
-                digest: (plan.choices.scope != Scope::SchemaOnly).then_some(account.digest),
-                stood: stood.get(table.target()).copied(),
-                outcome,
-                errors: found,
-            });
-        }
-        let other: Vec<String> = errors
-            .iter()
-            .filter(|(name, _)| !plan.tables.iter().any(|table| Some(table.target()) == name.as_ref()))
-            .map(|(_, error)| error.clone())
-            .collect();
-        let good =
-            other.is_empty() && tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
-        let mut problems = plan.problems.clone();
-        if !how.is_empty() {
-            problems.push(Problem::new(Severity::Note, "snapshot", &plan.source.address, how));
-        }
-        if accounts.iter().any(|account| account.resumed > 0) {
-            problems.push(Problem::new(
-                Severity::Note,
-                "snapshot",
-                &plan.source.address,
-                "this run was resumed: chunks that an earlier attempt had carried were read at an earlier instant than the rest",
-            ));
-        }
-        let proven = if plan.choices.scope == Scope::SchemaOnly {
-            "The schema was made; no rows were asked for, and nothing was compared.".to_string()
-        } else {
-            compare::sentence(level, &tables)
-        };
-        let report = Report {
-            command: "run".into(),
-            run: self.run.to_string(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            source: Side { address: plan.source.address.clone(), server: plan.source.server.to_string() },
-            target: Side { address: plan.target.address.clone(), server: plan.target.server.to_string() },
-            seconds: self.started.elapsed().as_secs_f64(),
-            phases: self.phase_reports(),
-            position: snapshot.and_then(|snapshot| snapshot.position().cloned()),
-            verify: level,
-            tables,
-            hooks: Vec::new(),
-            problems,
-            errors: other,
-            proven,
-            exit_code: u8::from(!good),
-        };
-        Ok(report)
-    }
-
-    fn phase_reports(&self) -> Vec<PhaseReport> {
-        let phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = self.started.elapsed().as_secs_f64();
-        let ends = phases.iter().skip(1).map(|(_, began)| *began).chain([end]);
-        let name = |phase: Phase| {
-            serde_json::to_value(phase).ok().and_then(|name| name.as_str().map(str::to_string)).unwrap_or_default()
-        };
-        phases.iter().zip(ends).map(|((phase, began), end)| PhaseReport { phase: name(*phase), seconds: end - began }).collect()
     }
 }
 
