@@ -371,4 +371,21 @@ fn a_file_is_checked_without_any_server() {
     assert_eq!(code, Some(2));
     assert!(text.contains("bad.toml:3:2: `runn` is no key") && text.contains("Did you mean `run`?"), "{text}");
     assert!(text.contains("names no database"), "{text}");
+    let mapping = folder.path().join("mapping.toml");
+    let rules = "[[table]]\nname = \"orders\"\nwhere = \"total >\"\n[table.columns]\nname = { expr = \"uper(name)\" }\nv = { to = \"varchr(3)\" }\n";
+    std::fs::write(&mapping, rules).unwrap();
+    let config = "[source]\nurl = \"mysql://h/x\"\n[target]\nurl = \"postgres://h/x\"\n[run]\nmapping = \"mapping.toml\"\n";
+    std::fs::write(&bad, config).unwrap();
+    for file in [&mapping, &bad] {
+        let (code, text) = check(file.to_str().unwrap());
+        assert_eq!(code, Some(2));
+        for says in [
+            "mapping.toml:1: `orders`: the expression `total >` is no SQL expression",
+            "mapping.toml:5: `orders.name`: ",
+            "there is no function `uper`\nhint: Did you mean `upper`?",
+            "mapping.toml:6: `orders.v`: ",
+        ] {
+            assert!(text.contains(says), "no `{says}` in:\n{text}");
+        }
+    }
 }

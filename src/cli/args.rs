@@ -58,7 +58,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Show what a run would do: tables, types and why, statements, sizes, problems. Changes nothing.
     ///
-    /// Ends with 1 when a problem would refuse the run.
+    /// Ends with 1 when a problem would refuse the run; with --diff only when the other mapping brings it.
     Plan(PlanArgs),
     /// Create, copy, index, constrain and verify.
     Run(RunArgs),
@@ -226,9 +226,13 @@ pub struct PlanArgs {
     /// The config file.
     #[command(flatten)]
     pub files: FileArgs,
-    /// How to print the plan.
+    /// How to print the plan, or with --diff the differences (text or json).
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub format: PlanFormat,
+    /// Say what this other mapping file would change in the target, compared with the run's. Ends with 0 whether there are
+    /// differences or not, and with 1 when the other mapping brings a problem that would refuse the run.
+    #[arg(long, value_name = "OTHER.toml", conflicts_with = "out")]
+    pub diff: Option<PathBuf>,
     /// Also store the plan in this file, as JSON, for run --plan.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -400,6 +404,7 @@ mod tests {
             "demo",
             "demo --dir d --rows 7",
             "plan -c f --format sql --out p.json",
+            "plan a b -m m.toml --diff n.toml --format json",
             "verify a b --level rows",
             "status",
             "status postgres://h/b",

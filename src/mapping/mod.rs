@@ -1,7 +1,7 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
-//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks. Pure: opens no
+//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, [`offline`] checks a mapping by itself. Pure: opens no
 //! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
@@ -23,6 +23,7 @@ mod computed;
 mod dropped;
 mod masks;
 pub mod names;
+pub mod offline;
 mod rename;
 pub mod rules;
 mod tables;

@@ -12,6 +12,7 @@ use super::rename::Renames;
 /// The built-in rules, by source and target.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("mysql-to-postgres.toml", include_str!("../../mappings/mysql-to-postgres.toml")),
+    ("mysql-to-parquet.toml", include_str!("../../mappings/mysql-to-parquet.toml")),
     ("sqlite-to-postgres.toml", include_str!("../../mappings/sqlite-to-postgres.toml")),
     ("sqlite-to-parquet.toml", include_str!("../../mappings/sqlite-to-parquet.toml")),
 ];
@@ -153,7 +154,7 @@ fn matches(wanted: &TypeMatch, column: &Column) -> bool {
 
 /// Fills `{length}`, `{precision}`, `{scale}` and `{fsp}` with the source type's own numbers; a number that it lacks takes its
 /// brackets along, so that `varchar({length})` becomes `varchar`.
-fn fill(template: &str, native: &NativeType) -> String {
+pub(super) fn fill(template: &str, native: &NativeType) -> String {
     let numbers = [
         ("{length}", native.length),
         ("{precision}", native.precision.map(u64::from)),
@@ -192,5 +193,39 @@ mod tests {
         let native = NativeType { name: "decimal".into(), precision: Some(10), scale: Some(2), ..NativeType::default() };
         assert_eq!(fill("numeric({precision},{scale})", &native), "numeric(10,2)");
         assert_eq!(fill("varchar({length})", &native), "varchar");
+    }
+
+    /// What a table in the comments of a rule file says: the source's type, and the target's.
+    fn documented(text: &str) -> Vec<(&str, &str)> {
+        let rows = text.lines().filter_map(|line| line.strip_prefix("#   ")?.split_once("  "));
+        rows.map(|(from, rest)| (from, rest.trim_start().split("  ").next().unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn the_routes_without_rules_document_what_becomes_of_each_type() {
+        use crate::engine::registry::engine;
+        use crate::model::EngineKind;
+        for (file, source, rows) in
+            [("mysql-to-parquet.toml", EngineKind::MySql, 39), ("sqlite-to-parquet.toml", EngineKind::Sqlite, 23)]
+        {
+            let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == file).unwrap();
+            let (source, target) = (engine(source).dialect(), engine(EngineKind::Parquet).dialect());
+            let documented = documented(text);
+            assert_eq!(documented.len(), rows, "{file}");
+            for (from, to) in documented {
+                let native = source.parse_type(from).unwrap_or_else(|error| panic!("{file}: {from}: {error}"));
+                let logical = source.to_logical(&native).unwrap_or_else(|| panic!("{file}: {from} cannot be read"));
+                let (native, _) = target.to_native(&logical, &crate::model::catalog::ServerInfo::default()).unwrap();
+                assert_eq!(native.full, to, "{file}: {from}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_route_has_a_documented_rule_file() {
+        for route in ["mysql-to-postgres", "mysql-to-parquet", "sqlite-to-postgres", "sqlite-to-parquet"] {
+            let (_, text) = BUILT_IN.iter().find(|(file, _)| file.strip_suffix(".toml") == Some(route)).unwrap();
+            assert!(text.starts_with("# "), "{route}");
+        }
     }
 }

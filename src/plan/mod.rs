@@ -1,7 +1,7 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
 //! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist; [`text`] prints a plan for
-//! people and as SQL, [`hooks`] is the person's own SQL. A stored plan is a contract: a run of
+//! people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two mappings. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
 
+pub mod diff;
 pub mod hooks;
 pub mod make;
 mod standing;

@@ -78,7 +78,10 @@ fn has_rows(table: &ObjectName, receipts: &[Receipt]) -> bool {
 }
 
 /// The baselines among the marks of a run.
-fn stored(marks: &[(ObjectName, String)]) -> Result<Baselines> {
+///
+/// # Errors
+/// `Ledger` for a mark that cannot be read, and when two coordinators have read different things.
+pub fn stored(marks: &[(ObjectName, String)]) -> Result<Baselines> {
     let mut all = Baselines::new();
     for (table, mark) in marks {
         let Some(payload) = mark.strip_prefix(STOOD).and_then(|rest| rest.strip_prefix(' ')) else { continue };

@@ -6,7 +6,6 @@ use std::time::Instant;
 use crate::config::{IfExists, Scope, Settings, VerifyLevel};
 use crate::engine::{Sink, Source};
 use crate::error::Result;
-use crate::ledger::RunState;
 use crate::model::{Digest, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
@@ -16,16 +15,8 @@ use crate::transfer::run::batch_bytes;
 use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
+use super::earlier::{self, Earlier, Stood};
 use super::facts::{self, Asking, Facts};
-
-/// What `now()` was when the target was made: when the newest finished run between the same two databases began.
-async fn start_of_last_run(settings: &Settings, sink: &Arc<dyn Sink>) -> Result<i64> {
-    let (source, target) = (settings.source.to_string(), settings.target.to_string());
-    let runs = sink.ledger().runs().await?;
-    let last = runs.into_iter().find(|run| run.source == source && run.target == target && run.state != RunState::Running);
-    let plan: Option<Plan> = last.and_then(|run| serde_json::from_value(run.plan).ok());
-    Ok(plan.and_then(|plan| Some(plan.tables.first()?.mapped.now_us)).unwrap_or_else(now_us))
-}
 
 /// Compares source and target at `settings.verify`; changes neither.
 ///
@@ -44,12 +35,17 @@ pub async fn verify(
     let mut standing = Settings { scope: Scope::DataOnly, if_exists: IfExists::Error, ..settings.clone() };
     // They are a run's affair, and a target that runs none can still be compared.
     standing.mapping.hooks.clear();
-    let plan =
-        stop.unless_stopped(make(&standing, &source, &sink, Depth::Full, start_of_last_run(settings, &sink).await?)).await?;
+    let earlier = stop.unless_stopped(Earlier::read(settings.source.to_string(), &*sink)).await?;
+    let now = earlier.now_us(&settings.target.to_string()).unwrap_or_else(now_us);
+    let mut plan = stop.unless_stopped(make(&standing, &source, &sink, Depth::Full, now)).await?;
     if let Some(refusal) = plan.refusal() {
         return Err(refusal);
     }
-    check_key(&plan, &*sink).await?;
+    check_key(&plan, &earlier)?;
+    let stood = stop.unless_stopped(earlier.stood(&plan, settings.verify, &*sink)).await?;
+    let notes = plan.tables.iter().filter_map(|table| stood.get(table.target())?.note(table.target()));
+    let notes: Vec<_> = notes.collect();
+    plan.problems.extend(notes);
     let planned = started.elapsed().as_secs_f64();
     progress.emit(Event::Started {
         run: String::new(),
@@ -94,7 +90,15 @@ pub async fn verify(
             let rows = one.rows.unwrap_or_default();
             Read { rows, digest: Digest { rows, sum: 0 } }
         };
-        let mut errors = compare::differences(&table.mapped, settings.verify, read, one, two);
+        let beside = stood.get(table.target());
+        let mut errors = match beside.and_then(Stood::digest) {
+            Some(stood) => compare::differences_appended(&table.mapped, settings.verify, stood, read, one, two),
+            None => compare::differences(&table.mapped, settings.verify, read, one, two),
+        };
+        let expected = read.digest.rows.saturating_add(beside.and_then(Stood::digest).unwrap_or_default().rows);
+        if let Some(last) = errors.last_mut().filter(|_| two.rows.is_some_and(|rows| rows > expected)) {
+            last.push_str(&format!("\nhint: {}", earlier::hint(beside)));
+        }
         if settings.verify == VerifyLevel::Rows && table.mapped.condition.as_ref().is_some_and(|condition| !condition.complete) {
             let name = table.source();
             errors = vec![format!(
@@ -110,7 +114,7 @@ pub async fn verify(
             chunks: table.chunks.chunks.len(),
             consistency: consistency[place],
             digest: one.digest,
-            stood: None,
+            stood: beside.and_then(Stood::digest),
             outcome: match (errors.is_empty(), settings.verify) {
                 (false, _) => Outcome::Differs,
                 (true, VerifyLevel::None) => Outcome::NotVerified,
@@ -144,7 +148,7 @@ pub async fn verify(
 }
 
 /// Refuses a key that is not the one of the run which brought the rows: with another, every masked value differs, and proves nothing.
-async fn check_key(plan: &Plan, sink: &dyn Sink) -> Result<()> {
+fn check_key(plan: &Plan, earlier: &Earlier) -> Result<()> {
     if !plan.needs_key() {
         return Ok(());
     }
@@ -152,12 +156,9 @@ async fn check_key(plan: &Plan, sink: &dyn Sink) -> Result<()> {
         let mut columns = plan.tables.iter().filter(|table| table.target() == name).flat_map(|table| &table.mapped.columns);
         columns.any(|column| column.mask.as_ref().is_some_and(|mask| mask.kind.needs_key()))
     };
-    let runs = sink.ledger().runs().await?;
-    // A plan of another version tells nothing; then the digests tell.
-    let stored: Vec<Plan> = runs.into_iter().filter_map(|run| serde_json::from_value(run.plan).ok()).collect();
     for name in plan.tables.iter().map(TablePlan::target).filter(|name| masked(plan, name)) {
-        // The newest run that brought the table.
-        let brought = stored.iter().find(|stored| stored.tables.iter().any(|table| table.target() == name));
+        // The newest run that brought the table. A plan of another version tells nothing; then the digests tell.
+        let brought = earlier.plans().find(|stored| stored.tables.iter().any(|table| table.target() == name));
         if let Some(brought) = brought.filter(|brought| masked(brought, name)) {
             brought.clone().unlock(&plan.choices).map_err(|error| error.table(name))?;
         }

@@ -21,7 +21,7 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use super::cast::Rounding;
 use super::fault::{at, words};
 use super::functions::functions;
-use super::parse::{parse, parts};
+use super::parse::{parse, parse_alone, parts};
 use super::rewrite;
 use super::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
@@ -49,12 +49,30 @@ pub struct Compiled {
 /// # Errors
 /// `Mapping`, with the place in the text.
 pub fn compile(sql: &str, scope: &Scope, rounding: Rounding) -> Result<Compiled> {
-    // Reading and planning call themselves once per level of a text that may be hostile: on a stack that is long enough for any that
-    // `parse` lets in.
+    on_a_long_stack(sql, || compile_here(sql, scope, rounding))
+}
+
+/// Checks an expression whose columns are not known: what is wrong whatever they are. One that names none is compiled.
+///
+/// # Errors
+/// `Mapping`, with the place in the text.
+pub fn check_alone(sql: &str) -> Result<()> {
+    on_a_long_stack(sql, || {
+        let parsed = parse_alone(sql)?;
+        if parts(&parsed).iter().any(|(part, _)| matches!(part, Parsed::Identifier(_) | Parsed::CompoundIdentifier(_))) {
+            return Ok(());
+        }
+        compile_here(sql, &Scope::new(&[], 0)?, Rounding::Exact).map(|_| ())
+    })
+}
+
+/// Reading and planning call themselves once per level of a text that may be hostile: on a stack that is long enough for any that `parse`
+/// lets in.
+fn on_a_long_stack<T: Send>(sql: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|threads| {
         let compiler = std::thread::Builder::new().stack_size(STACK_BYTES).name("compile".into());
-        match compiler.spawn_scoped(threads, || compile_here(sql, scope, rounding)).map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(compiled)) => compiled,
+        match compiler.spawn_scoped(threads, work).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(done)) => done,
             Ok(Err(_)) => Err(unfit(sql, "it makes the compiler of expressions stop; please report it")),
             Err(error) => Err(Error::from(error)),
         }

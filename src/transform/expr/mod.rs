@@ -39,6 +39,7 @@ mod rewrite;
 mod scope;
 
 pub use cast::Rounding;
+pub use compile::check_alone;
 pub use expression::Expression;
 pub use predicate::Predicate;
 pub use pushdown::Pushdown;
