@@ -266,8 +266,6 @@ impl Checker<'_> {
                     let value = self.value(node, schema, name.get_ref(), &below);
                     object.insert(name.get_ref().to_string(), value);
                 }
-                // The head of its table may be what could not be read.
-                None if self.broken && key.is_empty() => {}
                 None if other == Some(&Value::Bool(false)) => {
                     let hint = self.unknown_key_hint(name.get_ref(), known);
                     let within = if key.is_empty() { "this file".to_string() } else { format!("`{key}`") };
