@@ -90,7 +90,7 @@ fn batch() -> RecordBatch {
         Arc::new((0..ROWS).map(|row| (row % 20 != 0).then(|| second(row) + 1)).collect::<TimestampMicrosecondArray>()),
         strings(one_of(&["DELIVER IN PERSON", "COLLECT COD", "NONE", "TAKE BACK RETURN"])),
         strings(one_of(&["AIR", "FOB", "MAIL", "RAIL", "REG AIR", "SHIP", "TRUCK", ""])),
-        strings(|row| Some(format!("überaus {:08x}{:x} packages sleep", row.wrapping_mul(0x9e37_79b), row))),
+        strings(|row| Some(format!("überaus {:08x}{:x} packages sleep", row.wrapping_mul(0x09e3_779b), row))),
     ];
     let columns = columns();
     RecordBatch::try_new(schema(columns.iter().map(|(name, logical)| (*name, logical))), arrays).unwrap()

@@ -100,7 +100,7 @@ fn a_line_that_is_no_toml_does_not_hide_other_faults() {
     let path = folder.write("shop.toml", "jobs = 4\n[run]\nmemory = \n[source]\nurl = \"x\"\n[target\n");
     let found = faults(&load::settings(&with_config(&path), &nothing_is_set).unwrap_err(), &path);
     assert!(
-        found.iter().any(|fault| fault.starts_with("1:1: `jobs` is no key of this file | `jobs` belongs under `run`")),
+        found.iter().any(|fault| fault.starts_with("1:1: `jobs` is no key of this file | `jobs` belongs under `[run]`")),
         "{found:#?}"
     );
     assert!(found.iter().any(|fault| fault.starts_with("3:") && fault.contains("no TOML")), "{found:#?}");
@@ -294,7 +294,7 @@ fn brackets_that_do_not_fit_are_explained() {
     let found = faults(&load::mapping(&path, &nothing_is_set).unwrap_err(), &path);
     let expected = [
         "1:1: `table` is a table, but must be a list | Write `[[table]]`, with two brackets on each side",
-        "4:9: `match` is text, but must be a table | Write a table here",
+        "4:9: `match` is text, but must be a table | Write `match = { type = … }`",
         "5:6: `to` is a date, but must be text in quotes | Write text in quotes here",
     ];
     assert_eq!(found, expected);

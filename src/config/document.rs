@@ -214,6 +214,7 @@ impl Checker<'_> {
                     format!("Write `[{key}]`, once and with one bracket on each side")
                 }
                 _ if expected == ["array"] && name == "string" => format!("Write `{key} = [\"…\"]`"),
+                _ if expected == ["object"] => self.table_hint(key, &keywords),
                 _ => format!("Write {} here", all.join(" or ")),
             };
             self.wrong(&span, format!("`{key}` is {words}, but must be {}", all.join(" or ")), hint);
@@ -284,13 +285,27 @@ impl Checker<'_> {
         Value::Object(object)
     }
 
+    /// How a table is written, with the first key that it knows.
+    fn table_hint(&self, key: &str, keywords: &Keywords) -> String {
+        let known = keywords.get("properties").and_then(Value::as_object);
+        match known.and_then(|known| known.keys().next()) {
+            Some(first) => format!("Write `{key} = {{ {first} = … }}`"),
+            None => format!("Write `{key} = {{ … }}`"),
+        }
+    }
+
     fn unknown_key_hint(&self, name: &str, known: &Keywords) -> String {
         // A key of a section that stands before the first section, or a section's key one level too high.
         for (section, schema) in known {
             let inner = self.keywords(schema);
             let inner = inner.get("items").map_or(inner.clone(), |items| self.keywords(items));
             if inner.get("properties").is_some_and(|properties| properties.get(name).is_some()) {
-                return format!("`{name}` belongs under `{section}`");
+                let list = types(&self.keywords(schema)).contains(&"array");
+                return if list {
+                    format!("`{name}` belongs under `[[{section}]]`")
+                } else {
+                    format!("`{name}` belongs under `[{section}]`")
+                };
             }
         }
         nearest::hint(name, known.keys().map(String::as_str))

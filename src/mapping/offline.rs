@@ -22,7 +22,7 @@ pub fn faults(mapping: &Mapping, targets: &[&dyn Dialect]) -> Vec<Error> {
         }
     }
     for table in &mapping.tables {
-        if let Some(Err(error)) = table.condition.as_deref().map(expr::check_alone) {
+        if let Some(Err(error)) = table.condition.as_deref().map(expr::Predicate::check_alone) {
             faults.push(error.table(&table.name).file(at(table.line)));
         }
         for (name, column) in &table.columns {
@@ -104,6 +104,8 @@ mod tests {
                 "m.toml:3: `t.v`: the expression `sum(a)` is wrong at 1:1: `sum` is over many rows",
             ),
             ("columns.v = { expr = \"1 + date '2020-02-30'\" }", "is wrong"),
+            ("where = \"1 + 1\"", "a condition is true or false"),
+            ("columns.v = { expr = \"cast(a as nosuch)\" }", "there is no cast to `nosuch`"),
             ("columns.v = { expr = \"1 / 0\" }", "is wrong"),
             ("columns.v = { expr = \"x.a + 1\" }", "names a column with its table"),
             ("columns.v = { round = true }", "there is none"),
@@ -120,6 +122,7 @@ mod tests {
             "columns.v = { expr = \"round(a * 1.19, 2)\", to = \"numeric(12,2)\" }",
             "columns.v = { expr = \"'DE'\", to = \"utf8(2)\" }",
             "columns.v = { expr = \"now()\" }",
+            "columns.v = { expr = \"cast(a as decimal(10, 2)) + try_cast(b as timestamp)\" }",
         ] {
             assert!(rule(fine).is_empty(), "{fine}: {:?}", rule(fine));
         }

@@ -29,6 +29,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// Stack of the thread that compiles. It is reserved, and used only as far as needed.
 const STACK_BYTES: usize = 256 << 20;
 
+/// What to do about a part that DataFusion refuses.
+const FITTING: &str =
+    "Compare and join values of one kind: `CAST(… AS …)` makes one of another, `nullif(…, 0)` keeps a divisor from zero";
+
 /// An expression that can be evaluated.
 #[derive(Debug, Clone)]
 pub struct Compiled {
@@ -57,12 +61,28 @@ pub fn compile(sql: &str, scope: &Scope, rounding: Rounding) -> Result<Compiled>
 /// # Errors
 /// `Mapping`, with the place in the text.
 pub fn check_alone(sql: &str) -> Result<()> {
+    alone(sql).map(|_| ())
+}
+
+/// What [`check_alone`] does, and the type of an expression that names no column.
+pub fn alone(sql: &str) -> Result<Option<DataType>> {
     on_a_long_stack(sql, || {
         let parsed = parse_alone(sql)?;
-        if parts(&parsed).iter().any(|(part, _)| matches!(part, Parsed::Identifier(_) | Parsed::CompoundIdentifier(_))) {
-            return Ok(());
+        let (parts, nothing) = (parts(&parsed), Scope::new(&[], 0)?);
+        for (part, span) in &parts {
+            // A type is known or not, whatever is cast to it.
+            if let Parsed::Cast { data_type, .. } = part
+                && let Err(error) = compile_here(&format!("CAST(NULL AS {data_type})"), &nothing, Rounding::Exact)
+            {
+                return Err(at(sql, *span, &format!("there is no cast to `{data_type}`")).with_source(error).hint(
+                    "The types are those of SQL: `INT`, `BIGINT`, `DECIMAL(10, 2)`, `DOUBLE`, `VARCHAR`, `BYTEA`, `DATE`, `TIMESTAMP`, `BOOLEAN`",
+                ));
+            }
         }
-        compile_here(sql, &Scope::new(&[], 0)?, Rounding::Exact).map(|_| ())
+        if parts.iter().any(|(part, _)| matches!(part, Parsed::Identifier(_) | Parsed::CompoundIdentifier(_))) {
+            return Ok(None);
+        }
+        compile_here(sql, &nothing, Rounding::Exact).map(|compiled| Some(compiled.data_type))
     })
 }
 
@@ -90,10 +110,10 @@ fn locate(sql: &str, parsed: &Parsed, scope: &Scope, rounding: Rounding, error: 
         if span != Span::empty()
             && let Err(error) = plan(sql, &part, scope, rounding)
         {
-            return at(sql, span, &words(&error));
+            return at(sql, span, &words(&error)).hint(FITTING);
         }
     }
-    at(sql, Span::empty(), &words(error))
+    at(sql, Span::empty(), &words(error)).hint(FITTING)
 }
 
 fn plan(sql: &str, parsed: &Parsed, scope: &Scope, rounding: Rounding) -> Result<Compiled, DataFusionError> {

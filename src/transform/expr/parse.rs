@@ -40,7 +40,9 @@ fn read(sql: &str, scope: Option<&Scope>) -> Result<Expr> {
     let syntax = |error: &dyn std::fmt::Display| {
         let what = error.to_string();
         let what = what.trim_start_matches("sql parser error: ").to_string();
-        Error::new(ErrorKind::Mapping, format!("the expression `{}` is no SQL expression: {what}", sql.trim()))
+        Error::new(ErrorKind::Mapping, format!("the expression `{}` is no SQL expression: {what}", sql.trim())).hint(
+            "Close each bracket and quote; text stands in single quotes, a name with other signs than letters in double quotes",
+        )
     };
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().map_err(|error| syntax(&error))?;
     if tokens.len() > MOST_TOKENS {
@@ -51,7 +53,7 @@ fn read(sql: &str, scope: Option<&Scope>) -> Result<Expr> {
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         let what = format!("`{}` follows the end of the expression", rest.token);
-        return Err(at(sql, rest.span, &what));
+        return Err(at(sql, rest.span, &what).hint("Write one expression, and nothing behind it"));
     }
     let mut check = Check { sql, scope, depth: 0, deepest: 0, faults: Vec::new() };
     let _ = parsed.visit(&mut check);
