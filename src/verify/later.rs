@@ -1,5 +1,6 @@
 //! Comparing again, later and independently: both sides are read, the source through the same mapping.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
 use super::facts::{self, Asking, Facts};
+use super::merged::{self, Member};
 
 /// What `now()` was when the target was made: when the newest finished run between the same two databases began.
 async fn start_of_last_run(settings: &Settings, sink: &Arc<dyn Sink>) -> Result<i64> {
@@ -45,7 +47,7 @@ pub async fn verify(
     // They are a run's affair, and a target that runs none can still be compared.
     standing.mapping.hooks.clear();
     let plan =
-        stop.unless_stopped(make(&standing, &source, &sink, Depth::Full, start_of_last_run(settings, &sink).await?)).await?;
+        stop.unless_stopped(make(&standing, &source, &sink, Depth::ToVerify, start_of_last_run(settings, &sink).await?)).await?;
     if let Some(refusal) = plan.refusal() {
         return Err(refusal);
     }
@@ -71,30 +73,45 @@ pub async fn verify(
     };
     let all: Vec<usize> = (0..plan.tables.len()).collect();
 
-    let sources: Vec<_> = plan.tables.iter().map(|table| table.mapped.source.clone()).collect();
-    let snapshot = stop.unless_stopped(source.snapshot(&sources, jobs)).await?;
+    let snapshot = stop.unless_stopped(source.snapshot(&plan.source_tables(), jobs)).await?;
     let mut source_facts = facts::of_source(&plan, &snapshot, &all, &asking).await?;
     if settings.verify >= VerifyLevel::Digest {
         source_facts = facts::digests_of_source(&plan, &snapshot, source_facts, &asking).await?;
     }
     let position = snapshot.position().cloned();
-    let consistency: Vec<_> = sources.iter().map(|table| snapshot.consistency(table)).collect();
+    let consistency: Vec<_> = plan.tables.iter().map(|table| snapshot.consistency(&table.mapped.source)).collect();
     snapshot.close().await?;
     // A phase of its own, so that what was read of the source is not taken for half of the target.
     progress.emit(Event::Phase { phase: Phase::Verify, steps: plan.tables.len() });
     let read_back = stop.unless_stopped(sink.read_back(jobs)).await?;
     let target_facts = facts::of_target(&plan, &read_back, None, &all, &asking).await?;
 
-    let mut tables = Vec::new();
-    for (place, table) in plan.tables.iter().enumerate() {
-        let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
-        let read = if settings.verify >= VerifyLevel::Digest {
+    let read = |one: &Facts| {
+        if settings.verify >= VerifyLevel::Digest {
             Read { rows: one.rows_read, digest: one.digest.unwrap_or_default() }
         } else {
             let rows = one.rows.unwrap_or_default();
             Read { rows, digest: Digest { rows, sum: 0 } }
+        }
+    };
+    let mut together: HashMap<usize, Vec<String>> = HashMap::new();
+    for group in plan.groups().into_iter().filter(|group| group.len() > 1) {
+        let member = |place: &usize| {
+            let source = &source_facts[*place];
+            Member { table: &plan.tables[*place].mapped, read: read(source), source }
         };
-        let mut errors = compare::differences(&table.mapped, settings.verify, read, one, two);
+        let members: Vec<Member<'_>> = group.iter().map(member).collect();
+        let found = merged::differences(&members, settings.verify, None, &target_facts[group[0]]);
+        together.extend(group.iter().copied().zip(found));
+    }
+    let mut tables = Vec::new();
+    for (place, table) in plan.tables.iter().enumerate() {
+        let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
+        let read = read(one);
+        let mut errors = match together.remove(&place) {
+            Some(errors) => errors,
+            None => compare::differences(&table.mapped, settings.verify, read, one, two),
+        };
         if settings.verify == VerifyLevel::Rows && table.mapped.condition.as_ref().is_some_and(|condition| !condition.complete) {
             let name = table.source();
             errors = vec![format!(
@@ -119,6 +136,7 @@ pub async fn verify(
             errors,
         });
     }
+    merged::share_outcomes(&mut tables);
     let seconds = started.elapsed().as_secs_f64();
     progress.emit(Event::Finished { seconds });
     Ok(Report {
