@@ -38,7 +38,18 @@ pub(super) fn align(mapped: &mut Mapped, resolved: &[Option<TableRule>]) {
     }
     let rule = |place: usize| resolved.get(place).and_then(Option::as_ref);
     for (name, mut members) in groups {
-        if members.len() < 2 || !members.iter().all(|place| rule(*place).is_some_and(|rule| rule.merge)) {
+        let says_merge = |place: &usize| rule(*place).is_some_and(|rule| rule.merge);
+        if let [alone] = members.as_slice()
+            && says_merge(alone)
+        {
+            let why = "its rule says `merge = true`, and no other table goes there";
+            problems.push(Problem::new(Severity::Note, "merged table", &name, why));
+        }
+        let mut sources: Vec<&ObjectName> = members.iter().map(|place| &tables[*place].source.name).collect();
+        sources.sort();
+        // Two parts of one table are no two tables: their rows would come twice, or belong into one part.
+        let twice = sources.windows(2).any(|pair| pair[0] == pair[1]);
+        if members.len() < 2 || twice || !members.iter().all(says_merge) {
             continue;
         }
         members.sort_by_key(|place| (rule(*place).map(|rule| rule.line), *place));
@@ -57,9 +68,18 @@ pub(super) fn align(mapped: &mut Mapped, resolved: &[Option<TableRule>]) {
 fn united(members: &[usize], tables: &[MappedTable], problems: &mut Vec<Problem>) -> Table {
     let all: Vec<&MappedTable> = members.iter().map(|place| &tables[*place]).collect();
     let mut target = all.first().map(|first| first.target.clone()).unwrap_or_else(|| Table::new(ObjectName::new("", "")));
-    for column in all.iter().skip(1).flat_map(|table| &table.target.columns) {
-        if target.column(&column.name).is_none() {
-            target.columns.push(column.clone());
+    let numbered = target.columns.iter().any(|column| column.identity);
+    for table in all.iter().skip(1) {
+        for column in &table.target.columns {
+            if target.column(&column.name).is_some() {
+                continue;
+            }
+            if numbered && column.identity {
+                let place = format!("{}.{}", table.source.name, column.name);
+                let why = format!("another column of `{}` hands out its numbers", target.name);
+                problems.push(Problem::new(Severity::NotCarried, "auto-increment", place, why));
+            }
+            target.columns.push(Column { identity: column.identity && !numbered, ..column.clone() });
         }
     }
     let key: Vec<String> = target.primary_key.iter().flat_map(|key| &key.parts).filter_map(|part| part.column.clone()).collect();

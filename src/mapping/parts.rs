@@ -49,8 +49,15 @@ fn filled(rule: &TableRule, name: &str) -> Result<TableRule> {
     for column in rule.columns.values_mut() {
         fill(&mut column.expr)?;
     }
-    if let Some(to) = &rule.to {
-        rule.to = renamed(name, &pattern, to);
+    if let Some(template) = &rule.to {
+        let to = renamed(name, &pattern, template);
+        // The point is that of the rule, between schema and name.
+        let points = |text: &str| text.matches('.').count();
+        if let Some(to) = to.as_ref().filter(|to| points(to) != points(template)) {
+            let what = format!("`{template}` becomes `{to}`, where a group brings in a point, which parts schema and name");
+            return Err(Error::new(ErrorKind::Mapping, what).hint("Give the table a rule by `name`, with a `to` of its own"));
+        }
+        rule.to = to;
     }
     Ok(rule)
 }

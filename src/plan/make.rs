@@ -14,7 +14,7 @@ use crate::verify::profile;
 
 use super::groups::groups;
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
-use super::{collisions, standing};
+use super::{collisions, numbers, standing};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,8 @@ pub async fn make(
     let leads: Vec<MappedTable> = groups.iter().filter_map(|group| mapped.tables.get(*group.first()?)).cloned().collect();
     let names: Vec<ObjectName> = leads.iter().map(|table| table.target.name.clone()).collect();
     let existing = sink.existing(&names).await?;
-    let ddl = standing::statements(settings, to.dialect(), sink.server(), &leads, &existing, &mut problems);
+    let mut ddl = standing::statements(settings, to.dialect(), sink.server(), &leads, &existing, &mut problems);
+    numbers::go_on(settings, to.dialect(), &groups, &mapped.tables, &existing, &mut ddl);
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
     let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;
     let mut chunks = match depth {

@@ -1,7 +1,7 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
 //! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist, `collisions` whether keys meet in
-//! merged ones; `groups` says which tables belong together; [`text`] prints a plan for
+//! merged ones; `groups` says which tables belong together, `numbers` lets next ids go on; [`text`] prints a plan for
 //! people and as SQL, [`hooks`] is the person's own SQL. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
@@ -23,6 +23,7 @@ mod collisions;
 mod groups;
 pub mod hooks;
 pub mod make;
+mod numbers;
 mod standing;
 pub mod text;
 
