@@ -127,7 +127,7 @@ fn the_faults_of_config_mapping_and_flags_come_together() {
     let overrides = Overrides { jobs: Some(1000), memory: Some("1MiB".into()), ..with_config(&config) };
     let error = load::settings(&overrides, &nothing_is_set).unwrap_err();
     let found = faults(&error, &config);
-    assert_eq!(found.len(), 7, "{found:#?}");
+    assert_eq!(found.len(), 6, "{found:#?}");
     assert!(found[0].starts_with("3:1: `verfy` is no key of `run` | Did you mean `verify`?"), "{found:#?}");
     let in_mapping = |place: &str, what: &str| {
         let name = config.parent().unwrap().join("../maps/shop.toml");
@@ -136,7 +136,6 @@ fn the_faults_of_config_mapping_and_flags_come_together() {
     };
     in_mapping("2:9", "`match` has no `type`");
     in_mapping("2:11", "`typ` is no key of `match`");
-    in_mapping("5:1", "`table` has no `name`");
     in_mapping("8:1", "`renam` is no key of `total`");
     assert!(found.iter().any(|fault| fault.contains("`--jobs` is 1000, but must be from 1 to 256")), "{found:#?}");
     assert!(found.iter().any(|fault| fault.contains("`--memory` is 1MiB, but must be at least 32MiB")), "{found:#?}");

@@ -90,13 +90,26 @@ pub struct TypeMatch {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableRule {
-    /// The source table's name, exactly.
+    /// The source table's name, exactly. Several rules of one name, each with a `to` of its own, make several tables of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1))]
     pub name: String,
+    /// In the place of `name`: regular expression over the names of source tables; it must fit the whole name: `orders_(.*)`. In `to`, and
+    /// within the quotes of a text in `where` and `expr`, `$1` to `$9` stand for what its groups matched. A rule by `name` goes before.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("format" = "regex"))]
+    pub matches: Option<String>,
     /// Its name in the target: `orders` or `sales.orders`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub to: Option<String>,
+    /// Rows of other tables may go into the same target table; each of their rules says so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub merge: bool,
+    /// Carry only these columns of the source, and those that are computed newly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub only: Option<Vec<String>>,
     /// Leave the table out.
     #[serde(default, skip_serializing_if = "is_false")]
     pub exclude: bool,
@@ -119,6 +132,39 @@ pub struct TableRule {
 
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+impl TableRule {
+    /// The name or the pattern of the tables that it is about.
+    pub fn subject(&self) -> &str {
+        self.matches.as_deref().unwrap_or(&self.name)
+    }
+
+    /// What is wrong with its name or pattern, if something is.
+    fn check_subject(&self) -> Result<(), String> {
+        match &self.matches {
+            None if self.name.is_empty() => Err("a `[[table]]` has a `name`, or a `match`".into()),
+            None => Ok(()),
+            Some(_) if !self.name.is_empty() => Err("a `[[table]]` has either a `name` or a `match`".into()),
+            Some(pattern) => {
+                let pattern = naming::whole_name(pattern)?;
+                self.to.as_deref().map_or(Ok(()), |to| naming::check_template(to, &pattern))
+            }
+        }
+    }
+
+    /// True if the two are about the same tables, in the same words.
+    pub fn is_about_the_same(&self, other: &TableRule) -> bool {
+        self.name == other.name && self.matches == other.matches
+    }
+
+    /// True if the column of the source is left out.
+    pub fn leaves_out(&self, column: &str) -> bool {
+        let own = self.columns.get(column);
+        let computed = own.is_some_and(|rule| rule.expr.is_some());
+        own.is_some_and(|rule| rule.drop)
+            || (!computed && self.only.as_ref().is_some_and(|only| !only.iter().any(|name| name == column)))
+    }
 }
 
 /// What becomes of a column.
@@ -149,6 +195,9 @@ pub struct ColumnRule {
     /// Leave the column out, with what is built on it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drop: bool,
+    /// It tells merged rows apart: it goes in front of the primary key and of every unique index, and is NOT NULL.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub key: bool,
     /// Line in its file, for messages and for the plan; set when it is loaded.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(skip)]
@@ -170,19 +219,37 @@ impl Mapping {
             faults.push(Error::new(ErrorKind::Config, what).hint(hint).file(format!("{}:{line}", self.file)));
         };
         for (place, rule) in self.tables.iter().enumerate() {
-            if let Some(first) = self.tables[..place].iter().find(|other| other.name == rule.name) {
-                let what = format!("`{}` has a rule already, in line {}", rule.name, first.line);
-                fault(rule.line, what, "Join the two `[[table]]` rules");
-            }
-            if rule.exclude && (rule.to.is_some() || !rule.columns.is_empty()) {
+            let same_part = |other: &&TableRule| {
+                other.is_about_the_same(rule) && (rule.to.is_none() || other.to.is_none() || other.to == rule.to)
+            };
+            if let Some(first) = self.tables.get(..place).and_then(|before| before.iter().find(same_part)) {
+                let what = format!("`{}` has a rule already, in line {}", rule.subject(), first.line);
                 fault(
                     rule.line,
-                    format!("`{}` is left out, so its other rules say nothing", rule.name),
+                    what,
+                    "Join the two `[[table]]` rules; or give each a `to` of its own, if each makes a table of its own",
+                );
+            }
+            if rule.exclude && (rule.to.is_some() || !rule.columns.is_empty() || rule.merge || rule.only.is_some()) {
+                fault(
+                    rule.line,
+                    format!("`{}` is left out, so its other rules say nothing", rule.subject()),
                     "Take out `exclude = true`, or the other lines",
                 );
             }
+            if let Err(why) = rule.check_subject() {
+                fault(
+                    rule.line,
+                    why,
+                    "A rule is such as `match = \"orders_(.*)\"` with `to = \"orders\"`, or by `name = \"orders\"`",
+                );
+            }
             for (name, column) in &rule.columns {
-                if column.drop && (column.to.is_some() || column.rename.is_some() || column.mask.is_some()) {
+                if let Some(only) = rule.only.as_ref().filter(|only| column.expr.is_none() && !only.contains(name)) {
+                    let what = format!("column `{name}` has a rule, and `only` leaves it out");
+                    fault(column.line_in(rule), what, &format!("Add it to `only = {only:?}`, or take its rule out"));
+                }
+                if column.drop && (column.to.is_some() || column.rename.is_some() || column.mask.is_some() || column.key) {
                     fault(
                         column.line_in(rule),
                         format!("column `{name}` is left out, so its other rules say nothing"),

@@ -5,7 +5,7 @@
 //! conformance tests.
 //!
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to, [`dialect`] types and SQL,
-//! [`profile`] aggregates that both databases compute, [`filter`] which tables are wanted.
+//! [`profile`] aggregates that both databases compute, [`filter`] which tables are wanted, [`collision`] keys that two tables share.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use crate::config::endpoint::Endpoint;
 use crate::error::Result;
 
+pub mod collision;
 pub mod dialect;
 pub mod filter;
 pub mod mysql;
@@ -26,6 +27,7 @@ pub mod source;
 pub mod sqlite;
 
 pub use crate::model::EngineKind;
+pub use collision::{KeyOf, SharedKeys};
 pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Quoted};
 pub use filter::TableFilter;
 pub use profile::{Profile, ProfileColumn, ProfileKind};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use super::{Profile, ProfileColumn, TableFilter};
+use super::{KeyOf, Profile, ProfileColumn, SharedKeys, TableFilter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Hook;
 use crate::model::catalog::{Catalog, ServerInfo, Table};
@@ -28,6 +28,11 @@ pub trait Source: Send + Sync {
 
     /// Opens `readers` readers over one consistent view of `tables`.
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>>;
+
+    /// Whether rows of two tables have the same key, compared as the target will compare it.
+    async fn shared_keys(&self, _keys: [KeyOf<'_>; 2]) -> Result<SharedKeys> {
+        Ok(SharedKeys::Unknown("this source does not compare the keys of two tables".into()))
+    }
 
     /// Why this source cannot run hooks; none where it can.
     fn refuses_hooks(&self) -> Option<&'static str> {

@@ -1,29 +1,32 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
-//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, [`offline`] checks a mapping by itself. Pure: opens no
-//! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
+//! table together, `parts` says how many are made of one, `merge` makes one of several, told apart by a `discriminator`, `foreign_keys`
+//! follow them, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, [`offline`] checks a mapping by
+//! itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
-
-use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::rules::Mapping;
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::LogicalType;
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
 use crate::model::unit::ReadColumn;
-use crate::model::{LogicalType, ObjectName};
 use crate::transform::expr::{Rounding, Scope};
 use crate::transform::mask::{ColumnMask, Keyed};
 use crate::transform::{self, CastColumn, Step, Transform};
 
 mod computed;
+pub mod discriminator;
 mod dropped;
+mod foreign_keys;
 mod masks;
+pub mod merge;
 pub mod names;
 pub mod offline;
+mod parts;
 mod rename;
 pub mod rules;
 mod tables;
@@ -46,6 +49,12 @@ pub struct MappedTable {
     /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
     #[serde(default)]
     pub now_us: i64,
+    /// Its rows come together with those of other tables in one target table, which is the same for all of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merged: bool,
+    /// It is one of several that are made of its source table.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub part: bool,
 }
 
 /// Which rows of a table are carried.
@@ -88,6 +97,11 @@ pub struct ColumnMapping {
 }
 
 impl MappedTable {
+    /// What tells it from all others in messages: the source's name, and for a part of a table its target as well.
+    pub fn label(&self) -> String {
+        if self.part { format!("{} -> {}", self.source.name, self.target.name) } else { self.source.name.to_string() }
+    }
+
     /// True if the column of that source name does not arrive in the clear.
     pub fn hides(&self, source: &str) -> bool {
         self.columns.iter().find(|column| column.source == source).is_none_or(|column| column.mask.is_some())
@@ -199,58 +213,34 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     let schema = schema.unwrap_or(route.target.default_schema());
     let mut mapped = Mapped::default();
     let mut faults = Vec::new();
+    // The rule of each mapped table.
+    let mut resolved = Vec::new();
     for table in &catalog.tables {
-        let rule = rules.table(table);
-        if rule.is_some_and(|rule| rule.exclude) {
-            continue;
+        let all = parts::of(&rules, table, &mut faults);
+        let (first, several) = (mapped.tables.len(), all.len() > 1);
+        let mut left_out = Vec::new();
+        for rule in all.into_iter().filter(|rule| !rule.as_ref().is_some_and(|rule| rule.exclude)) {
+            let mut with_columns = Vec::new();
+            let listed = tables::Listed { problems: &mut mapped.problems, left_out: &mut with_columns };
+            if let Some(one) = tables::map_table(table, rule.as_ref(), schema, &rules, now_us, &mut faults, listed) {
+                mapped.tables.push(MappedTable { part: several, ..one });
+                resolved.push(rule);
+            }
+            left_out.push(with_columns);
         }
-        mapped.tables.extend(tables::map_table(table, rule, schema, &rules, now_us, &mut faults, &mut mapped.problems));
+        mapped.problems.extend(parts::carried_by_none(left_out));
+        let made: Vec<&MappedTable> = mapped.tables.iter().skip(first).collect();
+        mapped.problems.extend(parts::rows_left_behind(&made));
     }
     if let Some(error) = Error::many(faults) {
         return Err(error);
     }
-    masks::apply(&mut mapped, &rules);
+    masks::apply(&mut mapped, &rules, &resolved);
+    merge::align(&mut mapped, &resolved);
     names::make_unique(&mut mapped, route.target);
-    point_foreign_keys(&mut mapped);
+    foreign_keys::point(&mut mapped, &resolved);
+    merge::join(&mut mapped, route.target);
     Ok(mapped)
-}
-
-/// Foreign keys follow the renames of their parents. A parent that is not carried keeps its source name; the target lists the key.
-fn point_foreign_keys(mapped: &mut Mapped) {
-    let parents: HashMap<ObjectName, (ObjectName, HashMap<String, String>)> = mapped
-        .tables
-        .iter()
-        .map(|table| {
-            let columns = table.columns.iter().map(|column| (column.source.clone(), column.target.clone())).collect();
-            (table.source.name.clone(), (table.target.name.clone(), columns))
-        })
-        .collect();
-    let Mapped { tables, problems } = mapped;
-    for table in tables {
-        let name = table.source.name.clone();
-        table.target.foreign_keys.retain_mut(|key| {
-            let Some((parent, columns)) = parents.get(&key.parent) else { return true };
-            if let Some(gone) = key.parent_columns.iter().find(|column| !columns.contains_key(*column)) {
-                let why = format!("the column `{gone}` of `{}` that it points to is left out", key.parent);
-                let ddl = format!(
-                    "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})",
-                    key.name,
-                    key.columns.join(", "),
-                    key.parent,
-                    key.parent_columns.join(", ")
-                );
-                problems.push(Problem::new(Severity::NotCarried, "foreign key", format!("{name}.{}", key.name), why).ddl(ddl));
-                return false;
-            }
-            key.parent = parent.clone();
-            for column in &mut key.parent_columns {
-                if let Some(renamed) = columns.get(column) {
-                    column.clone_from(renamed);
-                }
-            }
-            true
-        });
-    }
 }
 
 /// The refusals among `problems`, as one error.

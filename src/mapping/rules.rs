@@ -1,6 +1,8 @@
 //! Finding the rule of a table and of a column: a person's first, then the built-in ones of the route.
 
 use crate::config::masking::MaskKind;
+use crate::config::naming::whole_name;
+use crate::config::nearest::nearest;
 use crate::config::rules::{ColumnRule, Mapping, TableRule, TypeMatch, TypeRule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
@@ -48,9 +50,13 @@ impl<'a> Rules<'a> {
         Ok(Rules { mapping, built_in, renames: Renames::new(mapping)?, route, allow_empty })
     }
 
-    /// The rule for a table.
-    pub fn table(&self, table: &Table) -> Option<&'a TableRule> {
-        self.mapping.tables.iter().find(|rule| names_table(rule, &table.name))
+    /// The rules of a table: those by its name, or else those of the first pattern that fits it; see [`super::parts`].
+    pub(super) fn of_table(&self, table: &Table) -> Vec<&'a TableRule> {
+        let all = &self.mapping.tables;
+        let by_name = all.iter().find(|rule| names_table(rule, &table.name));
+        let first = by_name.or_else(|| all.iter().find(|rule| matches_table(rule, &table.name)));
+        let Some(first) = first else { return Vec::new() };
+        all.iter().filter(|rule| rule.is_about_the_same(first)).collect()
     }
 
     /// What decides the type of a column, before the target's own type for its logical type does.
@@ -70,8 +76,8 @@ impl<'a> Rules<'a> {
     }
 
     /// The mask of a column, and the place of the rule that demands it.
-    pub(super) fn mask(&self, table: &Table, column: &Column) -> Option<(MaskKind, String)> {
-        let own = self.table(table).and_then(|rule| Some((rule, rule.columns.get(&column.name)?)));
+    pub(super) fn mask(&self, rule: Option<&TableRule>, column: &Column) -> Option<(MaskKind, String)> {
+        let own = rule.and_then(|rule| Some((rule, rule.columns.get(&column.name)?)));
         if let Some((rule, own)) = own
             && let Some(mask) = own.mask
         {
@@ -87,6 +93,10 @@ impl<'a> Rules<'a> {
         let tables: Vec<&str> = catalog.tables.iter().map(|table| table.name.name.as_str()).collect();
         for rule in &self.mapping.tables {
             let place = format!("{}:{}", self.mapping.file, rule.line);
+            if rule.matches.is_some() {
+                faults.extend(self.faults_of_pattern(rule, catalog));
+                continue;
+            }
             let Some(table) = catalog.tables.iter().find(|table| names_table(rule, &table.name)) else {
                 // A table that the filter left out may well have a rule: only a name that is like another is taken for a typing error
                 // when nothing else explains it, but a rule that does nothing is never right in silence.
@@ -99,6 +109,9 @@ impl<'a> Rules<'a> {
             for (name, own) in unknown_names {
                 let place = format!("{}:{}", self.mapping.file, own.line_in(rule));
                 faults.push(unknown("column", name, &columns).table(&table.name).file(place));
+            }
+            for name in rule.only.iter().flatten().filter(|name| !columns.contains(&name.as_str())) {
+                faults.push(unknown("column", name, &columns).table(&table.name).file(place.clone()));
             }
         }
         // `shop.orders` and `orders` may be two rules of one table.
@@ -135,7 +148,11 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
 }
 
 fn names_table(rule: &TableRule, name: &ObjectName) -> bool {
-    rule.name == name.name || rule.name == name.to_string()
+    rule.matches.is_none() && (rule.name == name.name || rule.name == name.to_string())
+}
+
+fn matches_table(rule: &TableRule, name: &ObjectName) -> bool {
+    rule.matches.as_deref().is_some_and(|pattern| whole_name(pattern).is_ok_and(|pattern| pattern.is_match(&name.name)))
 }
 
 fn place(mapping: &Mapping, rule: &TypeRule) -> String {
@@ -172,6 +189,28 @@ pub(super) fn fill(template: &str, native: &NativeType) -> String {
 }
 
 impl Rules<'_> {
+    /// A pattern that fits no table, and columns that none of its tables has.
+    fn faults_of_pattern(&self, rule: &TableRule, catalog: &Catalog) -> Vec<Error> {
+        let place = format!("{}:{}", self.mapping.file, rule.line);
+        let tables: Vec<&Table> = catalog.tables.iter().filter(|table| matches_table(rule, &table.name)).collect();
+        if tables.is_empty() {
+            let what = format!("the pattern `{}` fits no table of the source", rule.subject());
+            let names = catalog.tables.iter().map(|table| table.name.name.as_str());
+            let hint = match nearest(rule.subject(), names) {
+                Some(near) => format!("Did you mean `{near}`?"),
+                None => "The pattern must fit the whole name; correct it, or take the rule out of the mapping".into(),
+            };
+            return vec![Error::new(ErrorKind::Mapping, what).hint(hint).file(place)];
+        }
+        let columns: Vec<&str> = tables.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect();
+        let named = rule.columns.iter().filter(|(_, own)| own.expr.is_none()).map(|(name, own)| (name, own.line_in(rule)));
+        let only = rule.only.iter().flatten().map(|name| (name, rule.line));
+        let unknown_names = named.chain(only).filter(|(name, _)| !columns.contains(&name.as_str()));
+        unknown_names
+            .map(|(name, line)| unknown("column", name, &columns).file(format!("{}:{line}", self.mapping.file)))
+            .collect()
+    }
+
     /// The place of a column's rule in its file.
     pub(super) fn place_of(&self, rule: &TableRule, own: Option<&ColumnRule>) -> String {
         let line = own.map_or(rule.line, |own| own.line_in(rule));

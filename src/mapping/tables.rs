@@ -8,9 +8,17 @@ use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
 use super::rules::{Rules, column_rule};
-use super::{ColumnMapping, MappedTable, computed, dropped};
+use super::{ColumnMapping, MappedTable, computed, discriminator, dropped};
 
-/// Maps a table; `None` if it is refused, and then a problem says why.
+/// Where problems are gathered.
+pub(super) struct Listed<'a> {
+    /// All but these:
+    pub(super) problems: &'a mut Vec<Problem>,
+    /// What goes with columns that are left out, which another part of the table may carry.
+    pub(super) left_out: &'a mut Vec<Problem>,
+}
+
+/// Maps a table, or a part of it; `None` if it is refused, and then a problem says why.
 pub(super) fn map_table(
     source: &Table,
     rule: Option<&TableRule>,
@@ -18,7 +26,7 @@ pub(super) fn map_table(
     rules: &Rules<'_>,
     now_us: i64,
     faults: &mut Vec<Error>,
-    problems: &mut Vec<Problem>,
+    Listed { problems, left_out }: Listed<'_>,
 ) -> Option<MappedTable> {
     let scope = match super::scope(source, now_us) {
         Ok(scope) => scope,
@@ -36,7 +44,7 @@ pub(super) fn map_table(
     let refusals = problems.len();
     let mut dropped = Vec::new();
     for column in &source.columns {
-        if column_rule(rule, &column.name).is_some_and(|rule| rule.drop) {
+        if rule.is_some_and(|rule| rule.leaves_out(&column.name)) {
             dropped.push(column.name.as_str());
             continue;
         }
@@ -66,8 +74,10 @@ pub(super) fn map_table(
         problems.push(problem.hint(format!("Leave the table out with `--exclude {}`, or keep a column", source.name.name)));
         return None;
     }
-    dropped::without_dropped(source, &mut target, &dropped, problems);
+    let says = if rule.is_some_and(|rule| rule.only.is_some()) { "`only`" } else { "`drop = true`" };
+    dropped::without_dropped(source, &mut target, &dropped, says, left_out);
     rename_columns(&mut target, &columns);
+    discriminator::join_keys(source, rule, &columns, &mut target, problems);
     let mut source = source.clone();
     let condition = match computed::condition(&table, &mut source) {
         Ok(condition) => condition,
@@ -77,7 +87,7 @@ pub(super) fn map_table(
         }
     };
     let looked_at = computed::looked_at(&table, &columns, condition.as_ref());
-    Some(MappedTable { source, target, columns, condition, looked_at, now_us })
+    Some(MappedTable { source, target, columns, condition, looked_at, now_us, merged: false, part: false })
 }
 
 /// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's.

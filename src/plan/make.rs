@@ -4,22 +4,26 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::config::{IfExists, Scope, Settings};
+use crate::config::{IfExists, Scope, Settings, VerifyLevel};
 use crate::engine::{Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::{self, MapOptions, MappedTable, Route};
 use crate::model::catalog::{Problem, Severity};
 use crate::model::{ChunkPlan, ObjectName};
+use crate::verify::profile;
 
-use super::standing;
+use super::groups::groups;
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
+use super::{collisions, numbers, standing};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
     /// Everything.
     Full,
-    /// Without cutting tables: enough to compare with a stored plan, or to verify.
+    /// Everything but what only a run must know: whether keys of merged tables meet.
+    ToVerify,
+    /// Without cutting tables: enough to compare with a stored plan.
     WithoutChunks,
 }
 
@@ -60,19 +64,28 @@ pub async fn make(
     let mut problems = std::mem::take(&mut catalog.problems);
     problems.extend(mapped.problems);
 
-    let names: Vec<ObjectName> = mapped.tables.iter().map(|table| table.target.name.clone()).collect();
+    // What is done once for a target table is done with the first one whose rows go there.
+    let groups = groups(mapped.tables.iter());
+    let leads: Vec<MappedTable> = groups.iter().filter_map(|group| mapped.tables.get(*group.first()?)).cloned().collect();
+    let names: Vec<ObjectName> = leads.iter().map(|table| table.target.name.clone()).collect();
     let existing = sink.existing(&names).await?;
-    let ddl = standing::statements(settings, to.dialect(), sink.server(), &mapped.tables, &existing, &mut problems);
+    let mut ddl = standing::statements(settings, to.dialect(), sink.server(), &leads, &existing, &mut problems);
+    numbers::go_on(settings, to.dialect(), &groups, &mapped.tables, &existing, &mut ddl);
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
     let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;
-    let chunks = match depth {
-        Depth::Full if settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
+    let mut chunks = match depth {
+        Depth::Full | Depth::ToVerify if settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
         _ => mapped
             .tables
             .iter()
             .map(|table| ChunkPlan::whole(table.source.estimated_rows, table.source.estimated_bytes))
             .collect(),
     };
+    number_on(&groups, &mut chunks)?;
+    if depth == Depth::Full {
+        problems.extend(collisions::find(settings, source, &mapped.tables, &ddl).await?);
+        problems.extend(proven_by_digest(settings, &groups, &mapped.tables));
+    }
     problems.extend(mapped.tables.iter().zip(&chunks).filter_map(|(table, chunks)| bounds_in_the_clear(table, chunks)));
     Ok(Plan {
         format: FORMAT,
@@ -100,6 +113,43 @@ pub async fn make(
         hooks,
         problems,
     })
+}
+
+/// Receipts know target table and chunk, so the chunks of all whose rows go into one table have numbers of their own.
+fn number_on(groups: &[Vec<usize>], chunks: &mut [ChunkPlan]) -> Result<()> {
+    for group in groups.iter().filter(|group| group.len() > 1) {
+        let mut next: u32 = 0;
+        for place in group {
+            for chunk in chunks.get_mut(*place).into_iter().flat_map(|plan| &mut plan.chunks) {
+                chunk.id = next;
+                next = next.checked_add(1).ok_or_else(|| Error::internal("more than 2^32 chunks"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Columns of merged tables whose profiles cannot be put together.
+fn proven_by_digest(settings: &Settings, groups: &[Vec<usize>], tables: &[MappedTable]) -> Vec<Problem> {
+    if settings.verify != VerifyLevel::Full {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    for group in groups.iter().filter(|group| group.len() > 1) {
+        let members: Vec<&MappedTable> = group.iter().filter_map(|place| tables.get(*place)).collect();
+        let Some(target) = members.first().map(|table| &table.target) else { continue };
+        let kinds = profile::kinds(&members);
+        let names = target.columns.iter().zip(kinds).filter(|(_, kind)| kind.is_none()).map(|(column, _)| column.name.as_str());
+        let names: Vec<&str> = names.collect();
+        if !names.is_empty() {
+            let why = format!(
+                "only the digest proves {}: not each of the merged tables brings the values as they are",
+                names.join(", ")
+            );
+            problems.push(Problem::new(Severity::Note, "merged table", &target.name, why));
+        }
+    }
+    problems
 }
 
 /// The bounds of chunks are values of the source, and stay in the ledger, which stands in the target.

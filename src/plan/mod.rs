@@ -1,6 +1,7 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
-//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist; [`text`] prints a plan for
+//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist, `collisions` whether keys meet in
+//! merged ones; `groups` says which tables belong together, `numbers` lets next ids go on; [`text`] prints a plan for
 //! people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two mappings. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
@@ -18,9 +19,12 @@ use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
 
+mod collisions;
 pub mod diff;
+mod groups;
 pub mod hooks;
 pub mod make;
+mod numbers;
 mod standing;
 pub mod text;
 
@@ -38,7 +42,8 @@ pub struct Plan {
     pub target: PlannedSide,
     /// What was asked for.
     pub choices: Choices,
-    /// The tables, in the order of their names.
+    /// The tables, in the order of their names in the source. One target table may stand in several entries (merged rows), and so may one
+    /// source table (parts of it).
     pub tables: Vec<TablePlan>,
     /// Every statement for the target; each says its phase.
     pub ddl: Vec<Ddl>,
@@ -123,6 +128,11 @@ impl TablePlan {
     /// Name in the source.
     pub fn source(&self) -> &ObjectName {
         &self.mapped.source.name
+    }
+
+    /// What tells it from all others in messages.
+    pub fn label(&self) -> String {
+        self.mapped.label()
     }
 
     /// Name in the target.

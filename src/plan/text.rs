@@ -28,8 +28,23 @@ pub fn text(plan: &Plan) -> String {
             human::bytes(plan.estimated_bytes())
         ),
     );
-    for table in &plan.tables {
-        describe_table(&mut out, table);
+    for group in plan.groups() {
+        let all: Vec<&TablePlan> = group.iter().filter_map(|place| plan.tables.get(*place)).collect();
+        let sources = |without: &TablePlan| {
+            let others = all.iter().filter(|other| other.source() != without.source());
+            others.map(|other| other.source().to_string()).collect::<Vec<_>>().join(", ")
+        };
+        for (place, table) in all.iter().enumerate() {
+            describe_table(&mut out, table);
+            if all.len() > 1 {
+                line(&mut out, format_args!("  merged with {}", sources(table)));
+            }
+            // The keys of a merged table are told once.
+            if place + 1 == all.len() {
+                describe_keys(&mut out, table);
+            }
+            describe_chunks(&mut out, table);
+        }
     }
     out.push('\n');
     for phase in DdlPhase::ALL {
@@ -115,6 +130,9 @@ fn describe_table(out: &mut String, table: &TablePlan) {
     for [name, from, to, rule] in &rows {
         line(out, format_args!("  {name:0$}  {from:1$}  ->  {to:2$}  [{rule}]", widths[0], widths[1], widths[2]));
     }
+}
+
+fn describe_keys(out: &mut String, table: &TablePlan) {
     let target = &table.mapped.target;
     let mut keys = Vec::new();
     if let Some(key) = &target.primary_key {
@@ -140,7 +158,6 @@ fn describe_table(out: &mut String, table: &TablePlan) {
     if !keys.is_empty() {
         line(out, format_args!("  {}", keys.join(", ")));
     }
-    describe_chunks(out, table);
 }
 
 /// A long list of labels says little.

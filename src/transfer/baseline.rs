@@ -34,7 +34,9 @@ pub async fn baselines(
 ) -> Result<Baselines> {
     let level = asking.level.min(VerifyLevel::Digest);
     let mut known = stored(marks)?;
-    let mut wanted: Vec<usize> = (0..plan.tables.len())
+    let mut wanted: Vec<usize> = plan
+        .leads()
+        .into_iter()
         .filter(|place| plan.tables[*place].append && !known.contains_key(plan.tables[*place].target()))
         .collect();
     if level == VerifyLevel::None || wanted.is_empty() {

@@ -36,7 +36,7 @@ pub struct Hands {
 /// # Errors
 /// What reading, transforming or writing says, with the table's name.
 pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
-    let name = unit.read.table.to_string();
+    let name = hands.mapped.label();
     let mut rows = Rows::read(&*hands.snapshot, unit);
     let mut writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
     let mut hasher = RowHasher::new(hands.mapped.target_types());

@@ -242,15 +242,13 @@ impl Runner<'_> {
         }
     }
 
-    /// Tables whose every chunk is there, by their place in the plan.
+    /// Tables whose every chunk is there, by their place in the plan; of merged ones, all or none.
     fn arrived(&self, accounts: &Accounts) -> Vec<usize> {
         let accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts
-            .iter()
-            .enumerate()
-            .filter(|(_, account)| account.left == 0 && account.errors.is_empty())
-            .map(|(place, _)| place)
-            .collect()
+        let whole = |place: &usize| accounts.get(*place).is_some_and(|account| account.left == 0 && account.errors.is_empty());
+        let mut places: Vec<usize> = self.plan.groups().into_iter().filter(|group| group.iter().all(whole)).flatten().collect();
+        places.sort_unstable();
+        places
     }
 
     /// Clears what stands in the way, once a run, and creates what is missing.
@@ -289,7 +287,7 @@ impl Runner<'_> {
     /// Takes the snapshot, and makes sure that it shows the tables that were planned for.
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>> {
         let job = self.job;
-        let tables: Vec<_> = self.plan.tables.iter().map(|table| table.mapped.source.clone()).collect();
+        let tables = self.plan.source_tables();
         let snapshot = job.stop.unless_stopped(job.source.snapshot(&tables, job.settings.effective_jobs())).await?;
         // D11: a column added between plan and snapshot would otherwise shift what is read.
         let filter = crate::engine::TableFilter::new(&self.plan.choices.include, &self.plan.choices.exclude)?;

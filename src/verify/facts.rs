@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 
 use crate::config::VerifyLevel;
-use crate::engine::{Batch, BatchStream, Profile, ReadBack, Snapshot};
+use crate::engine::{Batch, BatchStream, Profile, ProfileKind, ReadBack, Snapshot};
 use crate::error::{Error, Result};
 use crate::model::{Chunk, Digest, ObjectName, RunId};
 use crate::plan::{Plan, TablePlan};
@@ -76,13 +76,14 @@ pub async fn of_source(plan: &Plan, snapshot: &Arc<dyn Snapshot>, wanted: &[usiz
     let all: All = Arc::new(Mutex::new(vec![Facts::default(); plan.tables.len()]));
     let work = {
         let (all, snapshot, asking) = (Arc::clone(&all), Arc::clone(snapshot), asking.clone());
+        let kinds = kinds(plan);
         move |(place, table): (usize, Arc<TablePlan>)| {
             let (all, snapshot, asking) = (Arc::clone(&all), Arc::clone(&snapshot), asking.clone());
+            let columns = profile::source_columns(&table.mapped, kinds.get(place).map_or(&[], Vec::as_slice));
             async move {
                 let source = &table.mapped.source;
                 let ask = async {
                     if asking.level == VerifyLevel::Full {
-                        let (columns, _) = profile::columns(&table.mapped);
                         snapshot.profile(source, &columns).await.map(|profile| (profile.rows, Some(profile)))
                     } else {
                         snapshot.count(source).await.map(|rows| (rows, None))
@@ -107,7 +108,8 @@ pub async fn of_source(plan: &Plan, snapshot: &Arc<dyn Snapshot>, wanted: &[usiz
     Ok(taken(all))
 }
 
-/// Counts, profiles and the digest of a re-read of the target, as far as the level asks.
+/// Counts, profiles and the digest of a re-read of the target, as far as the level asks. Of tables that are merged the first one alone gets
+/// them: they are the target's.
 ///
 /// # Errors
 /// `Interrupted`. What goes wrong with one table stands in its facts.
@@ -122,17 +124,20 @@ pub async fn of_target(
     if asking.level == VerifyLevel::None {
         return Ok(taken(all));
     }
+    let leads = plan.leads();
+    let wanted: Vec<usize> = wanted.iter().copied().filter(|place| leads.contains(place)).collect();
     let pieces: Arc<Mutex<Vec<Piece>>> = Arc::default();
     let ask = {
+        let kinds = kinds(plan);
         let (all, pieces, read_back, asking) = (Arc::clone(&all), Arc::clone(&pieces), Arc::clone(read_back), asking.clone());
         move |(place, table): (usize, Arc<TablePlan>)| {
             let (all, pieces, read_back, asking) =
                 (Arc::clone(&all), Arc::clone(&pieces), Arc::clone(&read_back), asking.clone());
+            let columns = profile::target_columns(&table.mapped, kinds.get(place).map_or(&[], Vec::as_slice));
             async move {
                 let target = &table.mapped.target;
                 let ask = async {
                     let (rows, profile) = if asking.level == VerifyLevel::Full {
-                        let (_, columns) = profile::columns(&table.mapped);
                         let profile = read_back.profile(target, &columns).await?;
                         (profile.rows, Some(profile))
                     } else {
@@ -163,7 +168,7 @@ pub async fn of_target(
             }
         }
     };
-    pool::each(asking.jobs, chosen(plan, wanted), ask).await?;
+    pool::each(asking.jobs, chosen(plan, &wanted), ask).await?;
 
     let pieces = std::mem::take(&mut *pieces.lock().unwrap_or_else(PoisonError::into_inner));
     let read_back = Arc::clone(read_back);
@@ -189,14 +194,15 @@ pub async fn digests_of_source(
         pieces.extend(table.chunks.chunks.iter().map(|chunk| (place, Arc::clone(&table), chunk.clone())));
     }
     let keyed = plan.keyed();
-    let transforms: HashMap<ObjectName, Transform> = plan
+    let transforms: HashMap<(ObjectName, ObjectName), Transform> = plan
         .tables
         .iter()
-        .map(|table| Ok((table.source().clone(), table.mapped.transform(keyed.as_ref())?)))
+        .map(|table| Ok(((table.source().clone(), table.target().clone()), table.mapped.transform(keyed.as_ref())?)))
         .collect::<Result<_>>()?;
     let (snapshot, batch_bytes) = (Arc::clone(snapshot), asking.batch_bytes);
     let open: Open = Arc::new(move |table, chunk, counter| {
-        let transform = transforms.get(table.source()).ok_or_else(|| Error::internal("a table without its casts"))?.clone();
+        let ends = (table.source().clone(), table.target().clone());
+        let transform = transforms.get(&ends).ok_or_else(|| Error::internal("a table without its casts"))?.clone();
         let read = table.read_plan(batch_bytes);
         let batches = snapshot.read(&read, chunk);
         let counter = Arc::clone(counter);
@@ -234,7 +240,7 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
                     let batch = batch?;
                     hasher.update(&batch.rows, &mut digest)?;
                     let (rows, bytes) = (batch.rows.num_rows() as u64, batch.bytes as u64);
-                    asking.progress.emit(Event::Rows { table: table.source().to_string(), rows, bytes });
+                    asking.progress.emit(Event::Rows { table: table.label(), rows, bytes });
                 }
                 Ok((digest, counter.load(Ordering::Relaxed)))
             };
@@ -253,6 +259,17 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
         }
     })
     .await
+}
+
+/// What is computed of each column of each table.
+fn kinds(plan: &Plan) -> Vec<Vec<Option<ProfileKind>>> {
+    let mut all = vec![Vec::new(); plan.tables.len()];
+    for group in plan.groups() {
+        let members: Vec<_> = group.iter().map(|place| &plan.tables[*place].mapped).collect();
+        let kinds = profile::kinds(&members);
+        group.iter().for_each(|place| all[*place].clone_from(&kinds));
+    }
+    all
 }
 
 /// All tables by their place.

@@ -1,5 +1,6 @@
 //! Comparing again, later and independently: both sides are read, the source through the same mapping.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ use crate::transfer::stop::Stop;
 use super::compare::{self, Read};
 use super::earlier::{self, Earlier, Stood};
 use super::facts::{self, Asking, Facts};
+use super::merged::{self, Member};
 
 /// Compares source and target at `settings.verify`; changes neither.
 ///
@@ -37,7 +39,7 @@ pub async fn verify(
     standing.mapping.hooks.clear();
     let earlier = stop.unless_stopped(Earlier::read(settings.source.to_string(), &*sink)).await?;
     let now = earlier.now_us(&settings.target.to_string()).unwrap_or_else(now_us);
-    let mut plan = stop.unless_stopped(make(&standing, &source, &sink, Depth::Full, now)).await?;
+    let mut plan = stop.unless_stopped(make(&standing, &source, &sink, Depth::ToVerify, now)).await?;
     if let Some(refusal) = plan.refusal() {
         return Err(refusal);
     }
@@ -67,36 +69,51 @@ pub async fn verify(
     };
     let all: Vec<usize> = (0..plan.tables.len()).collect();
 
-    let sources: Vec<_> = plan.tables.iter().map(|table| table.mapped.source.clone()).collect();
-    let snapshot = stop.unless_stopped(source.snapshot(&sources, jobs)).await?;
+    let snapshot = stop.unless_stopped(source.snapshot(&plan.source_tables(), jobs)).await?;
     let mut source_facts = facts::of_source(&plan, &snapshot, &all, &asking).await?;
     if settings.verify >= VerifyLevel::Digest {
         source_facts = facts::digests_of_source(&plan, &snapshot, source_facts, &asking).await?;
     }
     let position = snapshot.position().cloned();
-    let consistency: Vec<_> = sources.iter().map(|table| snapshot.consistency(table)).collect();
+    let consistency: Vec<_> = plan.tables.iter().map(|table| snapshot.consistency(&table.mapped.source)).collect();
     snapshot.close().await?;
     // A phase of its own, so that what was read of the source is not taken for half of the target.
     progress.emit(Event::Phase { phase: Phase::Verify, steps: plan.tables.len() });
     let read_back = stop.unless_stopped(sink.read_back(jobs)).await?;
     let target_facts = facts::of_target(&plan, &read_back, None, &all, &asking).await?;
 
-    let mut tables = Vec::new();
-    for (place, table) in plan.tables.iter().enumerate() {
-        let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
-        let read = if settings.verify >= VerifyLevel::Digest {
+    let read = |one: &Facts| {
+        if settings.verify >= VerifyLevel::Digest {
             Read { rows: one.rows_read, digest: one.digest.unwrap_or_default() }
         } else {
             let rows = one.rows.unwrap_or_default();
             Read { rows, digest: Digest { rows, sum: 0 } }
+        }
+    };
+    let mut together: HashMap<usize, Vec<String>> = HashMap::new();
+    for group in plan.groups().into_iter().filter(|group| group.len() > 1) {
+        let member = |place: &usize| {
+            let source = &source_facts[*place];
+            Member { table: &plan.tables[*place].mapped, read: read(source), source }
         };
+        let members: Vec<Member<'_>> = group.iter().map(member).collect();
+        let beside = stood.get(plan.tables[group[0]].target()).and_then(Stood::digest);
+        let found = merged::differences(&members, settings.verify, beside, &target_facts[group[0]]);
+        together.extend(group.iter().copied().zip(found));
+    }
+    let mut tables = Vec::new();
+    for (place, table) in plan.tables.iter().enumerate() {
+        let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
+        let read = read(one);
         let beside = stood.get(table.target());
-        let mut errors = match beside.and_then(Stood::digest) {
-            Some(stood) => compare::differences_appended(&table.mapped, settings.verify, stood, read, one, two),
-            None => compare::differences(&table.mapped, settings.verify, read, one, two),
+        let alone = !together.contains_key(&place);
+        let mut errors = match (together.remove(&place), beside.and_then(Stood::digest)) {
+            (Some(errors), _) => errors,
+            (None, Some(stood)) => compare::differences_appended(&table.mapped, settings.verify, stood, read, one, two),
+            (None, None) => compare::differences(&table.mapped, settings.verify, read, one, two),
         };
         let expected = read.digest.rows.saturating_add(beside.and_then(Stood::digest).unwrap_or_default().rows);
-        if let Some(last) = errors.last_mut().filter(|_| two.rows.is_some_and(|rows| rows > expected)) {
+        if let Some(last) = errors.last_mut().filter(|_| alone && two.rows.is_some_and(|rows| rows > expected)) {
             last.push_str(&format!("\nhint: {}", earlier::hint(beside)));
         }
         if settings.verify == VerifyLevel::Rows && table.mapped.condition.as_ref().is_some_and(|condition| !condition.complete) {
@@ -123,6 +140,7 @@ pub async fn verify(
             errors,
         });
     }
+    merged::share_outcomes(&mut tables);
     let seconds = started.elapsed().as_secs_f64();
     progress.emit(Event::Finished { seconds });
     Ok(Report {

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 #[doc(hidden)]
 pub mod catalog;
+mod collision;
 mod connect;
 mod decode;
 mod error;

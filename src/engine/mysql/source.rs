@@ -7,9 +7,9 @@ use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 
 use super::connect::{Connector, execute};
-use super::{MySqlSnapshot, catalog, error, plan};
+use super::{MySqlSnapshot, catalog, collision, error, plan};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{SessionOptions, Snapshot, Source, TableFilter};
+use crate::engine::{KeyOf, SessionOptions, SharedKeys, Snapshot, Source, TableFilter};
 use crate::error::Result;
 use crate::model::Hook;
 use crate::model::catalog::{Catalog, ServerInfo, Table};
@@ -74,6 +74,14 @@ impl Source for MySqlSource {
 
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
         Ok(Arc::new(self.open_snapshot(tables, readers).await?))
+    }
+
+    async fn shared_keys(&self, keys: [KeyOf<'_>; 2]) -> Result<SharedKeys> {
+        let mut slot = self.control.lock().await;
+        let mut connection = self.control(&mut slot).await?;
+        let shared = collision::shared_keys(&mut connection, self.connector.mark(), keys).await?;
+        *slot = Some(connection);
+        Ok(shared)
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {

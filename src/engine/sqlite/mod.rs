@@ -9,6 +9,7 @@
 //! | `snapshot` | several readers that see one instant |
 //! | `read`, `decode`, `decimal`, `temporal` | rows into Arrow; each value must fit its column or is refused with its rowid |
 //! | `profile` | aggregates, for verification |
+//! | `collision` | keys that two tables share |
 //! | `error` | what SQLite's errors mean |
 //!
 //! SQLite's calls block, so each reader is a connection of its own on a blocking thread, with a short channel of batches to
@@ -23,6 +24,7 @@ use crate::config::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 
 mod catalog;
+mod collision;
 mod connect;
 mod create_table;
 mod decimal;
