@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::model::catalog::{NativeType, ServerInfo, Table};
+use crate::model::catalog::{Column, NativeType, ServerInfo, Table};
+use crate::model::expression::Understood;
 use crate::model::predicate::PushedPredicate;
 use crate::model::{LogicalType, ObjectName};
 
@@ -88,6 +89,8 @@ pub struct DdlOptions {
     pub schemas: Vec<String>,
     /// What the target can do, as in [`ServerInfo::features`]: the types of extensions are written with their schema.
     pub features: Vec<String>,
+    /// The target's configuration of full-text indexes, or `skip`; its simplest one when none.
+    pub fulltext: Option<String>,
 }
 
 /// A name, quoted; the only way a name reaches SQL text.
@@ -127,6 +130,27 @@ pub trait Dialect: Send + Sync {
     /// True if a person may give a condition in the engine's own SQL.
     fn takes_conditions(&self) -> bool {
         false
+    }
+
+    /// What an expression in this engine's SQL over a row of `table` means: of a check, a default, a generated column, an index.
+    ///
+    /// # Errors
+    /// Why it is not understood, in words that follow "not translated:".
+    fn understand(&self, _table: &Table, _sql: &str) -> Result<Understood, String> {
+        Err("this engine's SQL is not read".into())
+    }
+
+    /// True if texts of that column that differ in their case alone are the same to its unique keys.
+    fn folds_case(&self, _native: &NativeType) -> bool {
+        false
+    }
+
+    /// Whether this engine can compute a column of `table`, in its names and types, by the meaning of `sql` that the table holds.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn can_generate(&self, _table: &Table, _column: &Column, _sql: &str, _server: &ServerInfo) -> Result<(), String> {
+        Err("the target computes no columns".into())
     }
 
     /// Quotes one part of a name.

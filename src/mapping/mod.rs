@@ -1,7 +1,8 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
-//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks. Pure: opens no
+//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks,
+//! `expressions` what checks and generated columns mean. Pure: opens no
 //! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
@@ -21,6 +22,7 @@ use crate::transform::{self, CastColumn, Step, Transform};
 
 mod computed;
 mod dropped;
+mod expressions;
 mod masks;
 pub mod names;
 mod rename;
@@ -211,6 +213,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     masks::apply(&mut mapped, &rules);
     names::make_unique(&mut mapped, route.target);
     point_foreign_keys(&mut mapped);
+    expressions::translate(&mut mapped, &rules);
     Ok(mapped)
 }
 

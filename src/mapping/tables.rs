@@ -42,11 +42,6 @@ pub(super) fn map_table(
         }
         match map_column(&table, column, faults) {
             Ok((mapped, mapping)) => {
-                if let Some(generated) = column.generated.as_ref().filter(|_| mapping.computed.is_none()) {
-                    let why = "the column is computed by the source; its values are carried into a plain column";
-                    let place = format!("{}.{}", source.name, column.name);
-                    problems.push(Problem::new(Severity::NotCarried, "generated column", place, why).ddl(&generated.expression));
-                }
                 target.columns.push(mapped);
                 columns.push(mapping);
             }

@@ -56,12 +56,13 @@ pub async fn make(
     };
     let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty };
     let source_fingerprint = fingerprint(&catalog.tables);
-    let mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
+    let mut mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     let mut problems = std::mem::take(&mut catalog.problems);
-    problems.extend(mapped.problems);
+    problems.extend(std::mem::take(&mut mapped.problems));
 
     let names: Vec<ObjectName> = mapped.tables.iter().map(|table| table.target.name.clone()).collect();
     let existing = sink.existing(&names).await?;
+    standing::adopt(settings, &mut mapped.tables, &existing);
     let ddl = standing::statements(settings, to.dialect(), sink.server(), &mapped.tables, &existing, &mut problems);
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
     let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;

@@ -31,6 +31,7 @@
 use super::super::{Ddl, DdlOptions, Dialect, Fidelity, Quoted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{NativeType, Problem, ServerInfo, Severity, Table};
+use crate::model::expression::Understood;
 use crate::model::logical::{LogicalType, Zone};
 use crate::model::predicate::PushedPredicate;
 
@@ -160,6 +161,14 @@ impl Dialect for MySqlDialect {
 
     fn compares_bytes(&self, native: &NativeType) -> bool {
         super::filter::compares_bytes(native)
+    }
+
+    fn understand(&self, table: &Table, sql: &str) -> Result<Understood, String> {
+        super::expression::understand(table, sql)
+    }
+
+    fn folds_case(&self, native: &NativeType) -> bool {
+        native.collation.as_deref().is_some_and(|collation| collation.ends_with("_ci")) && native.labels.is_empty()
     }
 
     fn takes_conditions(&self) -> bool {

@@ -12,7 +12,7 @@ use super::ddl;
 use super::type_text::{self, MAX_BITS, MAX_CHARACTERS, MAX_DIMENSIONS};
 use crate::engine::{Clear, Ddl, DdlOptions, Dialect, Fidelity, Quoted};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::catalog::{NativeType, Problem, ServerInfo, Table};
+use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Table};
 use crate::model::logical::{LogicalType, Zone};
 
 /// PostgreSQL's types and SQL.
@@ -64,6 +64,10 @@ impl Dialect for PostgresDialect {
 
     fn continue_numbers(&self, standing: &Table) -> Vec<Ddl> {
         super::ddl::continue_numbers(standing)
+    }
+
+    fn can_generate(&self, table: &Table, column: &Column, sql: &str, server: &ServerInfo) -> Result<(), String> {
+        ddl::computed_sql(table, column, sql, &server.features).map(drop)
     }
 
     fn ddl(&self, tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {

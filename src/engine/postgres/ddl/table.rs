@@ -5,10 +5,12 @@ use super::literal::text_array;
 use super::names::{can_be_identity, can_take_sequence};
 use super::{Draft, Labelled, column_problem, labelled, labels_fit, named, quote_literal, quote_name, quote_table};
 use crate::engine::DdlPhase;
+use crate::engine::postgres::expression::{print, takes};
 use crate::engine::postgres::type_text::{self, EXTENSION_TYPES};
 use crate::error::Result;
 use crate::model::ObjectName;
-use crate::model::catalog::{Column, NativeType, Problem, Severity, Table};
+use crate::model::catalog::{Column, Generated, NativeType, Problem, Severity, Table};
+use crate::model::expression::Class;
 
 /// The most columns of a table (`MaxHeapAttributeNumber`).
 const MAX_COLUMNS: usize = 1600;
@@ -21,7 +23,7 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
     }
     let mut lines = Vec::new();
     for column in &table.columns {
-        if labelled(&column.native) == Some(Labelled::Enum) {
+        if labelled(&column.native) == Some(Labelled::Enum) && draft.names.makes_type(&table.name, &column.name) {
             create_type(draft, table, column);
         }
         match column_type(draft, table, column) {
@@ -105,13 +107,68 @@ fn column_line(draft: &mut Draft<'_>, table: &Table, column: &Column, type_sql: 
             line.push_str(&format!(" (SEQUENCE NAME {})", quote_table(&sequence)));
         }
     } else if !column.identity && column.generated.is_none() {
-        let default = default_sql(table, column, &mut draft.problems);
+        let default = default_sql(table, column, &draft.options.features, &mut draft.problems);
         line.push_str(&default.map(|sql| format!(" DEFAULT {sql}")).unwrap_or_default());
+    }
+    if let Some(generated) = &column.generated {
+        line.push_str(&generated_sql(draft, table, column, generated));
     }
     if !column.nullable {
         line.push_str(" NOT NULL");
     }
     line
+}
+
+fn generated_sql(draft: &mut Draft<'_>, table: &Table, column: &Column, generated: &Generated) -> String {
+    match computed_sql(table, column, &generated.expression, &draft.options.features) {
+        Ok(sql) => {
+            let can_be_virtual = draft.options.features.iter().any(|feature| feature == "virtual_generated");
+            let stored = generated.stored || !can_be_virtual || !may_be_virtual(draft.tables, table, column);
+            format!(" GENERATED ALWAYS AS ({sql}) {}", if stored { "STORED" } else { "VIRTUAL" })
+        }
+        Err(why) => {
+            let why = format!("it cannot be computed: {why}");
+            draft.problems.push(column_problem(Severity::Refused, "generated column", table, column, why));
+            String::new()
+        }
+    }
+}
+
+/// The SQL of a column that PostgreSQL computes.
+///
+/// # Errors
+/// Why it cannot compute it.
+pub(in crate::engine::postgres) fn computed_sql(
+    table: &Table,
+    column: &Column,
+    sql: &str,
+    features: &[String],
+) -> Result<String, String> {
+    let understood = table.expression(sql)?;
+    let (tree, class) = match column.native.name.as_str() {
+        "boolean" => (understood.condition().ok_or("it is no condition")?, Class::Bool),
+        _ => understood.value(),
+    };
+    if !takes(column, class) {
+        return Err(format!("its type `{}` is not that of the expression", column.native.full));
+    }
+    let printed = print(&tree, table, features)?;
+    if printed.immutable { Ok(printed.sql) } else { Err("what it computes may change with the server's settings".into()) }
+}
+
+/// PostgreSQL 18 computes a column at each read when no index, no key and no type of an extension stands on it.
+fn may_be_virtual(tables: &[Table], table: &Table, column: &Column) -> bool {
+    let indexes = table.primary_key.iter().chain(&table.indexes).flat_map(|index| &index.parts);
+    let indexed = indexes.filter_map(|part| part.column.as_ref()).any(|name| *name == column.name);
+    // An expression of an index may look at it too.
+    let looked_at = table.indexes.iter().flat_map(|index| &index.parts).any(|part| part.expression.is_some());
+    let child = table.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
+    let parent = tables
+        .iter()
+        .flat_map(|other| &other.foreign_keys)
+        .any(|key| key.parent == table.name && key.parent_columns.contains(&column.name));
+    let plain = column.native.collation.is_none() && column.native.name != "citext" && labelled(&column.native).is_none();
+    !indexed && !looked_at && !child && !parent && plain
 }
 
 /// The condition that keeps a column to the values of its type, for types that PostgreSQL has not.
@@ -135,24 +192,9 @@ fn list_column(draft: &mut Draft<'_>, table: &Table, column: &Column) {
     {
         list(column_problem(Severity::Note, "enum", table, column, format!("it becomes text with a check, since {why}")));
     }
-    if let Some(generated) = &column.generated {
-        let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
-        let why = "generated column is carried as a plain column";
-        list(
-            column_problem(Severity::NotCarried, "generated column", table, column, why)
-                .ddl(format!("GENERATED ALWAYS AS ({}) {kind}", generated.expression)),
-        );
-    }
     if column.identity && !can_be_identity(&column.native) && !can_take_sequence(&column.native) {
         let why = format!("a column of type `{}` cannot number new rows in PostgreSQL", column.native.full);
         list(column_problem(Severity::NotCarried, "auto-increment", table, column, why));
-    }
-    if column.on_update_now {
-        let why = "PostgreSQL sets no column by itself when a row changes; the column keeps what the application writes";
-        list(
-            column_problem(Severity::NotCarried, "on update", table, column, why)
-                .ddl(format!("ON UPDATE CURRENT_TIMESTAMP({})", column.native.fsp.unwrap_or(0))),
-        );
     }
     if column.invisible {
         let why = "the column is invisible in the source, and `SELECT *` shows it in PostgreSQL";
