@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::config::objects::CollationChoice;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Column, NativeType, ServerInfo, Table};
 use crate::model::expression::Understood;
 use crate::model::predicate::PushedPredicate;
@@ -80,6 +81,15 @@ pub enum Fidelity {
     Widened,
 }
 
+/// Which different texts a collation finds alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folding {
+    /// Those that differ in their case.
+    Case,
+    /// Those that differ in their case or their accents.
+    CaseAndAccents,
+}
+
 /// How the target's objects are to be made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DdlOptions {
@@ -140,9 +150,33 @@ pub trait Dialect: Send + Sync {
         Err("this engine's SQL is not read".into())
     }
 
-    /// True if texts of that column that differ in their case alone are the same to its unique keys.
-    fn folds_case(&self, _native: &NativeType) -> bool {
-        false
+    /// What the collation of that column finds alike; none where only equal texts are, or for what is no text.
+    fn folding(&self, _native: &NativeType) -> Option<Folding> {
+        None
+    }
+
+    /// The type that finds texts alike as `folding` says, in the way that `choice` names; none for a type that is no text.
+    ///
+    /// # Errors
+    /// `Mapping` where the server has no such thing.
+    fn without_case(
+        &self,
+        _native: &NativeType,
+        _choice: CollationChoice,
+        _folding: Folding,
+        _server: &ServerInfo,
+    ) -> Result<Option<NativeType>> {
+        Err(Error::new(ErrorKind::Mapping, "the target compares all text by its letters").hint("Leave `collation` out"))
+    }
+
+    /// The type that keeps an enumeration as text; none for what is no enumeration, or where it is text already.
+    fn enum_as_text(&self, _native: &NativeType) -> Option<NativeType> {
+        None
+    }
+
+    /// The type that holds the values of both, for columns that a foreign key joins; none where the engine does not say.
+    fn wider(&self, _one: &NativeType, _other: &NativeType) -> Option<NativeType> {
+        None
     }
 
     /// Whether this engine can compute a column of `table`, in its names and types, by the meaning of `sql` that the table holds.

@@ -26,7 +26,7 @@ pub mod source;
 pub mod sqlite;
 
 pub use crate::model::EngineKind;
-pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Quoted};
+pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted};
 pub use filter::TableFilter;
 pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};

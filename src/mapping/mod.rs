@@ -2,7 +2,7 @@
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
 //! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks,
-//! `expressions` what checks and generated columns mean. Pure: opens no
+//! `agree` the types of columns that foreign keys join, `choices` types chosen by a word, `expressions` what checks and generated columns mean. Pure: opens no
 //! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
@@ -20,6 +20,8 @@ use crate::transform::expr::{Rounding, Scope};
 use crate::transform::mask::{ColumnMask, Keyed};
 use crate::transform::{self, CastColumn, Step, Transform};
 
+mod agree;
+mod choices;
 mod computed;
 mod dropped;
 mod expressions;
@@ -210,10 +212,16 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     if let Some(error) = Error::many(faults) {
         return Err(error);
     }
+    let mut faults = Vec::new();
+    agree::agree(&mut mapped, &rules, &mut faults);
+    if let Some(error) = Error::many(faults) {
+        return Err(error);
+    }
     masks::apply(&mut mapped, &rules);
     names::make_unique(&mut mapped, route.target);
     point_foreign_keys(&mut mapped);
     expressions::translate(&mut mapped, &rules);
+    choices::note_keys(&mut mapped, &rules);
     Ok(mapped)
 }
 

@@ -7,6 +7,7 @@ mod lost;
 mod masks;
 mod objects;
 mod renames;
+mod schema_objects;
 mod tables;
 mod types;
 mod vectors;

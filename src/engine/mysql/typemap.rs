@@ -28,7 +28,7 @@
 //!
 //! Anything else has no logical type, and the catalog lists the column as a problem.
 
-use super::super::{Ddl, DdlOptions, Dialect, Fidelity, Quoted};
+use super::super::{Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{NativeType, Problem, ServerInfo, Severity, Table};
 use crate::model::expression::Understood;
@@ -167,8 +167,14 @@ impl Dialect for MySqlDialect {
         super::expression::understand(table, sql)
     }
 
-    fn folds_case(&self, native: &NativeType) -> bool {
-        native.collation.as_deref().is_some_and(|collation| collation.ends_with("_ci")) && native.labels.is_empty()
+    fn folding(&self, native: &NativeType) -> Option<Folding> {
+        let collation = native.collation.as_deref().filter(|_| native.labels.is_empty())?;
+        // MariaDB: `uca1400_ai_ci`, `general_nopad_ci`. Those without `as` find `e` and `é` alike too.
+        match collation {
+            name if name.ends_with("_as_ci") => Some(Folding::Case),
+            name if name.ends_with("_ci") => Some(Folding::CaseAndAccents),
+            _ => None,
+        }
     }
 
     fn takes_conditions(&self) -> bool {

@@ -8,11 +8,12 @@
 //! [`DdlPhase::Finish`] about one table run in the order given, its owner last.
 //!
 //! `clear` what stands in the way, `literal` quoting, `names` of types and sequences, `table` CREATE TABLE, `default_value` defaults,
-//! `index` keys and indexes, `foreign_key`, `check`, `finish` next ids, comments and owners, `on_update` columns that take the time,
+//! `index` keys and indexes, `foreign_key`, `check`, `collation` text without case, `finish` next ids, comments and owners, `on_update` columns that take the time,
 //! `continue_numbers` next ids of tables that rows were added to.
 
 mod check;
 mod clear;
+mod collation;
 mod continue_numbers;
 mod default_value;
 mod finish;
@@ -28,6 +29,7 @@ use crate::model::ObjectName;
 use crate::model::catalog::{Column, NativeType, Problem, Severity, Table};
 
 pub(super) use clear::clear;
+pub(super) use collation::{LOCALE_WITHOUT_ACCENTS, LOCALE_WITHOUT_CASE};
 pub(super) use continue_numbers::continue_numbers;
 pub(super) use foreign_key::recheck;
 pub(super) use literal::quote_name;
@@ -75,6 +77,7 @@ pub fn ddl(tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {
             )),
         });
     }
+    collation::create(&mut draft);
     for table in tables {
         table::create(&mut draft, table);
         index::create(&mut draft, table);
