@@ -19,6 +19,7 @@ pub mod load;
 pub mod masking;
 pub mod naming;
 pub mod nearest;
+pub mod objects;
 pub mod rules;
 pub mod schema;
 

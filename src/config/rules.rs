@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
+pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, Objects};
 use crate::error::{Error, ErrorKind};
 
 /// A mapping file.
@@ -30,6 +31,9 @@ pub struct Mapping {
     /// Styles of names.
     #[serde(default, skip_serializing_if = "Naming::is_keep")]
     pub naming: Naming,
+    /// How enumerations, collations and full-text indexes are made.
+    #[serde(default, skip_serializing_if = "Objects::is_empty")]
+    pub objects: Objects,
     /// What masks are made with.
     #[serde(default, skip_serializing_if = "Masking::is_empty")]
     pub masking: Masking,
@@ -56,6 +60,12 @@ pub struct TypeRule {
     /// Masks the columns. A column's own `mask` wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<MaskKind>,
+    /// What becomes of such a column, where it is an ENUM.
+    #[serde(default, rename = "enum", skip_serializing_if = "Option::is_none")]
+    pub enumeration: Option<EnumChoice>,
+    /// What becomes of such a column, where it is text whose collation knows no case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<CollationChoice>,
     /// Line in its file, for messages and for the plan; set when it is loaded.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(skip)]
@@ -121,6 +131,12 @@ pub struct TableRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("format" = "sql"))]
     pub source_where: Option<String>,
+    /// What becomes of each of its columns, where it is an ENUM.
+    #[serde(default, rename = "enum", skip_serializing_if = "Option::is_none")]
+    pub enumeration: Option<EnumChoice>,
+    /// What becomes of each of its columns, where it is text whose collation knows no case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<CollationChoice>,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,
@@ -128,6 +144,10 @@ pub struct TableRule {
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(skip)]
     pub line: u32,
+}
+
+fn computes(choice: &GeneratedChoice) -> bool {
+    *choice == GeneratedChoice::Compute
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -192,6 +212,15 @@ pub struct ColumnRule {
     /// Masks the column's values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<MaskKind>,
+    /// What becomes of the column, where it is an ENUM.
+    #[serde(default, rename = "enum", skip_serializing_if = "Option::is_none")]
+    pub enumeration: Option<EnumChoice>,
+    /// What becomes of the column, where it is text whose collation knows no case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<CollationChoice>,
+    /// What becomes of the column, where the source computes it. Default `compute`.
+    #[serde(default, skip_serializing_if = "computes")]
+    pub generated: GeneratedChoice,
     /// Leave the column out, with what is built on it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drop: bool,
@@ -258,7 +287,9 @@ impl Mapping {
                 }
             }
         }
-        for rule in self.types.iter().filter(|rule| rule.to.is_none() && rule.mask.is_none()) {
+        let empty =
+            |rule: &&TypeRule| rule.to.is_none() && rule.mask.is_none() && rule.enumeration.is_none() && rule.collation.is_none();
+        for rule in self.types.iter().filter(empty) {
             fault(rule.line, "the rule says nothing".into(), "Give it `to = \"…\"`, or `mask = \"…\"`");
         }
         self.masking_faults(&mut fault);

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::model::catalog::{NativeType, ServerInfo, Table};
+use crate::config::objects::CollationChoice;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::catalog::{Column, NativeType, ServerInfo, Table};
+use crate::model::expression::Understood;
 use crate::model::predicate::PushedPredicate;
 use crate::model::{LogicalType, ObjectName};
 
@@ -79,6 +81,15 @@ pub enum Fidelity {
     Widened,
 }
 
+/// Which different texts a collation finds alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folding {
+    /// Those that differ in their case.
+    Case,
+    /// Those that differ in their case or their accents.
+    CaseAndAccents,
+}
+
 /// How the target's objects are to be made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DdlOptions {
@@ -88,6 +99,8 @@ pub struct DdlOptions {
     pub schemas: Vec<String>,
     /// What the target can do, as in [`ServerInfo::features`]: the types of extensions are written with their schema.
     pub features: Vec<String>,
+    /// The target's configuration of full-text indexes, or `skip`; its simplest one when none.
+    pub fulltext: Option<String>,
 }
 
 /// A name, quoted; the only way a name reaches SQL text.
@@ -127,6 +140,51 @@ pub trait Dialect: Send + Sync {
     /// True if a person may give a condition in the engine's own SQL.
     fn takes_conditions(&self) -> bool {
         false
+    }
+
+    /// What an expression in this engine's SQL over a row of `table` means: of a check, a default, a generated column, an index.
+    ///
+    /// # Errors
+    /// Why it is not understood, in words that follow "not translated:".
+    fn understand(&self, _table: &Table, _sql: &str) -> Result<Understood, String> {
+        Err("this engine's SQL is not read".into())
+    }
+
+    /// What the collation of that column finds alike; none where only equal texts are, or for what is no text.
+    fn folding(&self, _native: &NativeType) -> Option<Folding> {
+        None
+    }
+
+    /// The type that finds texts alike as `folding` says, in the way that `choice` names; none for a type that is no text.
+    ///
+    /// # Errors
+    /// `Mapping` where the server has no such thing.
+    fn without_case(
+        &self,
+        _native: &NativeType,
+        _choice: CollationChoice,
+        _folding: Folding,
+        _server: &ServerInfo,
+    ) -> Result<Option<NativeType>> {
+        Err(Error::new(ErrorKind::Mapping, "the target compares all text by its letters").hint("Leave `collation` out"))
+    }
+
+    /// The type that keeps an enumeration as text; none for what is no enumeration, or where it is text already.
+    fn enum_as_text(&self, _native: &NativeType) -> Option<NativeType> {
+        None
+    }
+
+    /// The type that holds the values of both, for columns that a foreign key joins; none where the engine does not say.
+    fn wider(&self, _one: &NativeType, _other: &NativeType) -> Option<NativeType> {
+        None
+    }
+
+    /// Whether this engine can compute a column of `table`, in its names and types, by the meaning of `sql` that the table holds.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn can_generate(&self, _table: &Table, _column: &Column, _sql: &str, _server: &ServerInfo) -> Result<(), String> {
+        Err("the target computes no columns".into())
     }
 
     /// Quotes one part of a name.

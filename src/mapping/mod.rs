@@ -2,7 +2,8 @@
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
 //! table together, `parts` says how many are made of one, `merge` makes one of several, told apart by a `discriminator`, `foreign_keys`
-//! follow them, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, [`offline`] checks a mapping by
+//! follow them, `agree` gives columns that foreign keys join one type, `choices` are types chosen by a word, `dropped` takes out what goes with a
+//! column that is left out, `masks` decides the masks, `expressions` what checks and generated columns mean, [`offline`] checks a mapping by
 //! itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
@@ -18,9 +19,12 @@ use crate::transform::expr::{Rounding, Scope};
 use crate::transform::mask::{ColumnMask, Keyed};
 use crate::transform::{self, CastColumn, Step, Transform};
 
+mod agree;
+mod choices;
 mod computed;
 pub mod discriminator;
 mod dropped;
+mod expressions;
 mod foreign_keys;
 mod masks;
 pub mod merge;
@@ -235,11 +239,18 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     if let Some(error) = Error::many(faults) {
         return Err(error);
     }
+    let mut faults = Vec::new();
+    agree::agree(&mut mapped, &rules, &resolved, &mut faults);
+    if let Some(error) = Error::many(faults) {
+        return Err(error);
+    }
     masks::apply(&mut mapped, &rules, &resolved);
     merge::align(&mut mapped, &resolved);
     names::make_unique(&mut mapped, route.target);
     foreign_keys::point(&mut mapped, &resolved);
+    expressions::translate(&mut mapped, &rules, &resolved);
     merge::join(&mut mapped, route.target);
+    choices::note_keys(&mut mapped, &rules);
     Ok(mapped)
 }
 

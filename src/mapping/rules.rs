@@ -3,7 +3,7 @@
 use crate::config::masking::MaskKind;
 use crate::config::naming::whole_name;
 use crate::config::nearest::nearest;
-use crate::config::rules::{ColumnRule, Mapping, TableRule, TypeMatch, TypeRule};
+use crate::config::rules::{ColumnRule, Mapping, Objects, TableRule, TypeMatch, TypeRule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::catalog::{Catalog, Column, NativeType, Table};
@@ -34,6 +34,8 @@ pub struct Decision {
     pub to: String,
     /// The rule, for people.
     pub rule: String,
+    /// A person's, and not a built-in one.
+    pub own: bool,
 }
 
 impl<'a> Rules<'a> {
@@ -66,13 +68,29 @@ impl<'a> Rules<'a> {
             && let Some(to) = &own.to
         {
             let place = format!("{}:{}", self.mapping.file, own.line_in(rule));
-            return Some(Decision { to: fill(to, &column.native), rule: place });
+            return Some(Decision { to: fill(to, &column.native), rule: place, own: true });
         }
         [self.mapping, &self.built_in].into_iter().find_map(|mapping| {
             let mut fitting = mapping.types.iter().filter(|rule| matches(&rule.matches, column));
             let (rule, to) = fitting.find_map(|rule| Some((rule, rule.to.as_ref()?)))?;
-            Some(Decision { to: fill(to, &column.native), rule: place(mapping, rule) })
+            Some(Decision { to: fill(to, &column.native), rule: place(mapping, rule), own: std::ptr::eq(mapping, self.mapping) })
         })
+    }
+
+    /// True if a person's rule decided the column's type.
+    pub(super) fn is_decided(&self, rule: Option<&TableRule>, column: &Column) -> bool {
+        let chosen = column_rule(rule, &column.name).is_some_and(|own| own.enumeration.is_some() || own.collation.is_some());
+        chosen || self.column(rule, column).is_some_and(|decision| decision.own)
+    }
+
+    /// The word of the first type rule for the column that has one.
+    pub(super) fn type_choice<T>(&self, column: &Column, word: impl Fn(&TypeRule) -> Option<T>) -> Option<T> {
+        self.mapping.types.iter().filter(|rule| matches(&rule.matches, column)).find_map(word)
+    }
+
+    /// The words that hold for all tables.
+    pub(super) fn objects(&self) -> &Objects {
+        &self.mapping.objects
     }
 
     /// The mask of a column, and the place of the rule that demands it.

@@ -8,7 +8,7 @@ use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
 use super::rules::{Rules, column_rule};
-use super::{ColumnMapping, MappedTable, computed, discriminator, dropped};
+use super::{ColumnMapping, MappedTable, choices, computed, discriminator, dropped};
 
 /// Where problems are gathered.
 pub(super) struct Listed<'a> {
@@ -50,11 +50,6 @@ pub(super) fn map_table(
         }
         match map_column(&table, column, faults) {
             Ok((mapped, mapping)) => {
-                if let Some(generated) = column.generated.as_ref().filter(|_| mapping.computed.is_none()) {
-                    let why = "the column is computed by the source; its values are carried into a plain column";
-                    let place = format!("{}.{}", source.name, column.name);
-                    problems.push(Problem::new(Severity::NotCarried, "generated column", place, why).ddl(&generated.expression));
-                }
                 target.columns.push(mapped);
                 columns.push(mapping);
             }
@@ -135,7 +130,7 @@ fn map_column(
         return Err(Box::new(Problem::new(Severity::Refused, "column", &place, why).hint(hint)));
     };
     let dialect = rules.route.target;
-    let (mut native, to, rule_name) = match rules.column(rule, column) {
+    let (native, to, rule_name) = match rules.column(rule, column) {
         Some(decision) => {
             let mut native = dialect.parse_type(&decision.to).map_err(|error| refuse(error.to_string(), None))?;
             native.labels.clone_from(&column.native.labels);
@@ -156,6 +151,22 @@ fn map_column(
             (native, to, format!("the target's type for {from}"))
         }
     };
+    let own_type = rules.column(rule, column).is_some_and(|decision| decision.own);
+    let (mut native, word) = if own_type {
+        (native, None)
+    } else {
+        choices::choose(rules, rule, column, native).map_err(|error| {
+            let problem = Problem::new(Severity::Refused, "column", &place, error.what());
+            Box::new(match error.hint_text() {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            })
+        })?
+    };
+    let (to, rule_name) = match word {
+        Some(word) => (dialect.to_logical(&native).map_or(to, |to| receive(&from, to)), format!("{rule_name}, {word}")),
+        None => (to, rule_name),
+    };
     let computed = computed::of(computing, &column.name);
     if let Some(computed) = &computed {
         computed::check(computing, &column.name, computed, &to, faults);
@@ -163,11 +174,16 @@ fn map_column(
         return Err(refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None));
     }
     // The sign is kept as a check where the target's type would also take negative numbers (rows N1 and N9 of the matrix).
-    native.unsigned = column.native.unsigned && !matches!(from, LogicalType::UInt8 | LogicalType::UInt16 | LogicalType::UInt32);
+    native.unsigned = keeps_sign(column, &from);
     let name = column_rule(rule, &column.name).and_then(|rule| rule.rename.clone());
     let name = name.unwrap_or_else(|| rules.renames.column(&table.name.name, &column.name));
     let mapped = Column { name: name.clone(), native, logical: Some(to.clone()), generated: None, ..column.clone() };
     Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, computed, rule: rule_name, mask: None }))
+}
+
+/// True if the sign of an unsigned column is kept by a check.
+pub(super) fn keeps_sign(column: &Column, from: &LogicalType) -> bool {
+    column.native.unsigned && !matches!(from, LogicalType::UInt8 | LogicalType::UInt16 | LogicalType::UInt32)
 }
 
 /// The logical type under which a target column receives values of `from`. One native type may hold several: a PostgreSQL `interval`

@@ -2,12 +2,13 @@
 //!
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
-//! receipt, [`hook`] a person's own SQL.
+//! receipt, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL.
 
 pub mod catalog;
 pub mod chunk;
 pub mod civil;
 pub mod digest;
+pub mod expression;
 pub mod hook;
 pub mod ident;
 pub mod json;

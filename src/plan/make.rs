@@ -60,15 +60,17 @@ pub async fn make(
     };
     let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty };
     let source_fingerprint = fingerprint(&catalog.tables);
-    let mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
+    let mut mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     let mut problems = std::mem::take(&mut catalog.problems);
-    problems.extend(mapped.problems);
+    problems.extend(std::mem::take(&mut mapped.problems));
 
     // What is done once for a target table is done with the first one whose rows go there.
     let groups = groups(mapped.tables.iter());
-    let leads: Vec<MappedTable> = groups.iter().filter_map(|group| mapped.tables.get(*group.first()?)).cloned().collect();
-    let names: Vec<ObjectName> = leads.iter().map(|table| table.target.name.clone()).collect();
+    let leads: Vec<usize> = groups.iter().filter_map(|group| group.first().copied()).collect();
+    let names: Vec<ObjectName> = leads.iter().map(|place| mapped.tables[*place].target.name.clone()).collect();
     let existing = sink.existing(&names).await?;
+    standing::adopt(settings, &mut mapped.tables, &existing);
+    let leads: Vec<MappedTable> = leads.iter().filter_map(|place| mapped.tables.get(*place)).cloned().collect();
     let mut ddl = standing::statements(settings, to.dialect(), sink.server(), &leads, &existing, &mut problems);
     numbers::go_on(settings, to.dialect(), &groups, &mapped.tables, &existing, &mut ddl);
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());

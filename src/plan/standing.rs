@@ -20,7 +20,12 @@ pub(super) fn statements(
         targets.iter().map(|table| table.name.schema.clone()).filter(|schema| !schema.is_empty()).collect();
     schemas.sort();
     schemas.dedup();
-    let options = DdlOptions { owner: settings.owner.clone(), schemas, features: server.features.clone() };
+    let options = DdlOptions {
+        owner: settings.owner.clone(),
+        schemas,
+        features: server.features.clone(),
+        fulltext: settings.mapping.objects.fulltext.clone(),
+    };
     let (mut ddl, more) = dialect.ddl(&targets, &options);
     problems.extend(more);
 
@@ -85,6 +90,19 @@ pub(super) fn statements(
         }
     }
     ddl
+}
+
+/// A table that keeps its shape computes what it computes, whatever the source does: its values are read again and compared.
+pub(super) fn adopt(settings: &Settings, tables: &mut [MappedTable], existing: &[Table]) {
+    let keeps = settings.scope == Scope::DataOnly || matches!(settings.if_exists, IfExists::Append | IfExists::Truncate);
+    for table in tables.iter_mut().filter(|_| keeps) {
+        let Some(found) = existing.iter().find(|found| found.name == table.target.name) else { continue };
+        for column in &mut table.target.columns {
+            if let Some(there) = found.column(&column.name) {
+                column.generated.clone_from(&there.generated);
+            }
+        }
+    }
 }
 
 /// A table that keeps its shape: nothing is made of it, its columns must fit, and its own foreign keys are checked afterwards.

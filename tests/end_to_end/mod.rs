@@ -9,6 +9,7 @@ mod masks;
 mod merges;
 mod objects;
 mod renames;
+mod schema_objects;
 mod splits;
 mod tables;
 mod types;

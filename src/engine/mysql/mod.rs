@@ -3,7 +3,7 @@
 //! `connect` a session with pinned settings; `source` the way in; `catalog` what the database holds;
 //! `typemap` its types; `plan` chunks, `key` their bounds in SQL; `snapshot` one instant for all readers,
 //! `readers` who hands them out; `read` one chunk as Arrow, `filter` conditions, `select` which expressions are asked for,
-//! `decode` wire bytes into Arrow; `profile` counts and aggregates; `error` the server's errors as ours.
+//! `expression` what checks and defaults mean, `decode` wire bytes into Arrow; `profile` counts and aggregates; `error` the server's errors as ours.
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ mod collision;
 mod connect;
 mod decode;
 mod error;
+mod expression;
 mod filter;
 mod key;
 mod plan;

@@ -28,9 +28,10 @@
 //!
 //! Anything else has no logical type, and the catalog lists the column as a problem.
 
-use super::super::{Ddl, DdlOptions, Dialect, Fidelity, Quoted};
+use super::super::{Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{NativeType, Problem, ServerInfo, Severity, Table};
+use crate::model::expression::Understood;
 use crate::model::logical::{LogicalType, Zone};
 use crate::model::predicate::PushedPredicate;
 
@@ -160,6 +161,20 @@ impl Dialect for MySqlDialect {
 
     fn compares_bytes(&self, native: &NativeType) -> bool {
         super::filter::compares_bytes(native)
+    }
+
+    fn understand(&self, table: &Table, sql: &str) -> Result<Understood, String> {
+        super::expression::understand(table, sql)
+    }
+
+    fn folding(&self, native: &NativeType) -> Option<Folding> {
+        let collation = native.collation.as_deref().filter(|_| native.labels.is_empty())?;
+        // MariaDB: `uca1400_ai_ci`, `general_nopad_ci`. Those without `as` find `e` and `é` alike too.
+        match collation {
+            name if name.ends_with("_as_ci") => Some(Folding::Case),
+            name if name.ends_with("_ci") => Some(Folding::CaseAndAccents),
+            _ => None,
+        }
     }
 
     fn takes_conditions(&self) -> bool {

@@ -22,6 +22,7 @@ pub mod ddl;
 mod decode;
 mod encode;
 mod error;
+pub mod expression;
 mod hook;
 mod ledger;
 mod pool;

@@ -12,7 +12,7 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
     for key in &table.foreign_keys {
         let name = named(&table.name, &key.name);
         let definition = definition(key);
-        if let Some(why) = obstacle(draft.tables, table, key) {
+        if let Some(why) = obstacle(draft, table, key) {
             draft.problems.push(Problem::new(Severity::NotCarried, "foreign key", name, why).ddl(definition));
             continue;
         }
@@ -96,8 +96,8 @@ fn action(action: ReferentialAction) -> &'static str {
 }
 
 /// Why the key cannot be made, if it cannot.
-fn obstacle(tables: &[Table], child: &Table, key: &ForeignKey) -> Option<String> {
-    let Some(parent) = tables.iter().find(|table| table.name == key.parent) else {
+fn obstacle(draft: &Draft<'_>, child: &Table, key: &ForeignKey) -> Option<String> {
+    let Some(parent) = draft.tables.iter().find(|table| table.name == key.parent) else {
         return Some(format!("the table `{}` that it points to is not carried", key.parent));
     };
     if key.columns.len() != key.parent_columns.len() {
@@ -123,7 +123,12 @@ fn obstacle(tables: &[Table], child: &Table, key: &ForeignKey) -> Option<String>
         let Some(to) = parent.column(parent_name) else {
             return Some(format!("the column `{parent_name}` of `{}` is not carried", key.parent));
         };
-        (!comparable(&from.native, &to.native)).then(|| {
+        // Two ENUM columns that do not share a type are two types, which nothing compares.
+        let one_type = || draft.names.enum_type(&child.name, child_name) == draft.names.enum_type(&parent.name, parent_name);
+        let labels = [from, to].map(|column| labelled(&column.native) == Some(Labelled::Enum));
+        let fits =
+            if labels == [true, true] { one_type() } else { labels == [false, false] && comparable(&from.native, &to.native) };
+        (!fits).then(|| {
             format!(
                 "`{child_name}` becomes `{}` and `{parent_name}` of `{}` becomes `{}`: give both one type in the mapping",
                 from.native.full, key.parent, to.native.full
@@ -134,10 +139,6 @@ fn obstacle(tables: &[Table], child: &Table, key: &ForeignKey) -> Option<String>
 
 /// True when PostgreSQL compares a child of the one type with a parent of the other by the parent's own index.
 fn comparable(child: &NativeType, parent: &NativeType) -> bool {
-    // Two ENUM columns are two types here, which nothing compares.
-    if [child, parent].iter().any(|native| labelled(native) == Some(Labelled::Enum)) {
-        return false;
-    }
     let family = |native: &NativeType| match native.name.as_str() {
         "smallint" | "integer" | "bigint" => "integer".to_string(),
         "text" | "varchar" => "text".to_string(),
