@@ -140,13 +140,11 @@ fn told(
             let example = if hidden { String::new() } else { format!(", such as {example}") };
             let times = if pairs == 1 { "1 key".to_string() } else { format!("{pairs} keys") };
             let why = format!("`{left}` and `{right}` have {times} in common{example}, and it must be unique");
-            let rule = |table: &MappedTable| {
-                format!("[[table]]\nname = \"{0}\"\n[table.columns.origin]\nexpr = \"'{0}'\"\nkey = true", table.source.name.name)
-            };
             let hint = format!(
-                "Tell the rows apart by a column of the key, in the rule of each table:\n{}\nor give the numbers of one an offset with \
-                 `expr`, or leave the key's columns out",
-                rule(two)
+                "Tell the rows apart by a column of the key, in the `[[table]]` rule of each, with a constant of its own:\n\
+                 [table.columns.origin]\nexpr = \"'{}'\"\nkey = true\n\
+                 or give the numbers of one an offset with `expr`, or leave the key's columns out",
+                right.name.replace('\'', "''")
             );
             Some(Problem::new(Severity::Refused, "merged key", name, why).hint(hint))
         }

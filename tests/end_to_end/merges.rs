@@ -114,6 +114,12 @@ async fn keys_that_meet_are_refused_and_nothing_is_created() {
         to.value("SELECT to_regclass('orders') IS NULL AND to_regnamespace('dbferry') IS NULL").await.as_deref(),
         Some("true")
     );
+    // With a discriminator they do not meet; a child without it has no key to lead to.
+    let keyed = format!("{SHARDED}[table.columns.shard]\nexpr = \"'$0'\"\nkey = true\n");
+    let told = ["primary key (shard, id)", "the key of `public.orders` begins with `shard`"];
+    ferry(&["plan", &from.url, &to.url, "-m", &MappingFile::new(&keyed).path()]).code(0).prints(&told);
+    let alone = MappingFile::new("[[table]]\nname = \"items\"\nmerge = true\n");
+    ferry(&["plan", &from.url, &to.url, "-m", &alone.path()]).code(0).prints(&["no other table goes there"]);
     // 'x' and 'X' are one key under the source's collation, and two in the target; a condition of the source's own takes the other out.
     let narrowed = MappingFile::new(&format!("{SHARDED}source_where = \"NOT (id = 'b' AND v = 3)\"\n"));
     let done = report(0, &["run", &from.url, &to.url, "-m", &narrowed.path(), "--verify", "full"]);
