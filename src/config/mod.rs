@@ -21,6 +21,7 @@ pub mod naming;
 pub mod nearest;
 pub mod rules;
 pub mod schema;
+pub mod subset;
 
 /// What is compared at the end of a run.
 #[derive(

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
+use super::subset::{Follow, Sample};
 use crate::error::{Error, ErrorKind};
 
 /// A mapping file.
@@ -108,6 +109,14 @@ pub struct TableRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("format" = "sql"))]
     pub source_where: Option<String>,
+    /// Carry only this share of the rows (of those that the conditions let through): `0.01`. The same rows on each run, by their key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minimum" = 0, "maximum" = 1))]
+    pub sample: Option<Sample>,
+    /// Carry along, of other tables, the rows that the chosen ones need (`foreign_keys`), and, if wanted, those that point to them
+    /// (`foreign_keys_and_children`): a small copy whose foreign keys hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<Follow>,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,
@@ -180,6 +189,9 @@ impl Mapping {
                     format!("`{}` is left out, so its other rules say nothing", rule.name),
                     "Take out `exclude = true`, or the other lines",
                 );
+            }
+            for (what, hint) in super::subset::faults(rule) {
+                fault(rule.line, what, hint);
             }
             for (name, column) in &rule.columns {
                 if column.drop && (column.to.is_some() || column.rename.is_some() || column.mask.is_some()) {

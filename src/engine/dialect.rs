@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::model::catalog::{NativeType, ServerInfo, Table};
+use crate::config::subset::Sample;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::catalog::{Column, NativeType, ServerInfo, Table};
 use crate::model::predicate::PushedPredicate;
+use crate::model::row_set::RowSet;
 use crate::model::{LogicalType, ObjectName};
 
 /// When a statement runs.
@@ -127,6 +129,20 @@ pub trait Dialect: Send + Sync {
     /// True if a person may give a condition in the engine's own SQL.
     fn takes_conditions(&self) -> bool {
         false
+    }
+
+    /// A condition that lets a share of the rows through, by the values of the key alone, which are never NULL; `None` if the engine has no
+    /// such function. See [`Sample`] for the function.
+    fn sample(&self, _key: &[&Column], _share: Sample) -> Option<String> {
+        None
+    }
+
+    /// The condition that the rows of the set at `wanted` meet, and no other rows of its table.
+    ///
+    /// # Errors
+    /// `Unsupported` where the engine, or the server, cannot follow foreign keys.
+    fn row_set(&self, _sets: &[RowSet], _wanted: usize, _server: &ServerInfo) -> Result<String> {
+        Err(Error::new(ErrorKind::Unsupported, "rows of this source cannot be followed along foreign keys"))
     }
 
     /// Quotes one part of a name.

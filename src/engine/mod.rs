@@ -21,6 +21,7 @@ pub mod parquet;
 pub mod postgres;
 pub mod profile;
 pub mod registry;
+pub mod row_set;
 pub mod sink;
 pub mod source;
 pub mod sqlite;

@@ -2,7 +2,7 @@
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
 //! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks. Pure: opens no
-//! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
+//! connection. `subset` follows foreign keys from chosen rows. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
 use std::collections::HashMap;
@@ -25,6 +25,7 @@ mod masks;
 pub mod names;
 mod rename;
 pub mod rules;
+pub mod subset;
 mod tables;
 
 /// A source table and what becomes of it.
@@ -42,6 +43,9 @@ pub struct MappedTable {
     /// Source columns that are read only because an expression or the condition looks at them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looked_at: Vec<String>,
+    /// Why only some of its rows are carried, when foreign keys are followed from or to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<subset::Subset>,
     /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
     #[serde(default)]
     pub now_us: i64,
@@ -111,6 +115,14 @@ impl MappedTable {
             .collect()
     }
 
+    /// What expressions over its rows can name.
+    ///
+    /// # Errors
+    /// `Internal` for columns that make no schema.
+    pub fn scope(&self) -> Result<Scope> {
+        scope(&self.source, self.now_us)
+    }
+
     /// Compiles the way from what is read to what is written. Only masks need the key.
     ///
     /// # Errors
@@ -131,7 +143,7 @@ impl MappedTable {
                 Some(computed) => Step::Compute { cast, sql: computed.sql.clone(), rounding: computed.rounding },
             }
         });
-        let scope = scope(&self.source, self.now_us)?;
+        let scope = self.scope()?;
         transform::compile_table(&columns.collect::<Vec<_>>(), condition, &scope, key)
             .map_err(|error| error.table(&self.source.name))
     }
@@ -204,6 +216,9 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
             continue;
         }
         mapped.tables.extend(tables::map_table(table, rule, schema, &rules, now_us, &mut faults, &mut mapped.problems));
+    }
+    if faults.is_empty() {
+        subset::apply(&mut mapped, &rules, catalog, &mut faults);
     }
     if let Some(error) = Error::many(faults) {
         return Err(error);

@@ -1,6 +1,7 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
-//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist; [`text`] prints a plan for
+//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist; [`passing`] sees to it that conditions
+//! let something through; [`text`] prints a plan for
 //! people and as SQL, [`hooks`] is the person's own SQL. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
@@ -20,6 +21,7 @@ use crate::transform::mask::Keyed;
 
 pub mod hooks;
 pub mod make;
+pub mod passing;
 mod standing;
 pub mod text;
 

@@ -7,6 +7,7 @@ mod lost;
 mod masks;
 mod objects;
 mod renames;
+mod subsets;
 mod tables;
 mod types;
 mod vectors;
