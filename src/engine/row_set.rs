@@ -14,6 +14,8 @@ use crate::model::ObjectName;
 
 /// Most subqueries of the nested form.
 const MOST_NESTED: usize = 12;
+/// Most tables that a recursive query joins: MySQL joins 61, SQLite 64.
+const MOST_JOINED: usize = 50;
 
 /// How an engine writes it.
 pub struct Words<'a> {
@@ -21,7 +23,9 @@ pub struct Words<'a> {
     pub quote: &'a dyn Fn(&str) -> String,
     /// A table's name in SQL.
     pub table: &'a dyn Fn(&ObjectName) -> String,
-    /// A join that begins at its left side: what is on the left is small, and the right side has an index.
+    /// The beginning of a query whose tables are joined in the order in which they stand: the first is small, the others have indexes.
+    pub select: &'a str,
+    /// The join of such a query.
     pub join: &'a str,
     /// The server knows recursive queries.
     pub recursive: bool,
@@ -45,6 +49,13 @@ struct Printer<'a> {
 
 /// The columns of a part's table that rows are demanded by: set, part, and group of links within it.
 type Port = (usize, usize, usize);
+
+/// A row that is demanded by the port `asked` makes a demand of its own: of these columns, at the port `makes`.
+struct Step<'a> {
+    asked: usize,
+    makes: usize,
+    columns: &'a [String],
+}
 
 impl Printer<'_> {
     /// The subqueries of the nested form; none in a circle, or beyond `most`.
@@ -106,14 +117,13 @@ impl Printer<'_> {
 
     fn by_reach(&self, wanted: usize) -> String {
         let ports = self.ports(wanted);
-        let reach = (self.words.quote)("reach");
         let with = self.reach(&ports);
         let parts = &self.sets[wanted].parts;
         self.any(wanted, &|part, group| {
             let at = parts.iter().position(|one| std::ptr::eq(one, part)).unwrap_or_default();
             let Some(&(number, width)) = ports.get(&(wanted, at, group)) else { return "SELECT NULL".into() };
-            let columns: Vec<String> = (0..width).map(|place| self.demand(number, place)).collect();
-            format!("{with} SELECT {} FROM {reach} WHERE {} = {number}", columns.join(", "), (self.words.quote)("port"))
+            let columns: Vec<String> = (0..width).map(|place| demand(number, place)).collect();
+            format!("{with} SELECT {} FROM reach WHERE port = {number} AND {}", columns.join(", "), not_null(&columns))
         })
     }
 
@@ -137,85 +147,121 @@ impl Printer<'_> {
         ports
     }
 
-    /// The column of `reach` for a port's column.
-    fn demand(&self, port: usize, place: usize) -> String {
-        (self.words.quote)(&format!("p{port}_{place}"))
-    }
-
-    /// `WITH RECURSIVE reach (…) AS (…)`.
+    /// `WITH RECURSIVE steps (…) AS (…), reach (…) AS (…)`.
+    ///
+    /// `steps` says which demands a row that was demanded makes itself. One recursive member joins the tables of many ports, each row of
+    /// `reach` finding rows through its own port alone, as its other columns are NULL: MariaDB takes exponential time and memory to plan many
+    /// recursive members.
     fn reach(&self, ports: &BTreeMap<Port, (usize, usize)>) -> String {
-        let (reach, port) = ((self.words.quote)("reach"), (self.words.quote)("port"));
         let mut in_order: Vec<(usize, Port)> = ports.iter().map(|(at, (number, _))| (*number, *at)).collect();
         in_order.sort_unstable();
-        // Each column of `reach`, with the column whose type it has: a query without rows, since a bare NULL has none.
-        let mut names = vec![port.clone()];
+        // Each column of `reach`, with a query without rows for its type, since a bare NULL has none.
+        let mut names = vec!["port".to_string()];
         let mut nothing: Vec<(usize, String)> = Vec::new();
-        for (number, (set, at, group)) in &in_order {
-            let table = (self.words.table)(&self.sets[*set].table);
-            let (columns, _) = &groups(&self.sets[*set].parts[*at])[*group];
-            for (place, column) in self.columns(columns, "").iter().enumerate() {
-                names.push(self.demand(*number, place));
+        for (number, port) in &in_order {
+            let table = (self.words.table)(&self.sets[port.0].table);
+            for (place, column) in self.columns(self.group(*port).0, "").iter().enumerate() {
+                names.push(demand(*number, place));
                 nothing.push((*number, format!("(SELECT {column} FROM {table} WHERE FALSE)")));
             }
         }
-        let row = |number: usize, values: &[String], typed: bool| {
-            let mut values = values.iter().cloned();
+        let anchor = |number: usize, values: &[String], from: &str| {
+            let mut values = values.iter();
             let rest = nothing.iter().map(|(of, nothing)| match of {
-                of if *of == number => values.next().unwrap_or_else(|| "NULL".into()),
-                _ if typed => nothing.clone(),
-                _ => "NULL".into(),
+                of if *of == number => values.next().unwrap_or(nothing).clone(),
+                _ => nothing.clone(),
             });
-            std::iter::once(number.to_string()).chain(rest).collect::<Vec<_>>().join(", ")
+            let row: Vec<String> = std::iter::once(number.to_string()).chain(rest).collect();
+            format!("SELECT {}{from}", row.join(", "))
         };
-        let mut anchors = vec![format!("SELECT {}", row(0, &[], true))];
-        let mut steps = Vec::new();
-        for (number, (set, at, group)) in &in_order {
-            let (_, links) = &groups(&self.sets[*set].parts[*at])[*group];
-            for link in links {
+        let mut members = vec![anchor(0, &[], "")];
+        let mut steps: Vec<Step<'_>> = Vec::new();
+        for (number, port) in &in_order {
+            for link in self.group(*port).1 {
                 let from = &self.sets[link.from];
-                let table = (self.words.table)(&from.table);
-                for (from_at, part) in from.parts.iter().enumerate() {
-                    let met = groups(part);
-                    if met.is_empty() {
+                for (at, part) in from.parts.iter().enumerate() {
+                    if part.links.is_empty() {
                         let columns = self.columns(&link.from_columns, "");
-                        let own = part.condition.as_deref().unwrap_or("1 = 0");
-                        let row = row(*number, &columns, true);
-                        anchors.push(format!("SELECT {row} FROM {table} WHERE ({own}) AND {}", not_null(&columns)));
+                        let (table, own) = ((self.words.table)(&from.table), part.condition.as_deref().unwrap_or("1 = 0"));
+                        let rows = format!(" FROM {table} WHERE ({own}) AND {}", not_null(&columns));
+                        members.push(anchor(*number, &columns, &rows));
                     }
-                    for (from_group, (by, _)) in met.iter().enumerate() {
-                        let Some((asked, _)) = ports.get(&(link.from, from_at, from_group)) else { continue };
-                        // A query of its own, so that the names in the condition stay the table's own.
-                        let one = part.condition.as_ref().map_or_else(
-                            || table.clone(),
-                            |own| {
-                                let mut names = by.to_vec();
-                                names.extend(link.from_columns.iter().filter(|name| !by.contains(name)).cloned());
-                                format!("(SELECT {} FROM {table} WHERE {own})", self.columns(&names, "").join(", "))
-                            },
-                        );
-                        let columns = self.columns(&link.from_columns, "one.");
-                        let on = self.columns(by, "one.").into_iter().enumerate();
-                        let on: Vec<String> =
-                            on.map(|(place, column)| format!("{column} = {reach}.{}", self.demand(*asked, place))).collect();
-                        let (join, on) = (self.words.join, on.join(" AND "));
-                        steps.push(format!(
-                            "SELECT {} FROM {reach} {join} {one} AS one ON {on} WHERE {reach}.{port} = {asked} AND {}",
-                            row(*number, &columns, false),
-                            not_null(&columns)
-                        ));
+                    let asked = (0..groups(part).len()).filter_map(|group| ports.get(&(link.from, at, group)));
+                    steps.extend(asked.map(|(asked, _)| Step { asked: *asked, makes: *number, columns: &link.from_columns }));
+                }
+            }
+        }
+        let table = steps.iter().enumerate().map(|(at, step)| format!("SELECT {at}, {}, {}", step.asked, step.makes));
+        let table: Vec<String> = table.collect();
+        for asked in in_order.chunks(MOST_JOINED) {
+            members.extend(self.step(asked, &steps, &names));
+        }
+        let table = if table.is_empty() { vec!["SELECT 0, 0, 0".into()] } else { table };
+        format!(
+            "WITH RECURSIVE steps (step, asked, makes) AS ({}), reach ({}) AS ({})",
+            table.join(" UNION ALL "),
+            names.join(", "),
+            members.join(" UNION ")
+        )
+    }
+
+    /// The recursive member for what is demanded by some ports; none if that demands nothing.
+    fn step(&self, asked: &[(usize, Port)], steps: &[Step<'_>], names: &[String]) -> Option<String> {
+        let mut from = format!("reach {} steps ON steps.asked = reach.port", self.words.join);
+        let mut made = vec![String::new(); names.len()];
+        for (number, port) in asked {
+            let (set, part) = (&self.sets[port.0], &self.sets[port.0].parts[port.1]);
+            let mine = || steps.iter().enumerate().filter(|(_, step)| step.asked == *number);
+            if mine().next().is_none() {
+                continue;
+            }
+            let by = self.group(*port).0;
+            let mut wanted: Vec<String> = by.clone();
+            wanted.extend(mine().flat_map(|(_, step)| step.columns).cloned());
+            wanted.sort();
+            wanted.dedup();
+            let table = (self.words.table)(&set.table);
+            // A query of its own, so that the names in the condition stay the table's own.
+            let table = part.condition.as_ref().map_or(table.clone(), |own| {
+                format!("(SELECT {} FROM {table} WHERE {own})", self.columns(&wanted, "").join(", "))
+            });
+            let alias = format!("t{number}.");
+            let on = self.columns(by, &alias).into_iter().enumerate();
+            let on: Vec<String> = on.map(|(place, column)| format!("{column} = reach.{}", demand(*number, place))).collect();
+            // Writing to a string cannot fail.
+            let _ = write!(from, " LEFT JOIN {table} AS t{number} ON {}", on.join(" AND "));
+            for (at, step) in mine() {
+                for (place, column) in self.columns(step.columns, &alias).iter().enumerate() {
+                    let into = names.iter().position(|name| *name == demand(step.makes, place));
+                    if let Some(made) = into.and_then(|into| made.get_mut(into)) {
+                        let _ = write!(made, " WHEN {at} THEN {column}");
                     }
                 }
             }
         }
-        let mut with = format!("WITH RECURSIVE {reach} ({}) AS (", names.join(", "));
-        // Writing to a string cannot fail.
-        let _ = write!(with, "{})", anchors.into_iter().chain(steps).collect::<Vec<_>>().join(" UNION "));
-        with
+        if made.iter().all(String::is_empty) {
+            return None;
+        }
+        let made = made.iter().skip(1).map(|whens| match whens.as_str() {
+            "" => "NULL".to_string(),
+            whens => format!("CASE steps.step{whens} END"),
+        });
+        Some(format!("{} steps.makes, {} FROM {from}", self.words.select, made.collect::<Vec<_>>().join(", ")))
+    }
+
+    fn group(&self, port: Port) -> (&Vec<String>, Vec<&RowLink>) {
+        let mut groups = groups(&self.sets[port.0].parts[port.1]);
+        groups.swap_remove(port.2)
     }
 
     fn columns(&self, names: &[String], prefix: &str) -> Vec<String> {
         names.iter().map(|name| format!("{prefix}{}", (self.words.quote)(name))).collect()
     }
+}
+
+/// The column of `reach` for a port's column.
+fn demand(port: usize, place: usize) -> String {
+    format!("p{port}_{place}")
 }
 
 /// The links of a part by the columns that they are about.
@@ -257,7 +303,7 @@ mod tests {
     }
 
     fn print(sets: &[RowSet], wanted: usize, recursive: bool) -> Option<String> {
-        let words = Words { quote: &str::to_string, table: &|name| name.name.clone(), join: "JOIN", recursive };
+        let words = Words { quote: &str::to_string, table: &|name| name.name.clone(), select: "SELECT", join: "JOIN", recursive };
         condition(sets, wanted, &words)
     }
 
@@ -286,9 +332,10 @@ mod tests {
         assert_eq!(print(&sets, 0, false), None);
         assert_eq!(
             print(&sets, 0, true).unwrap(),
-            "(id = 7) OR (id) IN (WITH RECURSIVE reach (port, p1_0) AS (SELECT 0, (SELECT id FROM staff WHERE FALSE) UNION SELECT 1, boss \
-             FROM staff WHERE (id = 7) AND boss IS NOT NULL UNION SELECT 1, one.boss FROM reach JOIN staff AS one ON one.id = reach.p1_0 \
-             WHERE reach.port = 1 AND one.boss IS NOT NULL) SELECT p1_0 FROM reach WHERE port = 1)"
+            "(id = 7) OR (id) IN (WITH RECURSIVE steps (step, asked, makes) AS (SELECT 0, 1, 1), reach (port, p1_0) AS (SELECT 0, (SELECT \
+             id FROM staff WHERE FALSE) UNION SELECT 1, boss FROM staff WHERE (id = 7) AND boss IS NOT NULL UNION SELECT steps.makes, CASE \
+             steps.step WHEN 0 THEN t1.boss END FROM reach JOIN steps ON steps.asked = reach.port LEFT JOIN staff AS t1 ON t1.id = \
+             reach.p1_0) SELECT p1_0 FROM reach WHERE port = 1 AND p1_0 IS NOT NULL)"
         );
     }
 

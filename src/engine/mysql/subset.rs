@@ -42,7 +42,8 @@ pub(super) fn row_set(sets: &[RowSet], wanted: usize, server: &ServerInfo) -> Re
     let words = Words {
         quote: &quote,
         table: &quote_table,
-        join: "STRAIGHT_JOIN",
+        select: "SELECT STRAIGHT_JOIN",
+        join: "JOIN",
         recursive: is_maria(server) || server.version_number >= (8, 0, 1),
     };
     condition(sets, wanted, &words).ok_or_else(|| {

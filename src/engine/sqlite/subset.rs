@@ -28,6 +28,7 @@ pub(super) fn row_set(sets: &[RowSet], wanted: usize) -> crate::error::Result<St
     let words = Words {
         quote: &quoted,
         table: &|name: &ObjectName| quoted(&name.name),
+        select: "SELECT",
         // It keeps its order.
         join: "CROSS JOIN",
         recursive: true,
