@@ -52,7 +52,8 @@ impl std::fmt::Display for Sample {
 pub(super) fn faults(rule: &TableRule) -> Vec<(String, &'static str)> {
     let mut faults = Vec::new();
     if let Some(sample) = rule.sample.filter(|sample| !sample.is_valid()) {
-        faults.push((format!("`sample = {sample}` is no share of the rows"), "Write a share above 0 and up to 1: `sample = 0.01`"));
+        faults
+            .push((format!("`sample = {sample}` is no share of the rows"), "Write a share above 0 and up to 1: `sample = 0.01`"));
     }
     if rule.follow.is_some() && rule.own_conditions().is_empty() {
         faults.push((

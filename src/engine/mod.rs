@@ -5,7 +5,7 @@
 //! conformance tests.
 //!
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to, [`dialect`] types and SQL,
-//! [`profile`] aggregates that both databases compute, [`filter`] which tables are wanted.
+//! [`profile`] aggregates that both databases compute, [`filter`] which tables are wanted. [`row_set`] is SQL that engines with subqueries share.
 
 use std::sync::Arc;
 

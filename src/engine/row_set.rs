@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::model::row_set::{RowLink, RowSet, RowSetPart};
 use crate::model::ObjectName;
+use crate::model::row_set::{RowLink, RowSet, RowSetPart};
 
 /// Most subqueries of the nested form.
 const MOST_NESTED: usize = 12;
@@ -101,9 +101,7 @@ impl Printer<'_> {
             let links: Vec<String> = groups(part)
                 .iter()
                 .enumerate()
-                .map(|(group, (columns, _))| {
-                    format!("({}) IN ({})", self.columns(columns, "").join(", "), select(part, group))
-                })
+                .map(|(group, (columns, _))| format!("({}) IN ({})", self.columns(columns, "").join(", "), select(part, group)))
                 .collect();
             match (&part.condition, links.is_empty()) {
                 (Some(own), true) => format!("({own})"),
@@ -294,11 +292,8 @@ mod tests {
 
     fn needed(links: &[(&str, usize, &str)]) -> RowSetPart {
         let columns = |text: &str| text.split(' ').map(str::to_string).collect::<Vec<_>>();
-        let links = links.iter().map(|(own, from, theirs)| RowLink {
-            columns: columns(own),
-            from: *from,
-            from_columns: columns(theirs),
-        });
+        let links =
+            links.iter().map(|(own, from, theirs)| RowLink { columns: columns(own), from: *from, from_columns: columns(theirs) });
         RowSetPart { condition: None, links: links.collect() }
     }
 

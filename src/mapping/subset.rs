@@ -19,7 +19,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::rules::Rules;
-use super::{MappedTable, Mapped};
+use super::{Mapped, MappedTable};
 use crate::config::rules::TableRule;
 use crate::config::subset::Follow;
 use crate::error::{Error, ErrorKind};
@@ -59,9 +59,7 @@ impl Subset {
 
 impl fmt::Display for Subset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = |tables: &[ObjectName]| {
-            tables.iter().map(|table| format!("`{}`", table.name)).collect::<Vec<_>>().join(", ")
-        };
+        let names = |tables: &[ObjectName]| tables.iter().map(|table| format!("`{}`", table.name)).collect::<Vec<_>>().join(", ");
         if !self.empty_below.is_empty() {
             return write!(
                 f,
@@ -79,7 +77,8 @@ impl fmt::Display for Subset {
             parts.push(format!("what points to chosen rows of {}{narrowed}", names(&self.children_of)));
         }
         if !self.needed_by.is_empty() {
-            parts.push(format!("what {} needs", names(&self.needed_by)));
+            let verb = if self.needed_by.len() == 1 { "needs" } else { "need" };
+            parts.push(format!("what {} {verb}", names(&self.needed_by)));
         }
         write!(f, "a subset: {}", parts.join("; "))
     }
@@ -301,8 +300,9 @@ fn unfit(table: &MappedTable, rule: &TableRule, part: Part) -> Option<Error> {
     }
     if rule.follow.is_none() && !part.is_child {
         let name = &table.source.name;
-        return error(format!("`{name}` is joined by foreign keys with a subset, and its own condition does not say how"))
-            .map(|error| error.hint("Add `follow = \"foreign_keys\"`, so that its rows are seeds too, or take the condition out"));
+        return error(format!("`{name}` is joined by foreign keys with a subset, and its own condition does not say how")).map(
+            |error| error.hint("Add `follow = \"foreign_keys\"`, so that its rows are seeds too, or take the condition out"),
+        );
     }
     None
 }
@@ -358,10 +358,22 @@ mod tests {
     #[test]
     fn parents_are_taken_what_hangs_below_is_empty_and_the_rest_is_whole() {
         let shop = "item>order order>customer note>customer stamp>note tag>label";
-        assert_eq!(parts(shop, "order"), "customer taken, item empty, label whole, note empty, order taken, stamp empty, tag whole");
-        assert_eq!(parts(shop, "order+"), "customer taken, item child, label whole, note empty, order taken, stamp empty, tag whole");
-        assert_eq!(parts(shop, "customer+"), "customer taken, item child, label whole, note child, order child, stamp child, tag whole");
-        assert_eq!(parts(shop, "label"), "customer whole, item whole, label taken, note whole, order whole, stamp whole, tag empty");
+        assert_eq!(
+            parts(shop, "order"),
+            "customer taken, item empty, label whole, note empty, order taken, stamp empty, tag whole"
+        );
+        assert_eq!(
+            parts(shop, "order+"),
+            "customer taken, item child, label whole, note empty, order taken, stamp empty, tag whole"
+        );
+        assert_eq!(
+            parts(shop, "customer+"),
+            "customer taken, item child, label whole, note child, order child, stamp child, tag whole"
+        );
+        assert_eq!(
+            parts(shop, "label"),
+            "customer whole, item whole, label taken, note whole, order whole, stamp whole, tag empty"
+        );
     }
 
     #[test]

@@ -133,16 +133,14 @@ async fn nothing_to_carry(settings: &Settings, source: &Arc<dyn Source>) -> Resu
 }
 
 async fn cut(settings: &Settings, source: &Arc<dyn Source>, tables: &[MappedTable]) -> Result<Vec<ChunkPlan>> {
-    stream::iter(
-        tables.iter().map(|table| {
-            let source = Arc::clone(source);
-            async move {
-                let looks_elsewhere = table.subset.as_ref().is_some_and(Subset::looks_elsewhere);
-                let aim = settings.chunk_bytes.saturating_mul(if looks_elsewhere { SUBSET_CHUNKS } else { 1 });
-                source.plan_chunks(&table.source, aim).await.map_err(|error| error.table(&table.source.name))
-            }
-        }),
-    )
+    stream::iter(tables.iter().map(|table| {
+        let source = Arc::clone(source);
+        async move {
+            let looks_elsewhere = table.subset.as_ref().is_some_and(Subset::looks_elsewhere);
+            let aim = settings.chunk_bytes.saturating_mul(if looks_elsewhere { SUBSET_CHUNKS } else { 1 });
+            source.plan_chunks(&table.source, aim).await.map_err(|error| error.table(&table.source.name))
+        }
+    }))
     .buffered(settings.effective_jobs())
     .try_collect()
     .await

@@ -47,7 +47,8 @@ pub(super) fn row_set(sets: &[RowSet], wanted: usize, server: &ServerInfo) -> Re
         recursive: is_maria(server) || server.version_number >= (8, 0, 1),
     };
     condition(sets, wanted, &words).ok_or_else(|| {
-        let what = format!("{server} knows no recursive queries, which these foreign keys need: they form a circle, or too many ways");
+        let what =
+            format!("{server} knows no recursive queries, which these foreign keys need: they form a circle, or too many ways");
         Error::new(ErrorKind::Unsupported, what).hint("Leave out a table of the circle, or use MySQL 8 or later")
     })
 }

@@ -25,8 +25,8 @@
 //! A REAL stands for the shortest decimal text that reads back as the same double: 19.99 fits `DECIMAL(10,2)`, 0.1 + 0.2 does not.
 //! Numbers of seconds in temporal columns (Unix time, Julian days) are refused, since nothing says which of them they are.
 
-use crate::engine::{Ddl, DdlOptions, Dialect, Fidelity, Quoted};
 use crate::config::subset::Sample;
+use crate::engine::{Ddl, DdlOptions, Dialect, Fidelity, Quoted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::LogicalType;
 use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Severity, Table};
