@@ -36,7 +36,7 @@ pub struct Subset {
     /// The same in the source's own SQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_filter: Option<String>,
-    /// What the own conditions choose is followed.
+    /// What the own conditions choose is carried, and followed if that is wanted.
     #[serde(default)]
     pub seed: bool,
     /// Tables whose chosen rows take along those of this table that point to them.
@@ -201,9 +201,15 @@ impl Graph {
 pub(super) fn apply(mapped: &mut Mapped, rules: &Rules<'_>, catalog: &Catalog, faults: &mut Vec<Error>) {
     let Mapped { tables, problems } = mapped;
     let own_rules: Vec<Option<&TableRule>> = tables.iter().map(|table| rules.table(&table.source)).collect();
+    for (table, rule) in tables.iter_mut().zip(&own_rules) {
+        if let Some(rule) = rule.filter(|rule| rule.sample.is_some() && rule.follow.is_none()) {
+            let (conditions, own_filter) = (rule.own_conditions(), table.source.row_filter.clone());
+            table.subset = Some(Subset { conditions, own_filter, seed: true, ..Subset::default() });
+        }
+    }
     let follow: Vec<Option<Follow>> = own_rules.iter().map(|rule| rule.and_then(|rule| rule.follow)).collect();
     if follow.iter().all(Option::is_none) {
-        return;
+        return tell(tables, problems);
     }
     let places: HashMap<ObjectName, usize> =
         tables.iter().enumerate().map(|(place, table)| (table.source.name.clone(), place)).collect();
@@ -242,8 +248,16 @@ pub(super) fn apply(mapped: &mut Mapped, rules: &Rules<'_>, catalog: &Catalog, f
             table.condition = None;
             untold(&table.source, part, catalog, &places, problems);
         }
-        problems.push(Problem::new(Severity::Note, "table", &table.source.name, subset.to_string()));
         table.subset = Some(subset);
+    }
+    tell(tables, problems);
+}
+
+fn tell(tables: &[MappedTable], problems: &mut Vec<Problem>) {
+    for table in tables {
+        if let Some(subset) = &table.subset {
+            problems.push(Problem::new(Severity::Note, "table", &table.source.name, subset.to_string()));
+        }
     }
 }
 

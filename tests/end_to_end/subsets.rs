@@ -287,7 +287,8 @@ async fn a_sqlite_file_is_followed_and_sampled_alike() {
     let file = MappingFile::new(
         "[[table]]\nname = \"line\"\nsource_where = \"id = 1\"\nfollow = \"foreign_keys\"\n[[table]]\nname = \"other\"\nsample = 0.1\n",
     );
-    ferry(&["run", &url, &to.url, "-m", &file.path(), "--verify", "full"]).code(0);
+    let said = ferry(&["run", &url, &to.url, "-m", &file.path(), "--verify", "full"]).code(0);
+    said.prints(&["a subset: what `sample = 0.1` chooses", "a subset: what `sale`, `staff`, `store` need"]);
     ferry(&["verify", &url, &to.url, "-m", &file.path(), "--level", "full"]).code(0);
     let all = "SELECT concat_ws(' ', (SELECT string_agg(id::text, ',' ORDER BY id) FROM staff), (SELECT string_agg(id::text, ',' ORDER BY id) \
                FROM store), (SELECT string_agg(store || no, ',') FROM sale), (SELECT string_agg(id::text, ',') FROM line))";
