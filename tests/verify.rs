@@ -126,6 +126,10 @@ impl Source for BrokenSource {
         self.0.plan_chunks(table, target_bytes).await
     }
 
+    async fn any_row(&self, table: &Table) -> dbferry::Result<bool> {
+        self.0.any_row(table).await
+    }
+
     async fn snapshot(&self, tables: &[Table], readers: usize) -> dbferry::Result<Arc<dyn Snapshot>> {
         Ok(Arc::new(BrokenSnapshot(self.0.snapshot(tables, readers).await?, self.1)))
     }

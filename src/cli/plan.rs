@@ -10,7 +10,7 @@ use crate::model::RunId;
 use crate::model::catalog::Severity;
 use crate::plan::diff::{self, How};
 use crate::plan::make::{Depth, make, now_us};
-use crate::plan::{Plan, text};
+use crate::plan::{Plan, passing, text};
 use crate::progress::{Event, Phase};
 
 use super::args::{OutputArgs, PlanArgs, PlanFormat};
@@ -33,7 +33,9 @@ pub async fn plan(args: &PlanArgs, output: &OutputArgs, printer: &mut Printer) -
     let made = stop
         .unless_stopped(async {
             let (source, sink) = session::open(&settings, RunId::generate()).await?;
-            make(&settings, &source, &sink, Depth::Full, now_us()).await
+            let plan = make(&settings, &source, &sink, Depth::Full, now_us()).await?;
+            passing::refuse_empty(&settings, &source, &plan).await?;
+            Ok(plan)
         })
         .await;
     progress.close();

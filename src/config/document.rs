@@ -226,7 +226,7 @@ impl Checker<'_> {
                 let parsed = i128::from_str_radix(number.as_str(), number.radix()).ok();
                 self.integer(parsed, &span, &keywords, key)
             }
-            DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
+            DeValue::Float(number) => self.float(number.as_str().parse().ok(), &span, &keywords, key),
             DeValue::Boolean(flag) => Value::Bool(*flag),
             DeValue::Datetime(time) => {
                 self.wrong(&span, format!("`{key}` is a date, but dates are written as text"), format!("Write \"{time}\""));
@@ -333,6 +333,20 @@ impl Checker<'_> {
                     format!("`{key}` is {is}, but must be from {least} to {most}"),
                     format!("Choose a number from {least} to {most}"),
                 );
+                Value::Null
+            }
+        }
+    }
+
+    fn float(&mut self, number: Option<f64>, span: &Range<usize>, keywords: &Keywords, key: &str) -> Value {
+        let limit = |name: &str, default: f64| keywords.get(name).and_then(Value::as_f64).unwrap_or(default);
+        let (least, most) = (limit("minimum", f64::MIN), limit("maximum", f64::MAX));
+        // `nan` and `inf` are numbers to TOML, but not to JSON.
+        match number.filter(|number| number.is_finite() && (least..=most).contains(number)) {
+            Some(number) => Value::from(number),
+            None => {
+                let hint = format!("Choose a number from {least} to {most}");
+                self.wrong(span, format!("`{key}` must be from {least} to {most}"), hint);
                 Value::Null
             }
         }

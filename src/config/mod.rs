@@ -22,6 +22,7 @@ pub mod nearest;
 pub mod objects;
 pub mod rules;
 pub mod schema;
+pub mod subset;
 
 /// What is compared at the end of a run.
 #[derive(

@@ -13,6 +13,7 @@ use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
 pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, Objects};
+use super::subset::{Follow, Sample};
 use crate::error::{Error, ErrorKind};
 
 /// A mapping file.
@@ -137,6 +138,14 @@ pub struct TableRule {
     /// What becomes of each of its columns, where it is text whose collation knows no case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<CollationChoice>,
+    /// Carry only this share of the rows (of those that the conditions let through): `0.01`. The same rows on each run, by their key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minimum" = 0, "maximum" = 1))]
+    pub sample: Option<Sample>,
+    /// Carry along, of other tables, the rows that the chosen ones need (`foreign_keys`), and, if wanted, those that point to them
+    /// (`foreign_keys_and_children`): a small copy whose foreign keys hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<Follow>,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,
@@ -272,6 +281,9 @@ impl Mapping {
                     why,
                     "A rule is such as `match = \"orders_(.*)\"` with `to = \"orders\"`, or by `name = \"orders\"`",
                 );
+            }
+            for (what, hint) in super::subset::faults(rule) {
+                fault(rule.line, what, hint);
             }
             for (name, column) in &rule.columns {
                 if let Some(only) = rule.only.as_ref().filter(|only| column.expr.is_none() && !only.contains(name)) {

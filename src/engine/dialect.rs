@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::objects::CollationChoice;
+use crate::config::subset::Sample;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Column, NativeType, ServerInfo, Table};
 use crate::model::expression::Understood;
 use crate::model::predicate::PushedPredicate;
+use crate::model::row_set::RowSet;
 use crate::model::{LogicalType, ObjectName};
 
 /// When a statement runs.
@@ -185,6 +187,20 @@ pub trait Dialect: Send + Sync {
     /// Why it cannot.
     fn can_generate(&self, _table: &Table, _column: &Column, _sql: &str, _server: &ServerInfo) -> Result<(), String> {
         Err("the target computes no columns".into())
+    }
+
+    /// A condition that lets a share of the rows through, by the values of the key alone, which are never NULL; `None` if the engine has no
+    /// such function. See [`Sample`] for the function.
+    fn sample(&self, _key: &[&Column], _share: Sample) -> Option<String> {
+        None
+    }
+
+    /// The condition that the rows of the set at `wanted` meet, and no other rows of its table.
+    ///
+    /// # Errors
+    /// `Unsupported` where the engine, or the server, cannot follow foreign keys.
+    fn row_set(&self, _sets: &[RowSet], _wanted: usize, _server: &ServerInfo) -> Result<String> {
+        Err(Error::new(ErrorKind::Unsupported, "rows of this source cannot be followed along foreign keys"))
     }
 
     /// Quotes one part of a name.

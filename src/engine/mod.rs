@@ -6,6 +6,7 @@
 //!
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to, [`dialect`] types and SQL,
 //! [`profile`] aggregates that both databases compute, [`filter`] which tables are wanted, [`collision`] keys that two tables share.
+//! [`row_set`] is SQL that engines with subqueries share.
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub mod parquet;
 pub mod postgres;
 pub mod profile;
 pub mod registry;
+pub mod row_set;
 pub mod sink;
 pub mod source;
 pub mod sqlite;

@@ -26,6 +26,9 @@ pub trait Source: Send + Sync {
     /// Cuts a table into chunks of about `target_bytes`. Only the database orders keys.
     async fn plan_chunks(&self, table: &Table, target_bytes: u64) -> Result<ChunkPlan>;
 
+    /// True if a row of the table passes its filter; any row, if it has none. Asks for one row, counts nothing.
+    async fn any_row(&self, table: &Table) -> Result<bool>;
+
     /// Opens `readers` readers over one consistent view of `tables`.
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>>;
 

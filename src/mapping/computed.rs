@@ -128,6 +128,19 @@ pub(super) fn condition(table: &Computing<'_>, source: &mut Table) -> Result<Opt
             Some(Condition { sql: sql.clone(), complete })
         }
     };
+    if let Some(share) = rule.sample {
+        let error = |what: &str, hint: &str| Err(place(Error::new(ErrorKind::Mapping, what).hint(hint)));
+        let Some(key) = table.source.identity_columns() else {
+            return error(
+                "`sample` takes rows by their key, and the table has none",
+                "Choose its rows with `where` or `source_where`, or give it a primary key",
+            );
+        };
+        match dialect.sample(&key, share) {
+            Some(sql) => filters.push(sql),
+            None => return error("the source takes no samples", "Choose its rows with `where`"),
+        }
+    }
     source.row_filter = match filters.len() {
         0 => None,
         1 => filters.pop(),

@@ -2,9 +2,10 @@
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
 //! table together, `parts` says how many are made of one, `merge` makes one of several, told apart by a `discriminator`, `foreign_keys`
-//! follow them, `agree` gives columns that foreign keys join one type, `choices` are types chosen by a word, `dropped` takes out what goes with a
-//! column that is left out, `masks` decides the masks, `expressions` what checks and generated columns mean, [`offline`] checks a mapping by
-//! itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
+//! follow them, `subset` follows foreign keys from chosen rows, `agree` gives columns that foreign keys join one type, `choices` are types
+//! chosen by a word, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, `expressions` what checks and
+//! generated columns mean, [`offline`] checks a mapping by itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of
+//! severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ pub mod offline;
 mod parts;
 mod rename;
 pub mod rules;
+pub mod subset;
 mod tables;
 
 /// A source table and what becomes of it.
@@ -50,6 +52,12 @@ pub struct MappedTable {
     /// Source columns that are read only because an expression or the condition looks at them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looked_at: Vec<String>,
+    /// Why only some of its rows are carried, when foreign keys are followed from or to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<subset::Subset>,
+    /// The table's own conditions, as the mapping writes them, and the place of their rule; for messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_by: Option<ChosenBy>,
     /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
     #[serde(default)]
     pub now_us: i64,
@@ -59,6 +67,15 @@ pub struct MappedTable {
     /// It is one of several that are made of its source table.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub part: bool,
+}
+
+/// The conditions that a rule has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChosenBy {
+    /// As the rule writes them.
+    pub conditions: Vec<String>,
+    /// The rule, for people: `shop.toml:7`.
+    pub place: String,
 }
 
 /// Which rows of a table are carried.
@@ -130,6 +147,14 @@ impl MappedTable {
             .collect()
     }
 
+    /// What expressions over its rows can name.
+    ///
+    /// # Errors
+    /// `Internal` for columns that make no schema.
+    pub fn scope(&self) -> Result<Scope> {
+        scope(&self.source, self.now_us)
+    }
+
     /// Compiles the way from what is read to what is written. Only masks need the key.
     ///
     /// # Errors
@@ -150,7 +175,7 @@ impl MappedTable {
                 Some(computed) => Step::Compute { cast, sql: computed.sql.clone(), rounding: computed.rounding },
             }
         });
-        let scope = scope(&self.source, self.now_us)?;
+        let scope = self.scope()?;
         transform::compile_table(&columns.collect::<Vec<_>>(), condition, &scope, key)
             .map_err(|error| error.table(&self.source.name))
     }
@@ -235,6 +260,9 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
         mapped.problems.extend(parts::carried_by_none(left_out));
         let made: Vec<&MappedTable> = mapped.tables.iter().skip(first).collect();
         mapped.problems.extend(parts::rows_left_behind(&made));
+    }
+    if faults.is_empty() {
+        subset::apply(&mut mapped, &rules, &resolved, catalog, &mut faults);
     }
     if let Some(error) = Error::many(faults) {
         return Err(error);

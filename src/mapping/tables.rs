@@ -8,7 +8,7 @@ use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
 use super::rules::{Rules, column_rule};
-use super::{ColumnMapping, MappedTable, choices, computed, discriminator, dropped};
+use super::{ChosenBy, ColumnMapping, MappedTable, choices, computed, discriminator, dropped};
 
 /// Where problems are gathered.
 pub(super) struct Listed<'a> {
@@ -82,7 +82,20 @@ pub(super) fn map_table(
         }
     };
     let looked_at = computed::looked_at(&table, &columns, condition.as_ref());
-    Some(MappedTable { source, target, columns, condition, looked_at, now_us, merged: false, part: false })
+    let chosen_by = rule.filter(|rule| !rule.own_conditions().is_empty());
+    let chosen_by = chosen_by.map(|rule| ChosenBy { conditions: rule.own_conditions(), place: rules.place_of(rule, None) });
+    Some(MappedTable {
+        source,
+        target,
+        columns,
+        condition,
+        looked_at,
+        subset: None,
+        chosen_by,
+        now_us,
+        merged: false,
+        part: false,
+    })
 }
 
 /// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's.

@@ -189,6 +189,16 @@ impl Table {
         }
     }
 
+    /// The columns whose values tell each row from all others and are never NULL: the primary key's, else the first such unique index's.
+    pub fn identity_columns(&self) -> Option<Vec<&Column>> {
+        let unique = self.primary_key.iter().chain(self.indexes.iter().filter(|index| index.unique));
+        let mut keys = unique.filter_map(|index| {
+            let columns: Option<Vec<&Column>> = index.plain_columns()?.into_iter().map(|name| self.column(name)).collect();
+            columns.filter(|columns| !columns.is_empty() && columns.iter().all(|column| !column.nullable))
+        });
+        keys.next()
+    }
+
     /// The columns that name a row in an error: the primary key, else the first unique index over plain columns, else none.
     pub fn key_columns(&self) -> Vec<&str> {
         self.primary_key

@@ -15,6 +15,7 @@ pub mod json;
 pub mod logical;
 pub mod predicate;
 pub mod row;
+pub mod row_set;
 pub mod unit;
 
 pub use catalog::{Catalog, Column, Table};

@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::config::{IfExists, Scope, Settings, VerifyLevel};
 use crate::engine::{Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mapping::subset::Subset;
 use crate::mapping::{self, MapOptions, MappedTable, Route};
 use crate::model::catalog::{Problem, Severity};
 use crate::model::{ChunkPlan, ObjectName};
@@ -26,6 +27,9 @@ pub enum Depth {
     /// Without cutting tables: enough to compare with a stored plan.
     WithoutChunks,
 }
+
+/// How much larger the chunks of a table are whose rows are found by way of other tables: each chunk asks those again.
+const SUBSET_CHUNKS: u64 = 16;
 
 /// Now, in microseconds since 1970 UTC.
 pub fn now_us() -> i64 {
@@ -181,14 +185,14 @@ async fn nothing_to_carry(settings: &Settings, source: &Arc<dyn Source>) -> Resu
 }
 
 async fn cut(settings: &Settings, source: &Arc<dyn Source>, tables: &[MappedTable]) -> Result<Vec<ChunkPlan>> {
-    stream::iter(
-        tables.iter().map(|table| {
-            let source = Arc::clone(source);
-            async move {
-                source.plan_chunks(&table.source, settings.chunk_bytes).await.map_err(|error| error.table(&table.source.name))
-            }
-        }),
-    )
+    stream::iter(tables.iter().map(|table| {
+        let source = Arc::clone(source);
+        async move {
+            let looks_elsewhere = table.subset.as_ref().is_some_and(Subset::looks_elsewhere);
+            let aim = settings.chunk_bytes.saturating_mul(if looks_elsewhere { SUBSET_CHUNKS } else { 1 });
+            source.plan_chunks(&table.source, aim).await.map_err(|error| error.table(&table.source.name))
+        }
+    }))
     .buffered(settings.effective_jobs())
     .try_collect()
     .await

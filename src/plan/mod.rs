@@ -1,8 +1,9 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
 //! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist, `collisions` whether keys meet in
-//! merged ones; `groups` says which tables belong together, `numbers` lets next ids go on; [`text`] prints a plan for
-//! people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two mappings. A stored plan is a contract: a run of
+//! merged ones, [`passing`] whether conditions let something through; `groups` says which tables belong together, `numbers` lets next ids go
+//! on; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two mappings. A
+//! stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ mod groups;
 pub mod hooks;
 pub mod make;
 mod numbers;
+pub mod passing;
 mod standing;
 pub mod text;
 

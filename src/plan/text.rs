@@ -13,6 +13,9 @@ use super::{Plan, TablePlan, hooks};
 /// Most chunk bounds of one table that are shown; the JSON form has all.
 const BOUNDS_SHOWN: usize = 4;
 
+/// Most characters of a condition in the source's SQL that are shown.
+const FILTER_SHOWN: usize = 400;
+
 /// The plan for people.
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
@@ -98,8 +101,13 @@ fn describe_table(out: &mut String, table: &TablePlan) {
         };
         line(out, format_args!("  where {}  [{by}]", condition.sql));
     }
+    if let Some(subset) = &table.mapped.subset {
+        line(out, format_args!("  {subset}"));
+    }
     if let Some(filter) = &source.row_filter {
-        line(out, format_args!("  in the source: where {filter}"));
+        let more = if filter.chars().nth(FILTER_SHOWN).is_some() { "… (in full with --format json)" } else { "" };
+        let filter: String = filter.chars().take(FILTER_SHOWN).collect();
+        line(out, format_args!("  in the source: where {filter}{more}"));
     }
     let rows: Vec<[String; 4]> = table
         .mapped

@@ -6,7 +6,7 @@ use crate::ledger::{HookRecord, RunRecord, RunState};
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
 use crate::plan::make::{Depth, make, now_us};
-use crate::plan::{self, Choices, Plan};
+use crate::plan::{self, Choices, Plan, passing};
 use crate::progress::{Event, Phase};
 use crate::report::{self, Report};
 
@@ -68,7 +68,11 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
             stored.unlock(&given)?;
             stored
         }
-        None => make(settings, source, sink, Depth::Full, now_us()).await?,
+        None => {
+            let plan = make(settings, source, sink, Depth::Full, now_us()).await?;
+            passing::refuse_empty(settings, source, &plan).await?;
+            plan
+        }
     };
     if let Some(refusal) = plan.refusal() {
         let unfinished = same.iter().any(|run| run.state != RunState::Done);

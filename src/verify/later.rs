@@ -45,8 +45,8 @@ pub async fn verify(
     }
     check_key(&plan, &earlier)?;
     let stood = stop.unless_stopped(earlier.stood(&plan, settings.verify, &*sink)).await?;
-    let notes = plan.tables.iter().filter_map(|table| stood.get(table.target())?.note(table.target()));
-    let notes: Vec<_> = notes.collect();
+    let targets = plan.leads().into_iter().map(|place| plan.tables[place].target());
+    let notes: Vec<_> = targets.filter_map(|target| stood.get(target)?.note(target)).collect();
     plan.problems.extend(notes);
     let planned = started.elapsed().as_secs_f64();
     progress.emit(Event::Started {

@@ -276,14 +276,13 @@ async fn a_merge_that_was_killed_goes_on_and_a_lost_row_of_it_is_found() {
     }
     let rows = to.value("SELECT count(*) || ' ' || count(DISTINCT id) || ' ' || count(*) FILTER (WHERE shard = '2' AND v ~ '^[a-z]') FROM many").await;
     assert_eq!(rows.as_deref(), Some("60001 60001 30000"));
-    to.run("DELETE FROM many WHERE id = -1").await;
     let later = ["verify", &from.url, &to.url, "-m", &path];
     says(&ferry(&later).code(0), "merged into one (public.many)");
     to.run("DELETE FROM many WHERE id = 100777").await;
-    says(&ferry(&later).code(1), "59999 rows as the target counts them, and 60000 were read");
+    says(&ferry(&later).code(1), "60000 were added, and it holds 60000 now");
     // As many rows as before, and another value.
     to.run("INSERT INTO many VALUES (100777, 'x', '2')").await;
-    says(&ferry(&later).code(1), "the values of `public.many` differ");
+    says(&ferry(&later).code(1), "the values of `public.many` are not those that stood there");
     from.drop().await;
     to.drop().await;
 }

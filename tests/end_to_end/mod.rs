@@ -11,6 +11,7 @@ mod objects;
 mod renames;
 mod schema_objects;
 mod splits;
+mod subsets;
 mod tables;
 mod types;
 mod vectors;

@@ -7,7 +7,7 @@ use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 
 use super::connect::{Connector, execute};
-use super::{MySqlSnapshot, catalog, collision, error, plan};
+use super::{MySqlSnapshot, catalog, collision, error, plan, profile};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{KeyOf, SessionOptions, SharedKeys, Snapshot, Source, TableFilter};
 use crate::error::Result;
@@ -70,6 +70,14 @@ impl Source for MySqlSource {
         let plan = plan::plan_chunks(&mut connection, self.connector.mark(), table, target_bytes).await?;
         *slot = Some(connection);
         Ok(plan)
+    }
+
+    async fn any_row(&self, table: &Table) -> Result<bool> {
+        let mut slot = self.control.lock().await;
+        let mut connection = self.control(&mut slot).await?;
+        let found = profile::any_row(&mut connection, self.connector.mark(), table).await?;
+        *slot = Some(connection);
+        Ok(found)
     }
 
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {

@@ -29,11 +29,13 @@
 //! Anything else has no logical type, and the catalog lists the column as a problem.
 
 use super::super::{Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted};
+use crate::config::subset::Sample;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::catalog::{NativeType, Problem, ServerInfo, Severity, Table};
+use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Severity, Table};
 use crate::model::expression::Understood;
 use crate::model::logical::{LogicalType, Zone};
 use crate::model::predicate::PushedPredicate;
+use crate::model::row_set::RowSet;
 
 pub mod parse;
 
@@ -179,6 +181,14 @@ impl Dialect for MySqlDialect {
 
     fn takes_conditions(&self) -> bool {
         true
+    }
+
+    fn sample(&self, key: &[&Column], share: Sample) -> Option<String> {
+        Some(super::subset::sample(key, share))
+    }
+
+    fn row_set(&self, sets: &[RowSet], wanted: usize, server: &ServerInfo) -> Result<String> {
+        super::subset::row_set(sets, wanted, server)
     }
 
     fn quote(&self, name: &str) -> Quoted {

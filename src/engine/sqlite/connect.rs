@@ -43,6 +43,7 @@ pub(super) fn connect(path: &str) -> Result<Connection> {
     connection
         .execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
         .map_err(failed)?;
+    super::subset::register(&connection).map_err(failed)?;
     Ok(connection)
 }
 
@@ -119,6 +120,16 @@ impl Source for SqliteSource {
             let [left, right] = [&one, &two].map(|(_, columns)| columns.iter().map(String::as_str).collect::<Vec<_>>());
             let keys = [KeyOf { table: &one.0, columns: &left }, KeyOf { table: &two.0, columns: &right }];
             super::collision::shared_keys(connection, keys)
+        })
+        .await
+    }
+
+    async fn any_row(&self, table: &Table) -> Result<bool> {
+        let table = table.clone();
+        with_connection(self.path.clone(), move |connection| {
+            let failed = |error| from_sqlite(error, "the table could not be asked for a row").table(&table.name);
+            let sql = format!("SELECT EXISTS (SELECT 1 FROM {})", super::plan::filtered(&table));
+            connection.query_row(&sql, [], |row| row.get(0)).map_err(failed)
         })
         .await
     }

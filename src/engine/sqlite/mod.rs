@@ -8,6 +8,7 @@
 //! | `plan` | cuts a table by its rowids |
 //! | `snapshot` | several readers that see one instant |
 //! | `read`, `decode`, `decimal`, `temporal` | rows into Arrow; each value must fit its column or is refused with its rowid |
+//! | `subset` | rows by a share of their keys, and along foreign keys |
 //! | `profile` | aggregates, for verification |
 //! | `collision` | keys that two tables share |
 //! | `error` | what SQLite's errors mean |
@@ -37,6 +38,7 @@ mod profile;
 mod read;
 mod rowid;
 mod snapshot;
+mod subset;
 mod temporal;
 pub mod typemap;
 
