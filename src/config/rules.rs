@@ -108,6 +108,9 @@ pub struct TableRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("format" = "sql"))]
     pub source_where: Option<String>,
+    /// The target's columns of the unique key by which `--if-exists upsert` finds the rows that stand there. Default: the primary key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upsert_key: Vec<String>,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,
@@ -174,7 +177,7 @@ impl Mapping {
                 let what = format!("`{}` has a rule already, in line {}", rule.name, first.line);
                 fault(rule.line, what, "Join the two `[[table]]` rules");
             }
-            if rule.exclude && (rule.to.is_some() || !rule.columns.is_empty()) {
+            if rule.exclude && (rule.to.is_some() || !rule.columns.is_empty() || !rule.upsert_key.is_empty()) {
                 fault(
                     rule.line,
                     format!("`{}` is left out, so its other rules say nothing", rule.name),

@@ -4,7 +4,7 @@
 //! a pair of them. A new engine is one folder with the same file names, one line in [`registry`], one line in the
 //! conformance tests.
 //!
-//! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to, [`dialect`] types and SQL,
+//! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already), [`dialect`] types and SQL,
 //! [`profile`] aggregates that both databases compute, [`filter`] which tables are wanted.
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub mod registry;
 pub mod sink;
 pub mod source;
 pub mod sqlite;
+pub mod standing;
 
 pub use crate::model::EngineKind;
 pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Quoted};
@@ -31,6 +32,7 @@ pub use filter::TableFilter;
 pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};
 pub use source::{Batch, BatchStream, Consistency, LogPosition, Snapshot, Source};
+pub use standing::{Asked, Inspection, SetAside, Standing, Trigger};
 
 /// An engine: how to talk to it, and the way in and out.
 #[async_trait]

@@ -1,7 +1,7 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
-//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks. Pure: opens no
+//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, `standing` follows the types of tables that stand in the target. Pure: opens no
 //! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
@@ -25,7 +25,10 @@ mod masks;
 pub mod names;
 mod rename;
 pub mod rules;
+mod standing;
 mod tables;
+
+pub(crate) use tables::{toml_key, toml_string};
 
 /// A source table and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -182,6 +185,8 @@ pub struct MapOptions<'a> {
     pub now_us: i64,
     /// A condition that lets nothing through is no error.
     pub allow_empty: bool,
+    /// Tables of the target that stand and are loaded as they are: their columns' types are followed.
+    pub standing: &'a [Table],
 }
 
 /// Maps a catalog.
@@ -190,7 +195,7 @@ pub struct MapOptions<'a> {
 /// `Mapping` for rules that name tables or columns that do not exist (all of them at once, with the nearest name), and `Internal`
 /// if the built-in rules of the route cannot be read.
 pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route: Route<'_>) -> Result<Mapped> {
-    let MapOptions { schema, now_us, allow_empty } = options;
+    let MapOptions { schema, now_us, allow_empty, standing } = options;
     let rules = rules::Rules::new(mapping, route, allow_empty)?;
     if let Some(error) = Error::many(rules.faults(catalog)) {
         return Err(error);
@@ -203,7 +208,8 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
         if rule.is_some_and(|rule| rule.exclude) {
             continue;
         }
-        mapped.tables.extend(tables::map_table(table, rule, schema, &rules, now_us, &mut faults, &mut mapped.problems));
+        let place = tables::Place { schema, standing, now_us };
+        mapped.tables.extend(tables::map_table(table, rule, place, &rules, &mut faults, &mut mapped.problems));
     }
     if let Some(error) = Error::many(faults) {
         return Err(error);
@@ -212,6 +218,27 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     names::make_unique(&mut mapped, route.target);
     point_foreign_keys(&mut mapped);
     Ok(mapped)
+}
+
+/// The names in the target of the tables of a catalog, in its order, without a look at their columns.
+///
+/// # Errors
+/// As for [`map`], as far as names go.
+pub fn target_names(
+    catalog: &Catalog,
+    mapping: &Mapping,
+    options: MapOptions<'_>,
+    route: Route<'_>,
+) -> Result<Vec<(ObjectName, ObjectName)>> {
+    let rules = rules::Rules::new(mapping, route, options.allow_empty)?;
+    let schema = options.schema.unwrap_or(route.target.default_schema());
+    let carried = catalog.tables.iter().filter(|table| !rules.table(table).is_some_and(|rule| rule.exclude));
+    let names = carried.map(|table| {
+        let name = tables::target_name(table, rules.table(table), schema, &rules);
+        let short = names::shorten(&name.name, route.target.max_name_bytes());
+        (table.name.clone(), ObjectName::new(name.schema, short))
+    });
+    Ok(names.collect())
 }
 
 /// Foreign keys follow the renames of their parents. A parent that is not carried keeps its source name; the target lists the key.

@@ -4,23 +4,38 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::config::{IfExists, Scope, Settings};
-use crate::engine::{Sink, Source, TableFilter, registry};
+use crate::config::{IfExists, Scope, Settings, TargetForeignKeys};
+use crate::engine::{Inspection, Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::{self, MapOptions, MappedTable, Route};
 use crate::model::catalog::{Problem, Severity};
 use crate::model::{ChunkPlan, ObjectName};
 
-use super::standing;
+use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
+use super::{history, order};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
     /// Everything.
     Full,
-    /// Without cutting tables: enough to compare with a stored plan, or to verify.
+    /// Without cutting tables: enough to compare with a stored plan.
     WithoutChunks,
+    /// Only what a stored plan is compared by: a run that goes on has changed the target itself.
+    ToResume,
+    /// As if all was loaded already, for a comparison of both sides.
+    ToCompare,
+}
+
+impl Depth {
+    fn cuts(self) -> bool {
+        matches!(self, Depth::Full | Depth::ToCompare)
+    }
+
+    fn looks_at_standing(self) -> bool {
+        matches!(self, Depth::Full | Depth::WithoutChunks)
+    }
 }
 
 /// Now, in microseconds since 1970 UTC.
@@ -54,19 +69,35 @@ pub async fn make(
         target_name: to.kind().name(),
         target_server: sink.server(),
     };
-    let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty };
+    let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty, standing: &[] };
     let source_fingerprint = fingerprint(&catalog.tables);
-    let mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     let mut problems = std::mem::take(&mut catalog.problems);
+    let names = mapping::target_names(&catalog, &settings.mapping, options, route)?;
+    let targets: Vec<ObjectName> = names.iter().map(|(_, target)| target.clone()).collect();
+    let existing = sink.existing(&targets).await?;
+    history::leave_out(settings, &names, &existing, &mut catalog, &mut problems);
+    let options = MapOptions { standing: if standing::loads_standing(settings) { &existing } else { &[] }, ..options };
+    let mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     problems.extend(mapped.problems);
 
-    let names: Vec<ObjectName> = mapped.tables.iter().map(|table| table.target.name.clone()).collect();
-    let existing = sink.existing(&names).await?;
-    let ddl = standing::statements(settings, to.dialect(), sink.server(), &mapped.tables, &existing, &mut problems);
+    let inspection = if depth.looks_at_standing() && standing::loads_standing(settings) && settings.scope != Scope::SchemaOnly {
+        sink.inspect(&standing::asked(settings, &mapped.tables, &existing)).await?
+    } else {
+        Inspection::default()
+    };
+    let ground = Ground {
+        settings,
+        dialect: to.dialect(),
+        tables: &mapped.tables,
+        existing: &existing,
+        inspection: &inspection,
+        names: &standing::names_if_absent(settings, &mapped.tables, &existing, &**sink).await?,
+    };
+    let (ddl, loads) = ground.statements(&**sink, &mut problems);
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
     let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;
     let chunks = match depth {
-        Depth::Full if settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
+        depth if depth.cuts() && settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
         _ => mapped
             .tables
             .iter()
@@ -74,6 +105,11 @@ pub async fn make(
             .collect(),
     };
     problems.extend(mapped.tables.iter().zip(&chunks).filter_map(|(table, chunks)| bounds_in_the_clear(table, chunks)));
+    let levels = if settings.loading.foreign_keys == TargetForeignKeys::Keep && standing::loads_standing(settings) {
+        order::levels(&mapped.tables, &chunks, &existing, &mut problems)
+    } else {
+        vec![0; mapped.tables.len()]
+    };
     Ok(Plan {
         format: FORMAT,
         source: PlannedSide {
@@ -91,9 +127,10 @@ pub async fn make(
             .tables
             .into_iter()
             .zip(chunks)
-            .map(|(mapped, chunks)| {
+            .zip(loads.into_iter().zip(levels))
+            .map(|((mapped, chunks), (load, level))| {
                 let stands = existing.iter().any(|table| table.name == mapped.target.name);
-                TablePlan { mapped, chunks, append: stands && settings.if_exists == IfExists::Append }
+                TablePlan { mapped, chunks, append: stands && settings.if_exists == IfExists::Append, load, level }
             })
             .collect(),
         ddl,

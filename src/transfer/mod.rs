@@ -17,5 +17,6 @@ pub mod hooks;
 pub mod pool;
 mod prepare;
 mod report;
+mod restore;
 pub mod run;
 pub mod stop;

@@ -45,7 +45,7 @@ pub async fn verify(
     // They are a run's affair, and a target that runs none can still be compared.
     standing.mapping.hooks.clear();
     let plan =
-        stop.unless_stopped(make(&standing, &source, &sink, Depth::Full, start_of_last_run(settings, &sink).await?)).await?;
+        stop.unless_stopped(make(&standing, &source, &sink, Depth::ToCompare, start_of_last_run(settings, &sink).await?)).await?;
     if let Some(refusal) = plan.refusal() {
         return Err(refusal);
     }

@@ -1,6 +1,7 @@
 //! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
 
 mod append;
+mod existing;
 mod expressions;
 mod hooks;
 mod lost;
@@ -9,4 +10,5 @@ mod objects;
 mod renames;
 mod tables;
 mod types;
+mod upsert;
 mod vectors;
