@@ -45,7 +45,7 @@ pub(super) fn map_table(
     let table = Computing { source, rule, rules, scope: &scope, standing };
     target.columns.clear();
     let mut columns = Vec::new();
-    let refusals = problems.len();
+    let mut refused = false;
     let mut dropped = Vec::new();
     for column in &source.columns {
         if column_rule(rule, &column.name).is_some_and(|rule| rule.drop) {
@@ -58,7 +58,7 @@ pub(super) fn map_table(
             problems.push(Problem::new(Severity::Note, "generated column", place, why));
             continue;
         }
-        match map_column(&table, column, faults) {
+        match map_column(&table, column, faults, problems) {
             Ok((mapped, mapping)) => {
                 if let Some(generated) = column.generated.as_ref().filter(|_| mapping.computed.is_none()) {
                     let why = "the column is computed by the source; its values are carried into a plain column";
@@ -68,14 +68,17 @@ pub(super) fn map_table(
                 target.columns.push(mapped);
                 columns.push(mapping);
             }
-            Err(problem) => problems.push(*problem),
+            Err(problem) => {
+                refused = true;
+                problems.push(*problem);
+            }
         }
     }
     for (mapped, mapping) in computed::new_columns(&table, faults) {
         target.columns.push(mapped);
         columns.push(mapping);
     }
-    if faults.len() > faulty || problems[refusals..].iter().any(|problem| problem.severity == Severity::Refused) {
+    if faults.len() > faulty || refused {
         return None;
     }
     if columns.is_empty() && !dropped.is_empty() {
@@ -131,6 +134,7 @@ fn map_column(
     computing: &Computing<'_>,
     column: &Column,
     faults: &mut Vec<Error>,
+    problems: &mut Vec<Problem>,
 ) -> Result<(Column, ColumnMapping), Box<Problem>> {
     let &Computing { source: table, rule, rules, .. } = computing;
     let place = format!("{}.{}", table.name, column.name);
@@ -153,16 +157,20 @@ fn map_column(
     let dialect = rules.route.target;
     let name = target_column(computing, column);
     let there = standing::column(computing, &name, column_rule(rule, &column.name));
-    let unfit = |why: String, there: &Column| {
+    // Said here, and the column goes on without a type, so that all else that does not fit the existing table is said as well.
+    let mut fits = true;
+    let mut unfit = |why: String, there: &Column| {
         let lines = standing::settle(table, column, there);
         let hint = format!("Add to the mapping file (`-m FILE`):\n{lines}");
-        Box::new(Problem::new(Severity::Refused, "column", &place, why).hint(hint))
+        problems.push(Problem::new(Severity::Refused, "column", &place, why).hint(hint));
+        fits = false;
     };
     let (mut native, to, rule_name) = match (there, rules.column(rule, column)) {
         (Some(there), _) => {
-            let to = standing::logical(&from, there).ok_or_else(|| {
-                unfit(format!("the existing table has `{}`, which cannot be written", there.native.full), there)
-            })?;
+            let to = standing::logical(&from, there).unwrap_or_else(|| {
+                unfit(format!("the existing table has `{}`, which cannot be written", there.native.full), there);
+                from.clone()
+            });
             (there.native.clone(), to, standing::RULE.to_string())
         }
         (None, Some(decision)) => {
@@ -189,18 +197,16 @@ fn map_column(
     if let Some(computed) = &computed {
         computed::check(computing, &column.name, computed, &to, faults);
     } else if let Castability::Never(why) = can_cast(&from, &to) {
-        return Err(match there {
-            Some(there) => {
-                let what = format!("`{}` cannot become `{}`, the existing table's type: {why}", column.native.full, native.full);
-                unfit(what, there)
-            }
-            None => refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None),
-        });
+        let Some(there) = there else {
+            return Err(refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None));
+        };
+        unfit(format!("`{}` cannot become `{}`, the existing table's type: {why}", column.native.full, native.full), there);
     }
     // The sign is kept as a check where the target's type would also take negative numbers (rows N1 and N9 of the matrix).
     native.unsigned = column.native.unsigned && !matches!(from, LogicalType::UInt8 | LogicalType::UInt16 | LogicalType::UInt32);
     let nullable = there.map_or(column.nullable, |there| there.nullable);
-    let mapped = Column { name: name.clone(), native, logical: Some(to.clone()), generated: None, nullable, ..column.clone() };
+    let logical = fits.then(|| to.clone());
+    let mapped = Column { name: name.clone(), native, logical, generated: None, nullable, ..column.clone() };
     Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, computed, rule: rule_name, mask: None }))
 }
 

@@ -23,7 +23,7 @@ pub(super) fn compare(table: &MappedTable, found: &Table, problems: &mut Vec<Pro
     }
     for column in &table.target.columns {
         let Some(there) = found.column(&column.name) else { continue };
-        if there.native.full != column.native.full && there.logical != column.logical {
+        if column.logical.is_some() && there.native.full != column.native.full && there.logical != column.logical {
             let why = format!("the existing table has `{}`, and `{}` is planned", there.native.full, column.native.full);
             let problem = Problem::new(Severity::Refused, "column", place(&column.name), why);
             problems.push(problem.hint("Take the column's `to` out of the mapping: then the existing table's type is taken"));

@@ -2,7 +2,7 @@
 //! rows are found.
 
 use crate::config::{IfExists, Scope, TargetForeignKeys, TargetIndexes, TargetTriggers};
-use crate::engine::{Ddl, SetAside, Standing};
+use crate::engine::{Ddl, DdlPhase, SetAside, Standing};
 use crate::error::Error;
 use crate::mapping::MappedTable;
 use crate::model::ObjectName;
@@ -64,6 +64,12 @@ pub(super) fn decide(
         }
     }
     ddl.extend(ground.dialect.continue_numbers(found));
+    if !standing.owned {
+        // A server only warns, and gathers none.
+        ddl.retain(|statement| statement.phase != DdlPhase::Analyze || statement.table.as_ref() != Some(name));
+        let why = "no statistics are gathered: that takes its owner";
+        problems.push(Problem::new(Severity::Note, "table", name, why).hint("Run `ANALYZE` as its owner after the load"));
+    }
     let upsert = if settings.if_exists == IfExists::Upsert { upsert_key(ground, table, standing, problems) } else { None };
     Load { enforced: settings.loading.foreign_keys == TargetForeignKeys::Keep, upsert }
 }

@@ -113,9 +113,10 @@ pub(super) fn asked(settings: &Settings, tables: &[MappedTable], existing: &[Tab
         let mut planned = table.target.clone();
         // What does not fit is told by the comparison of the columns.
         planned.columns.retain(|column| {
-            found.column(&column.name).is_some_and(|there| {
-                there.generated.is_none() && (there.native.full == column.native.full || there.logical == column.logical)
-            })
+            column.logical.is_some()
+                && found.column(&column.name).is_some_and(|there| {
+                    there.generated.is_none() && (there.native.full == column.native.full || there.logical == column.logical)
+                })
         });
         Some(crate::engine::Asked {
             table: planned,

@@ -37,7 +37,7 @@ INSERT INTO _prisma_migrations VALUES ('mine', 'c')"#;
 const NAMES: &str =
     "[naming]\ncolumns = \"camelCase\"\n[[table]]\nname = \"users\"\nto = \"User\"\n[[table]]\nname = \"posts\"\nto = \"Post\"\n";
 
-const TRIGGERS: &str = "SELECT string_agg(tgrelid::regclass || '.' || tgname || tgenabled, ' ' ORDER BY 1, tgname) FROM pg_trigger WHERE NOT tgisinternal";
+const TRIGGERS: &str = "SELECT string_agg(tgrelid::regclass || '.' || tgname || tgenabled::text, ' ' ORDER BY 1, tgname) FROM pg_trigger WHERE NOT tgisinternal";
 const INDEXES: &str = "SELECT string_agg(pg_get_indexdef(indexrelid) || coalesce(obj_description(indexrelid, 'pg_class'), ''), '; ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid::regclass::text !~ '^(pg_|dbferry|information)'";
 
 /// A config file with these lines under `[run]`, gone with it.
@@ -125,9 +125,8 @@ async fn a_schema_of_an_orm_is_loaded_with_its_own_types_and_nothing_fires() {
     report(0, &[&["run"], &ends[..], &["--if-exists", "truncate"]].concat());
     assert_eq!(to.value("SELECT nextval('\"User_id_seq\"')").await.as_deref(), Some("10"));
     // Named exactly, the history is carried: as any other table, so it must fit.
-    ferry(&[&["run"], &ends[..], &["--include", "_prisma_migrations", "-m", "/dev/null"]].concat())
-        .code(2)
-        .complains(&["public._prisma_migrations.finished_at"]);
+    let named = ["plan", &from.url, &to.url, "--tables", "existing", "--include", "_prisma_migrations"];
+    ferry(&named).code(1).prints(&["public._prisma_migrations.finished_at"]);
     from.drop().await;
     to.drop().await;
 }
@@ -167,7 +166,7 @@ CREATE TABLE visits (id int); CREATE VIEW looked AS SELECT 1 AS id",
     drop(said);
     assert_eq!(to.value("SELECT to_regclass('dbferry.runs') IS NULL").await.as_deref(), Some("true"));
     // With the lines that were said it arrives.
-    to.run("ALTER TABLE people ALTER demanded DROP NOT NULL, ALTER place TYPE real, ALTER addr TYPE text, ALTER day_of TYPE date; DROP VIEW looked; CREATE TABLE looked (id int)").await;
+    to.run("ALTER TABLE people ALTER demanded DROP NOT NULL, ALTER place TYPE real, ALTER addr TYPE text, ALTER day_of TYPE date USING NULL; DROP VIEW looked; CREATE TABLE looked (id int)").await;
     let file = MappingFile::new(
         "[[table]]\nname = \"people\"\n[table.columns.full_name]\nrename = \"fullName\"\n[table.columns.bornOn]\nrename = \"born_on\"\n\
          [table.columns.seen]\nexpr = \"arrow_cast(seen, 'Timestamp(Microsecond, Some(\\\"UTC\\\"))')\"\n[table.columns.extra]\ndrop = true\n\
@@ -238,7 +237,7 @@ INSERT INTO a_child VALUES (1, 1), (2, NULL), (3, 77), (4, 78);
     report(0, &keep);
 
     // No order, or no switch for both.
-    to.run("TRUNCATE parent, a_child; ALTER TABLE parent ADD CONSTRAINT back FOREIGN KEY (id) REFERENCES a_child DEFERRABLE")
+    to.run("DROP SCHEMA dbferry CASCADE; TRUNCATE parent, a_child; ALTER TABLE parent ADD CONSTRAINT back FOREIGN KEY (id) REFERENCES a_child DEFERRABLE")
         .await;
     ferry(&keep).code(2).complains(&["lead round in a circle", "check_after"]);
     let both = ConfigFile::new("target_triggers = \"on\"\ntarget_foreign_keys = \"check_after\"");

@@ -68,14 +68,14 @@ pub fn recheck(standing: &Table) -> Vec<Ddl> {
         // The types of extensions are compared as their own operators do, which stand where the extension does. The detail has the form
         // of the server's own, which is where keys in errors are taken from.
         let body = format!(
-            "DECLARE orphans bigint; some text; BEGIN \
+            "DECLARE orphans bigint; named text; BEGIN \
              PERFORM pg_catalog.set_config('search_path', (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.quote_ident(n.nspname), ', ') \
              FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace), true); \
              SELECT count(*) {orphans} INTO orphans; \
              IF orphans > 0 THEN \
-             SELECT pg_catalog.string_agg(row_text, ', ') INTO some FROM (SELECT '(' || pg_catalog.concat_ws(', ', {values}) || ')' AS row_text \
+             SELECT pg_catalog.string_agg(row_text, ', ') INTO named FROM (SELECT '(' || pg_catalog.concat_ws(', ', {values}) || ')' AS row_text \
              {orphans} LIMIT {ORPHANS_NAMED}) AS x; \
-             RAISE EXCEPTION USING ERRCODE = '23503', MESSAGE = orphans || {}, DETAIL = 'Key (' || {} || ')=' || some; \
+             RAISE EXCEPTION USING ERRCODE = '23503', MESSAGE = orphans || {}, DETAIL = 'Key (' || {} || ')=' || named; \
              END IF; END",
             quote_literal(&format!(" {message}")),
             quote_literal(&columns.replace('"', "")),
