@@ -65,7 +65,7 @@ pub(super) fn leave_out(
     catalog.tables.retain(|table| {
         let Some(tool) = tool_of(table) else { return true };
         let own = &table.name;
-        let named = settings.include.iter().any(|pattern| *pattern == own.name)
+        let named = settings.include.contains(&own.name)
             || settings.mapping.tables.iter().any(|rule| rule.name == own.name || rule.name == own.to_string());
         let target = names.iter().find(|(source, _)| source == own).map(|(_, target)| target);
         let stands = target.is_some_and(|target| existing.iter().any(|table| table.name == *target));
