@@ -33,10 +33,9 @@ pub(super) fn settle(table: &Table, column: &Column, there: &Column) -> String {
     let utc = matches!(column.logical, Some(LogicalType::Timestamp { zone: Zone::None, .. } | LogicalType::Date))
         && matches!(there.logical, Some(LogicalType::Timestamp { zone: Zone::Utc, .. }));
     let expression = if utc {
-        format!(
-            "expr = \"arrow_cast({}, 'Timestamp(Microsecond, Some(\\\"UTC\\\"))')\"  # if its readings are UTC",
-            toml_key(&column.name).replace('"', "\\\"")
-        )
+        // A name that SQL would not take bare is quoted there, and those quotes stand inside the text of the file.
+        let name = toml_key(&column.name).replace('"', "\\\"");
+        format!("expr = \"{name} AT TIME ZONE 'UTC'\"  # or the zone whose readings they are")
     } else {
         format!("expr = \"…\"  # what becomes `{}`", there.native.full)
     };

@@ -153,7 +153,7 @@ CREATE TABLE visits (id int); CREATE VIEW looked AS SELECT 1 AS id",
         "public.people.bornOn",
         "rename = \"born_on\"",
         "`datetime` cannot become `timestamp with time zone`, the existing table's type",
-        "arrow_cast(seen",
+        "seen AT TIME ZONE 'UTC'",
         "cannot become `integer`",
         "public.people.extra",
         "drop = true",
@@ -169,7 +169,7 @@ CREATE TABLE visits (id int); CREATE VIEW looked AS SELECT 1 AS id",
     to.run("ALTER TABLE people ALTER demanded DROP NOT NULL, ALTER place TYPE real, ALTER addr TYPE text, ALTER day_of TYPE date USING NULL; DROP VIEW looked; CREATE TABLE looked (id int)").await;
     let file = MappingFile::new(
         "[[table]]\nname = \"people\"\n[table.columns.full_name]\nrename = \"fullName\"\n[table.columns.bornOn]\nrename = \"born_on\"\n\
-         [table.columns.seen]\nexpr = \"arrow_cast(seen, 'Timestamp(Microsecond, Some(\\\"UTC\\\"))')\"\n[table.columns.extra]\ndrop = true\n\
+         [table.columns.seen]\nexpr = \"seen AT TIME ZONE 'UTC'\"\n[table.columns.extra]\ndrop = true\n\
          [[table]]\nname = \"Visits\"\nto = \"public.visits\"\n",
     );
     let ends = ["run", &from.url, &to.url, "-m", &file.path(), "--data-only", "--exclude", "gone"];
