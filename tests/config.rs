@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use dbferry::config::endpoint::{Endpoint, Secret};
-use dbferry::config::load::{self, AddressText, IfExistsWord, Overrides};
-use dbferry::config::{IfExists, OnTableError, Scope, VerifyLevel, schema};
+use dbferry::config::load::{self, AddressText, Overrides};
+use dbferry::config::{IfExists, OnTableError, Scope, TargetTables, VerifyLevel, schema};
 use dbferry::{Error, ErrorKind};
 
 fn nothing_is_set(_: &str) -> Option<String> {
@@ -70,7 +70,7 @@ memory = "1GiBit"
 chunk = 5
 include = ["[a-", "ok", 7]
 verify = "digset"
-if_exists = "upsert"
+if_exists = "upset"
 on_table_error = true
 owner = ""
 "#,
@@ -87,7 +87,7 @@ owner = ""
         "10:12: `[a-` is no pattern: unclosed character class; missing ']' | Patterns have `*`, `?`, `[a-z]` and `{a,b}`, as in a shell",
         "10:25: `include` is a whole number, but must be text in quotes | Write text in quotes here",
         "11:10: `digset` is no value of `verify` | Did you mean `digest`?",
-        "12:13: `if_exists = \"upsert\"` is not available yet | Use `error` or `truncate` or `drop` or `append`",
+        "12:13: `upset` is no value of `if_exists` | Did you mean `upsert`?",
         "13:18: `on_table_error` is true or false, but must be text in quotes | Write text in quotes here",
         "14:9: `owner` is empty | Give it a value, or leave the line out",
     ];
@@ -185,7 +185,7 @@ allow_empty = true
         jobs: Some(9),
         memory: Some("1GiB".into()),
         verify: Some(VerifyLevel::Rows),
-        if_exists: Some(IfExistsWord::Drop),
+        if_exists: Some(IfExists::Truncate),
         data_only: true,
         ledger_schema: Some("book".into()),
         ..with_config(&path)
@@ -194,7 +194,10 @@ allow_empty = true
     assert_eq!(settings.source.to_string(), "sqlite://x.db");
     assert_eq!((settings.include, settings.schema.as_deref()), (vec!["b*".to_string()], Some("other")));
     assert_eq!((settings.jobs, settings.memory_bytes, settings.verify), (Some(9), 1 << 30, VerifyLevel::Rows));
-    assert_eq!((settings.if_exists, settings.scope, settings.ledger_schema.as_str()), (IfExists::Drop, Scope::DataOnly, "book"));
+    assert_eq!(
+        (settings.if_exists, settings.scope, settings.ledger_schema.as_str()),
+        (IfExists::Truncate, Scope::DataOnly, "book")
+    );
 }
 
 #[test]
@@ -215,7 +218,17 @@ fn what_comes_later_or_contradicts_itself_is_refused() {
         let error = load::settings(&overrides, &nothing_is_set).unwrap_err();
         assert!(error.to_string().starts_with(start), "{error}");
     };
-    refused(Overrides { if_exists: Some(IfExistsWord::Upsert), ..with_urls() }, "`--if-exists upsert` is not available yet");
+    refused(
+        Overrides { if_exists: Some(IfExists::Drop), data_only: true, ..with_urls() },
+        "tables that stand already cannot be dropped",
+    );
+    let existing = Overrides { tables: Some(TargetTables::Existing), ..with_urls() };
+    assert_eq!(load::settings(&existing, &nothing_is_set).unwrap().scope, Scope::DataOnly);
+    refused(Overrides { schema_only: true, ..existing }, "`--schema-only` and `--tables existing` together");
+    refused(
+        Overrides { tables: Some(TargetTables::Create), data_only: true, ..with_urls() },
+        "`--data-only` makes no tables, and `--tables create` makes them",
+    );
     refused(Overrides { schema_only: true, data_only: true, ..with_urls() }, "`--schema-only` and `--data-only` together");
     refused(Overrides { include: vec!["[".into()], ..with_urls() }, "--include: `[` is no pattern");
     refused(Overrides { schema: Some(String::new()), ..with_urls() }, "`--schema` is empty");

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::VerifyLevel;
-use crate::config::load::{AddressText, IfExistsWord};
+use crate::config::load::AddressText;
+use crate::config::{IfExists, TargetTables, VerifyLevel};
 use crate::progress::ProgressMode;
 
 /// The whole command line.
@@ -188,9 +188,12 @@ pub struct LedgerArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "What is made in the target")]
 pub struct TargetArgs {
+    /// Make the target's tables, or load into tables that stand already [default: create].
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub tables: Option<TargetTables>,
     /// What to do with a target table that exists; drop never cascades [default: error].
     #[arg(long, value_enum, value_name = "WHAT")]
-    pub if_exists: Option<IfExistsWord>,
+    pub if_exists: Option<IfExists>,
     /// What is compared at the end: nothing, counts by both databases, also an independent re-read, also column profiles
     /// [default: digest].
     #[arg(long, value_enum, value_name = "LEVEL")]
@@ -201,7 +204,7 @@ pub struct TargetArgs {
     /// Only tables, keys and indexes; no rows.
     #[arg(long)]
     pub schema_only: bool,
-    /// Only rows, into tables that stand already.
+    /// Only rows, into tables that stand already: the short form of --tables existing.
     #[arg(long)]
     pub data_only: bool,
 }
@@ -392,7 +395,7 @@ mod tests {
         assert_eq!(overrides.target, Some(AddressText::new("postgres://h/b")));
         assert_eq!((overrides.include.len(), overrides.exclude.len(), overrides.jobs), (2, 1, Some(3)));
         assert_eq!((overrides.memory.as_deref(), overrides.chunk.as_deref()), (Some("1GiB"), Some("2MiB")));
-        assert_eq!((overrides.if_exists, overrides.verify), (Some(IfExistsWord::Append), Some(VerifyLevel::Full)));
+        assert_eq!((overrides.if_exists, overrides.verify), (Some(IfExists::Append), Some(VerifyLevel::Full)));
         assert_eq!((overrides.owner.as_deref(), overrides.ledger_schema.as_deref()), (Some("o"), Some("l")));
         assert_eq!((overrides.schema.as_deref(), overrides.schema_only, overrides.data_only), (Some("s"), true, false));
         assert!(overrides.allow_empty && overrides.hide_keys && overrides.config.is_some() && overrides.mapping.is_some());

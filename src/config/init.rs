@@ -44,7 +44,7 @@ pub fn config_text(source: &Endpoint, target: Option<&Endpoint>, mapping: &str) 
              memory = \"{memory}\"            # bound for all data buffers together, at least {least_memory}\n\
              chunk = \"{chunk}\"              # source data per transaction, at least {least_chunk}\n\
              verify = \"digest\"             # none | rows | digest | full\n\
-             if_exists = \"error\"           # error | truncate | drop | append: what to do with a target table that exists\n\
+             if_exists = \"error\"           # error | truncate | drop | append | upsert: what to do with a target table that exists\n\
              on_table_error = \"continue\"   # continue | stop: what to do with the other tables when one fails\n\
              #owner = \"role\"              # the role that is to own what is created\n\
              #ledger_schema = \"dbferry\"   # where the run's receipts stand in the target\n\

@@ -2,11 +2,13 @@
 //!
 //! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
 //! file against its schema and collects every fault; [`environment`] resolves `${NAME}`; [`limits`] knows sizes and ranges;
-//! [`load`] puts flags over file over defaults; [`endpoint`] is an address; [`init`] writes both files for a live source;
+//! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`endpoint`] is an address; [`init`] writes both files for a live source;
 //! [`nearest`] guesses what was meant. [`Settings`] is the outcome.
 
 use crate::config::endpoint::Endpoint;
 use crate::config::rules::Mapping;
+
+pub use loading::{Loading, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers};
 
 pub mod document;
 pub mod endpoint;
@@ -16,6 +18,7 @@ pub mod hooks;
 pub mod init;
 pub mod limits;
 pub mod load;
+pub mod loading;
 pub mod masking;
 pub mod naming;
 pub mod nearest;
@@ -67,6 +70,8 @@ pub enum IfExists {
     Drop,
     /// Add the rows to those that stand there.
     Append,
+    /// Change the rows that stand there by their key, and add the others.
+    Upsert,
 }
 
 /// What to do with the other tables when one fails.
@@ -116,6 +121,8 @@ pub struct Settings {
     pub verify: VerifyLevel,
     /// What to do with target tables that exist.
     pub if_exists: IfExists,
+    /// How tables that stand are loaded.
+    pub loading: Loading,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
     /// Schema, rows, or both.
@@ -156,6 +163,7 @@ impl Settings {
             chunk_bytes: DEFAULT_CHUNK_BYTES,
             verify: VerifyLevel::default(),
             if_exists: IfExists::default(),
+            loading: Loading::default(),
             on_table_error: OnTableError::default(),
             scope: Scope::default(),
             owner: None,

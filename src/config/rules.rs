@@ -146,6 +146,9 @@ pub struct TableRule {
     /// (`foreign_keys_and_children`): a small copy whose foreign keys hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow: Option<Follow>,
+    /// The target's columns of the unique key by which `--if-exists upsert` finds the rows that stand there. Default: the primary key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upsert_key: Vec<String>,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,
@@ -268,7 +271,13 @@ impl Mapping {
                     "Join the two `[[table]]` rules; or give each a `to` of its own, if each makes a table of its own",
                 );
             }
-            if rule.exclude && (rule.to.is_some() || !rule.columns.is_empty() || rule.merge || rule.only.is_some()) {
+            if rule.exclude
+                && (rule.to.is_some()
+                    || !rule.columns.is_empty()
+                    || rule.merge
+                    || rule.only.is_some()
+                    || !rule.upsert_key.is_empty())
+            {
                 fault(
                     rule.line,
                     format!("`{}` is left out, so its other rules say nothing", rule.subject()),

@@ -21,6 +21,8 @@ pub enum DdlPhase {
     Before,
     /// Tables without indexes.
     Tables,
+    /// What was set aside of tables that stand is put back, whatever became of their rows.
+    Restore,
     /// Primary keys, unique keys and indexes, once the rows are there.
     Indexes,
     /// Next ids, comments, checks, owners.
@@ -35,10 +37,11 @@ pub enum DdlPhase {
 
 impl DdlPhase {
     /// All, in the order of the work.
-    pub const ALL: [DdlPhase; 8] = [
+    pub const ALL: [DdlPhase; 9] = [
         DdlPhase::Clear,
         DdlPhase::Before,
         DdlPhase::Tables,
+        DdlPhase::Restore,
         DdlPhase::Indexes,
         DdlPhase::Finish,
         DdlPhase::ForeignKeys,
@@ -231,7 +234,7 @@ pub trait Dialect: Send + Sync {
         false
     }
 
-    /// Statements of phase `Finish` that let a table that rows were added to go on with numbers that are not taken.
+    /// Statements of phase `Finish` that let a table that stood before the run go on with numbers that are not taken.
     fn continue_numbers(&self, _standing: &Table) -> Vec<Ddl> {
         Vec::new()
     }

@@ -4,9 +4,9 @@
 //! a pair of them. A new engine is one folder with the same file names, one line in [`registry`], one line in the
 //! conformance tests.
 //!
-//! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to, [`dialect`] types and SQL,
-//! [`profile`] aggregates that both databases compute, [`filter`] which tables are wanted, [`collision`] keys that two tables share.
-//! [`row_set`] is SQL that engines with subqueries share.
+//! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already),
+//! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`filter`] which tables are wanted, [`collision`] keys that
+//! two tables share. [`row_set`] is SQL that engines with subqueries share.
 
 use std::sync::Arc;
 
@@ -27,6 +27,7 @@ pub mod row_set;
 pub mod sink;
 pub mod source;
 pub mod sqlite;
+pub mod standing;
 
 pub use crate::model::EngineKind;
 pub use collision::{KeyOf, SharedKeys};
@@ -35,6 +36,7 @@ pub use filter::TableFilter;
 pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};
 pub use source::{Batch, BatchStream, Consistency, LogPosition, Snapshot, Source};
+pub use standing::{Asked, Inspection, SetAside, Standing, Trigger};
 
 /// An engine: how to talk to it, and the way in and out.
 #[async_trait]

@@ -12,6 +12,7 @@ use crate::model::catalog::NativeType;
 use crate::transform::{Castability, can_cast};
 
 use super::rules::Rules;
+use super::standing;
 use super::tables::{keeps_sign, receive};
 use super::{Mapped, MappedTable};
 
@@ -76,6 +77,10 @@ fn settle(
     resolved: &[Option<TableRule>],
     faults: &mut Vec<Error>,
 ) {
+    // Tables that stand have their types, and their foreign keys.
+    if group.iter().any(|(table, column)| tables[*table].columns[*column].rule == standing::RULE) {
+        return;
+    }
     let native = |(table, column): Place| -> &NativeType { &tables[table].target.columns[column].native };
     let own: Vec<Place> = group.iter().copied().filter(|place| decided(tables, *place, rules, resolved)).collect();
     let chosen = match own.as_slice() {

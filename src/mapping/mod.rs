@@ -4,7 +4,7 @@
 //! table together, `parts` says how many are made of one, `merge` makes one of several, told apart by a `discriminator`, `foreign_keys`
 //! follow them, `subset` follows foreign keys from chosen rows, `agree` gives columns that foreign keys join one type, `choices` are types
 //! chosen by a word, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, `expressions` what checks and
-//! generated columns mean, [`offline`] checks a mapping by itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of
+//! generated columns mean, `standing` follows the types of tables that stand in the target, [`offline`] checks a mapping by itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of
 //! severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
@@ -14,6 +14,7 @@ use crate::config::rules::Mapping;
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::LogicalType;
+use crate::model::ObjectName;
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
 use crate::model::unit::ReadColumn;
 use crate::transform::expr::{Rounding, Scope};
@@ -34,8 +35,11 @@ pub mod offline;
 mod parts;
 mod rename;
 pub mod rules;
+mod standing;
 pub mod subset;
 mod tables;
+
+pub(crate) use tables::{toml_key, toml_string};
 
 /// A source table and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -226,6 +230,8 @@ pub struct MapOptions<'a> {
     pub now_us: i64,
     /// A condition that lets nothing through is no error.
     pub allow_empty: bool,
+    /// Tables of the target that stand and are loaded as they are: their columns' types are followed.
+    pub standing: &'a [Table],
 }
 
 /// Maps a catalog.
@@ -234,7 +240,7 @@ pub struct MapOptions<'a> {
 /// `Mapping` for rules that name tables or columns that do not exist (all of them at once, with the nearest name), and `Internal`
 /// if the built-in rules of the route cannot be read.
 pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route: Route<'_>) -> Result<Mapped> {
-    let MapOptions { schema, now_us, allow_empty } = options;
+    let MapOptions { schema, now_us, allow_empty, standing } = options;
     let rules = rules::Rules::new(mapping, route, allow_empty)?;
     if let Some(error) = Error::many(rules.faults(catalog)) {
         return Err(error);
@@ -242,6 +248,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     let schema = schema.unwrap_or(route.target.default_schema());
     let mut mapped = Mapped::default();
     let mut faults = Vec::new();
+    let place = tables::Place { schema, standing, now_us };
     // The rule of each mapped table.
     let mut resolved = Vec::new();
     for table in &catalog.tables {
@@ -251,7 +258,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
         for rule in all.into_iter().filter(|rule| !rule.as_ref().is_some_and(|rule| rule.exclude)) {
             let mut with_columns = Vec::new();
             let listed = tables::Listed { problems: &mut mapped.problems, left_out: &mut with_columns };
-            if let Some(one) = tables::map_table(table, rule.as_ref(), schema, &rules, now_us, &mut faults, listed) {
+            if let Some(one) = tables::map_table(table, rule.as_ref(), place, &rules, &mut faults, listed) {
                 mapped.tables.push(MappedTable { part: several, ..one });
                 resolved.push(rule);
             }
@@ -280,6 +287,31 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     merge::join(&mut mapped, route.target);
     choices::note_keys(&mut mapped, &rules);
     Ok(mapped)
+}
+
+/// The names in the target of the tables of a catalog, each with its source, in its order, without a look at their columns.
+///
+/// # Errors
+/// As for [`map`], as far as names go.
+pub fn target_names(
+    catalog: &Catalog,
+    mapping: &Mapping,
+    options: MapOptions<'_>,
+    route: Route<'_>,
+) -> Result<Vec<(ObjectName, ObjectName)>> {
+    let rules = rules::Rules::new(mapping, route, options.allow_empty)?;
+    let schema = options.schema.unwrap_or(route.target.default_schema());
+    let mut names = Vec::new();
+    // What is wrong with a rule is told when the tables are mapped.
+    let mut faults = Vec::new();
+    for table in &catalog.tables {
+        for rule in parts::of(&rules, table, &mut faults).iter().filter(|rule| !rule.as_ref().is_some_and(|rule| rule.exclude)) {
+            let name = tables::target_name(table, rule.as_ref(), schema, &rules);
+            let short = names::shorten(&name.name, route.target.max_name_bytes());
+            names.push((table.name.clone(), ObjectName::new(name.schema, short)));
+        }
+    }
+    Ok(names)
 }
 
 /// The refusals among `problems`, as one error.

@@ -8,7 +8,18 @@ use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
 use super::rules::{Rules, column_rule};
-use super::{ChosenBy, ColumnMapping, MappedTable, choices, computed, discriminator, dropped};
+use super::{ChosenBy, ColumnMapping, MappedTable, choices, computed, discriminator, dropped, standing};
+
+/// Where tables go.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The schema, unless a rule says another.
+    pub(super) schema: &'a str,
+    /// Tables that stand and are loaded as they are.
+    pub(super) standing: &'a [Table],
+    /// What `now()` is.
+    pub(super) now_us: i64,
+}
 
 /// Where problems are gathered.
 pub(super) struct Listed<'a> {
@@ -22,12 +33,12 @@ pub(super) struct Listed<'a> {
 pub(super) fn map_table(
     source: &Table,
     rule: Option<&TableRule>,
-    schema: &str,
+    place: Place<'_>,
     rules: &Rules<'_>,
-    now_us: i64,
     faults: &mut Vec<Error>,
     Listed { problems, left_out }: Listed<'_>,
 ) -> Option<MappedTable> {
+    let Place { schema, now_us, .. } = place;
     let scope = match super::scope(source, now_us) {
         Ok(scope) => scope,
         Err(error) => {
@@ -35,32 +46,43 @@ pub(super) fn map_table(
             return None;
         }
     };
-    let table = Computing { source, rule, rules, scope: &scope };
     let faulty = faults.len();
     let mut target = source.clone();
     target.name = target_name(source, rule, schema, rules);
+    let standing = place.standing.iter().find(|table| table.name == target.name);
+    let table = Computing { source, rule, rules, scope: &scope, standing };
     target.columns.clear();
     let mut columns = Vec::new();
-    let refusals = problems.len();
+    let mut refused = false;
     let mut dropped = Vec::new();
     for column in &source.columns {
         if rule.is_some_and(|rule| rule.leaves_out(&column.name)) {
             dropped.push(column.name.as_str());
             continue;
         }
-        match map_column(&table, column, faults) {
+        // Where the source computes it too, both are compared.
+        if column.generated.is_none() && standing::is_generated(table.standing, &target_column(&table, column)) {
+            let place = format!("{}.{}", source.name, column.name);
+            let why = "the existing table computes the column by itself, so it is not written";
+            problems.push(Problem::new(Severity::Note, "generated column", place, why));
+            continue;
+        }
+        match map_column(&table, column, faults, problems) {
             Ok((mapped, mapping)) => {
                 target.columns.push(mapped);
                 columns.push(mapping);
             }
-            Err(problem) => problems.push(*problem),
+            Err(problem) => {
+                refused = true;
+                problems.push(*problem);
+            }
         }
     }
     for (mapped, mapping) in computed::new_columns(&table, faults) {
         target.columns.push(mapped);
         columns.push(mapping);
     }
-    if faults.len() > faulty || problems[refusals..].iter().any(|problem| problem.severity == Severity::Refused) {
+    if faults.len() > faulty || refused {
         return None;
     }
     if columns.is_empty() && !dropped.is_empty() {
@@ -99,7 +121,7 @@ pub(super) fn map_table(
 }
 
 /// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's.
-fn target_name(source: &Table, rule: Option<&TableRule>, schema: &str, rules: &Rules<'_>) -> ObjectName {
+pub(super) fn target_name(source: &Table, rule: Option<&TableRule>, schema: &str, rules: &Rules<'_>) -> ObjectName {
     let (own_schema, name) = match rule.and_then(|rule| rule.to.as_deref()) {
         Some(to) => match to.split_once('.') {
             Some((schema, name)) => (Some(schema.to_string()), name.to_string()),
@@ -117,12 +139,21 @@ pub(super) struct Computing<'a> {
     pub(super) rule: Option<&'a TableRule>,
     pub(super) rules: &'a Rules<'a>,
     pub(super) scope: &'a Scope,
+    /// The table that stands in the target and is loaded as it is.
+    pub(super) standing: Option<&'a Table>,
+}
+
+/// The name of a source's column in the target.
+fn target_column(computing: &Computing<'_>, column: &Column) -> String {
+    let name = column_rule(computing.rule, &column.name).and_then(|rule| rule.rename.clone());
+    name.unwrap_or_else(|| computing.rules.renames.column(&computing.source.name.name, &column.name))
 }
 
 fn map_column(
     computing: &Computing<'_>,
     column: &Column,
     faults: &mut Vec<Error>,
+    problems: &mut Vec<Problem>,
 ) -> Result<(Column, ColumnMapping), Box<Problem>> {
     let &Computing { source: table, rule, rules, .. } = computing;
     let place = format!("{}.{}", table.name, column.name);
@@ -143,8 +174,25 @@ fn map_column(
         return Err(Box::new(Problem::new(Severity::Refused, "column", &place, why).hint(hint)));
     };
     let dialect = rules.route.target;
-    let (native, to, rule_name) = match rules.column(rule, column) {
-        Some(decision) => {
+    let name = target_column(computing, column);
+    let there = standing::column(computing, &name, column_rule(rule, &column.name));
+    // Said here, and the column goes on without a type, so that all else that does not fit the existing table is said as well.
+    let mut fits = true;
+    let mut unfit = |why: String, there: &Column| {
+        let lines = standing::settle(table, column, there);
+        let hint = format!("Add to the mapping file (`-m FILE`):\n{lines}");
+        problems.push(Problem::new(Severity::Refused, "column", &place, why).hint(hint));
+        fits = false;
+    };
+    let (native, to, rule_name) = match (there, rules.column(rule, column)) {
+        (Some(there), _) => {
+            let to = standing::logical(&from, there).unwrap_or_else(|| {
+                unfit(format!("the existing table has `{}`, which cannot be written", there.native.full), there);
+                from.clone()
+            });
+            (there.native.clone(), to, standing::RULE.to_string())
+        }
+        (None, Some(decision)) => {
             let mut native = dialect.parse_type(&decision.to).map_err(|error| refuse(error.to_string(), None))?;
             native.labels.clone_from(&column.native.labels);
             let to = dialect
@@ -156,7 +204,7 @@ fn map_column(
                 .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
             (native, receive(&from, to), decision.rule)
         }
-        None => {
+        (None, None) => {
             let (native, _) = dialect
                 .to_native(&from, rules.route.target_server)
                 .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
@@ -165,7 +213,7 @@ fn map_column(
         }
     };
     let own_type = rules.column(rule, column).is_some_and(|decision| decision.own);
-    let (mut native, word) = if own_type {
+    let (mut native, word) = if own_type || there.is_some() {
         (native, None)
     } else {
         choices::choose(rules, rule, column, native).map_err(|error| {
@@ -184,13 +232,16 @@ fn map_column(
     if let Some(computed) = &computed {
         computed::check(computing, &column.name, computed, &to, faults);
     } else if let Castability::Never(why) = can_cast(&from, &to) {
-        return Err(refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None));
+        let Some(there) = there else {
+            return Err(refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None));
+        };
+        unfit(format!("`{}` cannot become `{}`, the existing table's type: {why}", column.native.full, native.full), there);
     }
     // The sign is kept as a check where the target's type would also take negative numbers (rows N1 and N9 of the matrix).
     native.unsigned = keeps_sign(column, &from);
-    let name = column_rule(rule, &column.name).and_then(|rule| rule.rename.clone());
-    let name = name.unwrap_or_else(|| rules.renames.column(&table.name.name, &column.name));
-    let mapped = Column { name: name.clone(), native, logical: Some(to.clone()), generated: None, ..column.clone() };
+    let nullable = there.map_or(column.nullable, |there| there.nullable);
+    let logical = fits.then(|| to.clone());
+    let mapped = Column { name: name.clone(), native, logical, generated: None, nullable, ..column.clone() };
     Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, computed, rule: rule_name, mask: None }))
 }
 
@@ -222,11 +273,11 @@ fn suggest(table: &Table, column: &Column, to: &str) -> String {
     format!("[[table]]\nname = {}\n[table.columns.{}]\nto = \"{to}\"", toml_string(&table.name.name), toml_key(&column.name))
 }
 
-fn toml_string(text: &str) -> String {
+pub(crate) fn toml_string(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn toml_key(name: &str) -> String {
+pub(crate) fn toml_key(name: &str) -> String {
     let bare = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
     if bare { name.to_string() } else { toml_string(name) }
 }

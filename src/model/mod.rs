@@ -2,7 +2,7 @@
 //!
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
-//! receipt, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL.
+//! receipt, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL.
 
 pub mod catalog;
 pub mod chunk;
@@ -12,6 +12,7 @@ pub mod expression;
 pub mod hook;
 pub mod ident;
 pub mod json;
+pub mod load;
 pub mod logical;
 pub mod predicate;
 pub mod row;

@@ -1,31 +1,46 @@
 //! Asking both sides, and deciding everything.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::config::{IfExists, Scope, Settings, VerifyLevel};
-use crate::engine::{Sink, Source, TableFilter, registry};
+use crate::config::{IfExists, Scope, Settings, TargetForeignKeys, VerifyLevel};
+use crate::engine::{Inspection, Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::subset::Subset;
 use crate::mapping::{self, MapOptions, MappedTable, Route};
 use crate::model::catalog::{Problem, Severity};
+use crate::model::load::Load;
 use crate::model::{ChunkPlan, ObjectName};
 use crate::verify::profile;
 
 use super::groups::groups;
+use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
-use super::{collisions, numbers, standing};
+use super::{collisions, history, numbers, order};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
     /// Everything.
     Full,
-    /// Everything but what only a run must know: whether keys of merged tables meet.
-    ToVerify,
     /// Without cutting tables: enough to compare with a stored plan.
     WithoutChunks,
+    /// Only what a stored plan is compared by: a run that goes on has changed the target itself.
+    ToResume,
+    /// As if all was loaded already, for a comparison of both sides.
+    ToCompare,
+}
+
+impl Depth {
+    fn cuts(self) -> bool {
+        matches!(self, Depth::Full | Depth::ToCompare)
+    }
+
+    fn looks_at_standing(self) -> bool {
+        matches!(self, Depth::Full | Depth::WithoutChunks)
+    }
 }
 
 /// How much larger the chunks of a table are whose rows are found by way of other tables: each chunk asks those again.
@@ -62,25 +77,45 @@ pub async fn make(
         target_name: to.kind().name(),
         target_server: sink.server(),
     };
-    let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty };
+    let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty, standing: &[] };
     let source_fingerprint = fingerprint(&catalog.tables);
-    let mut mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     let mut problems = std::mem::take(&mut catalog.problems);
-    problems.extend(std::mem::take(&mut mapped.problems));
+    let names = mapping::target_names(&catalog, &settings.mapping, options, route)?;
+    let targets: BTreeSet<ObjectName> = names.iter().map(|(_, target)| target.clone()).collect();
+    let existing = sink.existing(&targets.into_iter().collect::<Vec<_>>()).await?;
+    history::leave_out(settings, &names, &existing, &mut catalog, &mut problems);
+    let options = MapOptions { standing: if standing::loads_standing(settings) { &existing } else { &[] }, ..options };
+    let mut mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
+    problems.append(&mut mapped.problems);
 
     // What is done once for a target table is done with the first one whose rows go there.
     let groups = groups(mapped.tables.iter());
-    let leads: Vec<usize> = groups.iter().filter_map(|group| group.first().copied()).collect();
-    let names: Vec<ObjectName> = leads.iter().map(|place| mapped.tables[*place].target.name.clone()).collect();
-    let existing = sink.existing(&names).await?;
+    let first = groups.iter().filter_map(|group| mapped.tables.get(*group.first()?));
+    let leads: Vec<MappedTable> = first.cloned().collect();
+    let inspection = if depth.looks_at_standing() && standing::loads_standing(settings) && settings.scope != Scope::SchemaOnly {
+        sink.inspect(&standing::asked(settings, &leads, &existing)).await?
+    } else {
+        Inspection::default()
+    };
+    let ground = Ground {
+        settings,
+        dialect: to.dialect(),
+        tables: &leads,
+        existing: &existing,
+        inspection: &inspection,
+        names: &standing::names_if_absent(settings, &leads, &existing, &**sink).await?,
+    };
+    let (mut ddl, of_leads) = ground.statements(&**sink, &mut problems);
+    let mut loads = vec![Load::default(); mapped.tables.len()];
+    for (group, load) in groups.iter().zip(of_leads) {
+        group.iter().for_each(|place| loads[*place].clone_from(&load));
+    }
     standing::adopt(settings, &mut mapped.tables, &existing);
-    let leads: Vec<MappedTable> = leads.iter().filter_map(|place| mapped.tables.get(*place)).cloned().collect();
-    let mut ddl = standing::statements(settings, to.dialect(), sink.server(), &leads, &existing, &mut problems);
     numbers::go_on(settings, to.dialect(), &groups, &mapped.tables, &existing, &mut ddl);
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
     let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;
     let mut chunks = match depth {
-        Depth::Full | Depth::ToVerify if settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
+        depth if depth.cuts() && settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
         _ => mapped
             .tables
             .iter()
@@ -93,6 +128,11 @@ pub async fn make(
         problems.extend(proven_by_digest(settings, &groups, &mapped.tables));
     }
     problems.extend(mapped.tables.iter().zip(&chunks).filter_map(|(table, chunks)| bounds_in_the_clear(table, chunks)));
+    let levels = if settings.loading.foreign_keys == TargetForeignKeys::Keep && standing::loads_standing(settings) {
+        order::levels(&mapped.tables, &chunks, &existing, &mut problems)
+    } else {
+        vec![0; mapped.tables.len()]
+    };
     Ok(Plan {
         format: FORMAT,
         source: PlannedSide {
@@ -110,9 +150,10 @@ pub async fn make(
             .tables
             .into_iter()
             .zip(chunks)
-            .map(|(mapped, chunks)| {
+            .zip(loads.into_iter().zip(levels))
+            .map(|((mapped, chunks), (load, level))| {
                 let stands = existing.iter().any(|table| table.name == mapped.target.name);
-                TablePlan { mapped, chunks, append: stands && settings.if_exists == IfExists::Append }
+                TablePlan { mapped, chunks, append: stands && settings.if_exists == IfExists::Append, load, level }
             })
             .collect(),
         ddl,

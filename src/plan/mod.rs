@@ -1,6 +1,7 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
-//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist, `collisions` whether keys meet in
+//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist (`columns` compares them,
+//! `loading` says how rows get into them, `order` which comes first, `history` which are left out), `collisions` whether keys meet in
 //! merged ones, [`passing`] whether conditions let something through; `groups` says which tables belong together, `numbers` lets next ids go
 //! on; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two mappings. A
 //! stored plan is a contract: a run of
@@ -10,22 +11,27 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::masking::Masking;
-use crate::config::rules::Mapping;
-use crate::config::{IfExists, OnTableError, Scope, Settings, VerifyLevel};
+use crate::config::rules::{Mapping, is_zero};
+use crate::config::{IfExists, Loading, OnTableError, Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
 use crate::model::catalog::{Problem, ServerInfo, Table};
+use crate::model::load::Load;
 use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
 
 mod collisions;
+mod columns;
 pub mod diff;
 mod groups;
+mod history;
 pub mod hooks;
+mod loading;
 pub mod make;
 mod numbers;
+mod order;
 pub mod passing;
 mod standing;
 pub mod text;
@@ -82,6 +88,9 @@ pub struct Choices {
     pub scope: Scope,
     /// What to do with target tables that exist.
     pub if_exists: IfExists,
+    /// How tables that stand are loaded.
+    #[serde(default, skip_serializing_if = "Loading::is_default")]
+    pub loading: Loading,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
     /// What is compared at the end.
@@ -106,6 +115,7 @@ impl Choices {
             mapping,
             scope: settings.scope,
             if_exists: settings.if_exists,
+            loading: settings.loading,
             on_table_error: settings.on_table_error,
             verify: settings.verify,
             owner: settings.owner.clone(),
@@ -124,6 +134,12 @@ pub struct TablePlan {
     /// It stands in the target, and rows are added to those that are there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub append: bool,
+    /// How its rows are put there.
+    #[serde(default, skip_serializing_if = "Load::is_plain")]
+    pub load: Load,
+    /// Tables of smaller numbers are loaded first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub level: u32,
 }
 
 impl TablePlan {
@@ -167,6 +183,12 @@ impl Plan {
     /// Bytes in all, estimated.
     pub fn estimated_bytes(&self) -> u64 {
         self.tables.iter().map(|table| table.mapped.source.estimated_bytes).sum()
+    }
+
+    /// The target tables whose rows are found by a key.
+    pub fn upserted(&self) -> Vec<ObjectName> {
+        let tables = self.tables.iter().filter(|table| table.load.upsert.is_some());
+        tables.map(|table| table.target().clone()).collect()
     }
 
     /// The key of the masks, if there is one at hand.

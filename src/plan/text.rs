@@ -247,6 +247,7 @@ fn phase_name(phase: DdlPhase) -> &'static str {
         DdlPhase::Clear => "clear",
         DdlPhase::Before => "schemas and types",
         DdlPhase::Tables => "tables",
+        DdlPhase::Restore => "put back what was set aside",
         DdlPhase::Indexes => "keys and indexes",
         DdlPhase::Finish => "next ids, comments, owners",
         DdlPhase::ForeignKeys => "foreign keys",

@@ -1,6 +1,6 @@
 //! Handing units to workers, and keeping account of the tables.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -113,7 +113,13 @@ impl Copy<'_> {
                 if !done.contains(&(table.target(), chunk.id)) {
                     units.push((
                         place,
-                        WorkUnit { run: self.run, read: read.clone(), chunk: chunk.clone(), target: table.target().clone() },
+                        WorkUnit {
+                            run: self.run,
+                            read: read.clone(),
+                            chunk: chunk.clone(),
+                            target: table.target().clone(),
+                            load: table.load.clone(),
+                        },
                     ));
                 }
             }
@@ -139,11 +145,20 @@ impl Copy<'_> {
             stop_on_error: self.plan.choices.on_table_error == OnTableError::Stop,
             hide_keys: self.hide_keys,
         });
-        pool::each(self.jobs, units, move |(place, unit)| {
+        // Where foreign keys are enforced meanwhile, parents come first: all of them, before the first of their children.
+        let mut levels: BTreeMap<u32, Vec<(usize, WorkUnit)>> = BTreeMap::new();
+        for unit in units {
+            levels.entry(self.plan.tables[unit.0].level).or_default().push(unit);
+        }
+        for units in levels.into_values() {
             let worker = Arc::clone(&worker);
-            async move { worker.carry(place, unit).await }
-        })
-        .await
+            pool::each(self.jobs, units, move |(place, unit)| {
+                let worker = Arc::clone(&worker);
+                async move { worker.carry(place, unit).await }
+            })
+            .await?;
+        }
+        Ok(())
     }
 }
 

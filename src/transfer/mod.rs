@@ -8,7 +8,7 @@
 //!
 //! `prepare` is all that may refuse; [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side
 //! by side; `report` says at the end what was done; [`stop`] is how a person ends it; [`hooks`] runs a person's own SQL;
-//! [`baseline`] is what stood in tables that rows are added to.
+//! [`baseline`] is what stood in tables that rows are added to; `restore` puts back what was set aside of tables that stand.
 
 pub mod baseline;
 pub mod copy;
@@ -17,5 +17,6 @@ pub mod hooks;
 pub mod pool;
 mod prepare;
 mod report;
+mod restore;
 pub mod run;
 pub mod stop;

@@ -109,7 +109,7 @@ impl Runner<'_> {
         let proven = if plan.choices.scope == Scope::SchemaOnly {
             "The schema was made; no rows were asked for, and nothing was compared.".to_string()
         } else {
-            compare::sentence(level, &tables)
+            compare::sentence(level, &tables) + &self.by_key(level, good)
         };
         let report = Report {
             command: "run".into(),
@@ -161,6 +161,17 @@ impl Runner<'_> {
             together.extend(group.into_iter().zip(found));
         }
         together
+    }
+
+    /// What the proof is over where rows were found by a key.
+    fn by_key(&self, level: VerifyLevel, good: bool) -> String {
+        match self.plan.upserted().len() {
+            0 => String::new(),
+            _ if level == VerifyLevel::None || !good => String::new(),
+            count => format!(
+                " For {count} of them rows were found by their key and changed, or added: compared are the rows whose keys were sent, each once, and no others."
+            ),
+        }
     }
 
     fn phase_reports(&self) -> Vec<PhaseReport> {

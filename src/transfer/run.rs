@@ -20,6 +20,7 @@ use super::copy::{Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
+use super::restore;
 use super::stop::Stop;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
@@ -103,7 +104,13 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
     };
     match result {
         Ok(report) => Ok(report),
-        Err(error) => Err(Failure::Stopped(run, error)),
+        Err(error) => {
+            if let Some(aside) = restore::told(&plan) {
+                let text = format!("set aside for the load, and put back by `--resume` unless it is back already: {aside}");
+                job.progress.emit(Event::Note { text });
+            }
+            Err(Failure::Stopped(run, error))
+        }
     }
 }
 
@@ -147,6 +154,11 @@ impl Runner<'_> {
         });
         let mut errors: Faults = Vec::new();
         self.create(marks).await?;
+        for table in plan.tables.iter().filter(|_| scope != Scope::SchemaOnly) {
+            if let Some(key) = &table.load.upsert {
+                job.stop.unless_stopped(job.sink.keep_keys(self.run, table.target(), key)).await?;
+            }
+        }
 
         let stood = match scope {
             Scope::SchemaOnly => Baselines::new(),
@@ -219,6 +231,10 @@ impl Runner<'_> {
         report.hooks = self.hook_reports(&earlier);
         let state = if good { RunState::Done } else { RunState::Failed };
         ledger.finish(self.run, state, &report::json::to_value(&report)?).await?;
+        if good {
+            // A run that is not good may be gone on with, and needs them.
+            self.job.sink.forget_keys(self.run, &self.plan.upserted()).await?;
+        }
         self.job.progress.emit(Event::Finished { seconds: report.seconds });
         Ok(report)
     }
@@ -338,7 +354,16 @@ impl Runner<'_> {
         };
         statements.sort_by_key(|ddl| std::cmp::Reverse(size(ddl)));
         let finish: Vec<Ddl> = self.plan.statements(DdlPhase::Finish).filter(|ddl| wanted(ddl)).cloned().collect();
-        self.phase(Phase::Index, statements.len() + finish.len());
+        let restored = restore::groups(self.plan);
+        self.phase(Phase::Index, statements.len() + finish.len() + restored.iter().map(Vec::len).sum::<usize>());
+        if !restored.is_empty() {
+            // Whatever became of the rows.
+            let before = errors.len();
+            self.side_by_side(restored, errors).await?;
+            if errors.len() == before {
+                self.job.sink.ledger().mark(self.run, &ObjectName::new("", "*"), restore::RESTORED).await?;
+            }
+        }
         self.side_by_side(statements.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
         // Those about one table run in their order: the owner changes last, when nothing is left to be done as its maker.
         let mut by_table: Vec<Vec<Ddl>> = Vec::new();
@@ -367,6 +392,7 @@ impl Runner<'_> {
         let failed: Arc<Mutex<Faults>> = Arc::default();
         let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
         let collected = Arc::clone(&failed);
+        let hide_keys = self.job.settings.hide_keys;
         pool::each(self.job.settings.effective_jobs(), groups, move |group| {
             let (sink, stop, progress, failed) = (Arc::clone(&sink), stop.clone(), progress.clone(), Arc::clone(&collected));
             async move {
@@ -377,7 +403,7 @@ impl Runner<'_> {
                             failed
                                 .lock()
                                 .unwrap_or_else(PoisonError::into_inner)
-                                .push((statement.table.clone(), error.with_hint()));
+                                .push((statement.table.clone(), error.hide_keys(hide_keys).with_hint()));
                         }
                         Ok(()) => {}
                     }

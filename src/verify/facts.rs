@@ -135,6 +135,7 @@ pub async fn of_target(
                 (Arc::clone(&all), Arc::clone(&pieces), Arc::clone(&read_back), asking.clone());
             let columns = profile::target_columns(&table.mapped, kinds.get(place).map_or(&[], Vec::as_slice));
             async move {
+                let table = sent_alone(table, &*read_back, run);
                 let target = &table.mapped.target;
                 let ask = async {
                     let (rows, profile) = if asking.level == VerifyLevel::Full {
@@ -215,6 +216,14 @@ pub async fn digests_of_source(
     });
     digests(&all, pieces, asking, open).await?;
     Ok(taken(all))
+}
+
+/// Of a table whose rows were found by a key, only those that the run has sent.
+fn sent_alone(table: Arc<TablePlan>, read_back: &dyn ReadBack, run: Option<RunId>) -> Arc<TablePlan> {
+    let (Some(key), Some(run)) = (&table.load.upsert, run) else { return table };
+    let mut narrowed = (*table).clone();
+    narrowed.mapped.target = read_back.only_sent(&table.mapped.target, run, key);
+    Arc::new(narrowed)
 }
 
 /// A chunk of a table, by the table's place in the plan.

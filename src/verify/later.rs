@@ -39,7 +39,7 @@ pub async fn verify(
     standing.mapping.hooks.clear();
     let earlier = stop.unless_stopped(Earlier::read(settings.source.to_string(), &*sink)).await?;
     let now = earlier.now_us(&settings.target.to_string()).unwrap_or_else(now_us);
-    let mut plan = stop.unless_stopped(make(&standing, &source, &sink, Depth::ToVerify, now)).await?;
+    let mut plan = stop.unless_stopped(make(&standing, &source, &sink, Depth::ToCompare, now)).await?;
     if let Some(refusal) = plan.refusal() {
         return Err(refusal);
     }

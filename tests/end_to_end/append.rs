@@ -154,11 +154,12 @@ async fn rows_that_somebody_else_changes_meanwhile_are_no_proof() {
 #[tokio::test]
 async fn a_table_that_does_not_fit_is_refused_before_anything_is_added() {
     let from = MySqlDatabase::create(SHOP).await;
-    let to =
-        PostgresDatabase::create("CREATE TABLE people (id int, name int, extra int NOT NULL); CREATE TABLE logs (v varchar(20))")
-            .await;
+    let to = PostgresDatabase::create(
+        "CREATE TABLE people (id int, name boolean, extra int NOT NULL); CREATE TABLE logs (v varchar(20))",
+    )
+    .await;
     ferry(&["run", &from.url, &to.url, "--if-exists", "append"]).code(2).complains(&[
-        "public.people.name",
+        "people.name",
         "public.people.score",
         "public.people.extra",
         "public.logs.n",

@@ -2,6 +2,7 @@
 
 mod append;
 mod diff;
+mod existing;
 mod expressions;
 mod hooks;
 mod lost;
@@ -14,4 +15,5 @@ mod splits;
 mod subsets;
 mod tables;
 mod types;
+mod upsert;
 mod vectors;

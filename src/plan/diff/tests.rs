@@ -106,7 +106,7 @@ fn plan(file: &str, mapping: &str, environment: &Environment<'_>) -> Plan {
         tables: mapped
             .tables
             .into_iter()
-            .map(|mapped| TablePlan { mapped, chunks: ChunkPlan::whole(0, 0), append: false })
+            .map(|mapped| TablePlan { mapped, chunks: ChunkPlan::whole(0, 0), append: false, load: Default::default(), level: 0 })
             .collect(),
         ddl,
         hooks,

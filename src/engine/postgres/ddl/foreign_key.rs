@@ -7,6 +7,9 @@ use super::{Draft, Labelled, labelled, named, quote_literal, quote_name, quote_t
 use crate::engine::{Ddl, DdlPhase};
 use crate::model::catalog::{ForeignKey, NativeType, Problem, ReferentialAction, Severity, Table};
 
+/// So many rows without a parent are named.
+const ORPHANS_NAMED: u32 = 5;
+
 /// The foreign keys of which `table` is the child.
 pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
     for key in &table.foreign_keys {
@@ -53,14 +56,29 @@ pub fn recheck(standing: &Table) -> Vec<Ddl> {
                 .join(" AND ")
         };
         let message = format!("rows of {} have no parent in {} by the foreign key {}", standing.name, key.parent, key.name);
-        let body = format!(
-            "BEGIN IF EXISTS (SELECT FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})) \
-             THEN RAISE EXCEPTION USING ERRCODE = '23503', MESSAGE = {}; END IF; END",
+        let orphans = format!(
+            "FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})",
             quote_table(&standing.name),
             all(&|child, _| format!("c.{} IS NOT NULL", quote_name(child))),
             quote_table(&key.parent),
             all(&|child, parent| format!("p.{} = c.{}", quote_name(parent), quote_name(child))),
-            quote_literal(&message)
+        );
+        let columns = name_list(&key.columns);
+        let values = key.columns.iter().map(|column| format!("c.{}", quote_name(column))).collect::<Vec<_>>().join(", ");
+        // The types of extensions are compared as their own operators do, which stand where the extension does. The detail has the form
+        // of the server's own, which is where keys in errors are taken from.
+        let body = format!(
+            "DECLARE orphans bigint; named text; BEGIN \
+             PERFORM pg_catalog.set_config('search_path', (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.quote_ident(n.nspname), ', ') \
+             FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace), true); \
+             SELECT count(*) {orphans} INTO orphans; \
+             IF orphans > 0 THEN \
+             SELECT pg_catalog.string_agg(row_text, ', ') INTO named FROM (SELECT '(' || pg_catalog.concat_ws(', ', {values}) || ')' AS row_text \
+             {orphans} LIMIT {ORPHANS_NAMED}) AS x; \
+             RAISE EXCEPTION USING ERRCODE = '23503', MESSAGE = orphans || {}, DETAIL = 'Key (' || {} || ')=' || named; \
+             END IF; END",
+            quote_literal(&format!(" {message}")),
+            quote_literal(&columns.replace('"', "")),
         );
         Ddl {
             phase: DdlPhase::Validate,
