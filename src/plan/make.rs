@@ -62,8 +62,9 @@ pub async fn make(
 
     let names: Vec<ObjectName> = mapped.tables.iter().map(|table| table.target.name.clone()).collect();
     let existing = sink.existing(&names).await?;
-    standing::adopt(settings, &mut mapped.tables, &existing);
     let ddl = standing::statements(settings, to.dialect(), sink.server(), &mapped.tables, &existing, &mut problems);
+    // After the statements: what a standing table computes is in the target's own SQL.
+    standing::adopt(settings, &mut mapped.tables, &existing);
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
     let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;
     let chunks = match depth {
