@@ -114,8 +114,6 @@ pub enum Function {
     Multiply,
     /// Of two Double; NULL when the second is 0.
     Quotient,
-    /// Of two Exact, and a number of digits behind the point at which the result is cut off; NULL when the second is 0.
-    DivideTo,
     /// Of two Exact, cut off towards zero; NULL when the second is 0.
     IntegerDivide,
     /// Of two Exact, with the sign of the first; NULL when the second is 0.

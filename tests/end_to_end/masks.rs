@@ -217,9 +217,9 @@ CREATE TABLE c (id INT NOT NULL PRIMARY KEY, p_id INT, CONSTRAINT to_p FOREIGN K
         ),
         (
             format!(
-                "{MASKING}[[table]]\nname = \"p\"\ncolumns.id = {{ mask = \"hash\", to = \"smallint\" }}\n[[table]]\nname = \"c\"\ncolumns.p_id.to = \"bigint\"\n"
+                "{MASKING}[[table]]\nname = \"p\"\ncolumns.id = {{ mask = \"hash\", to = \"smallint\" }}\n[[table]]\nname = \"c\"\ncolumns.p_id.to = \"integer\"\n"
             ),
-            &["a foreign key joins columns to which the mapping gives different types"],
+            &["gives different types", "`smallint`", "`integer`"],
         ),
         (rule("p", "id", "hsh"), &["m.toml:5:", "`hsh` is no value of `mask`", "Did you mean `hash`?"]),
         (

@@ -152,12 +152,6 @@ impl Printer<'_> {
             F::Subtract => joined(" - "),
             F::Multiply => joined(" * "),
             F::Quotient => format!("({one} / nullif({}, 0))", second()),
-            F::DivideTo => {
-                let digits = all.get(2).and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(0);
-                let (zeros, less) = ("0".repeat(digits), "0".repeat(digits.saturating_sub(1)));
-                // By the whole quotient: a plain division would be rounded, and at another digit.
-                format!("(div({one} * 1{zeros}, nullif({}, 0)) * 0.{less}1)", second())
-            }
             F::IntegerDivide => format!("div({one}, nullif({}, 0))", second()),
             F::Modulo => format!("mod({one}, nullif({}, 0))", second()),
             F::Negate => format!("(- {one})"),

@@ -8,11 +8,6 @@ use crate::model::expression::{Class, Expression as E, Function as F};
 
 /// The most digits behind the point that both flavours keep.
 const MOST_SCALE: u32 = 30;
-/// The digits that a division adds to those of its first number (`div_precision_increment`).
-const DIVISION_DIGITS: u32 = 4;
-/// Decimals are kept in words of so many digits, and a division is cut off at the end of one.
-const WORD_DIGITS: u32 = 9;
-
 /// A call as it was parsed.
 pub(super) fn call(reader: &mut Reader<'_>, function: &Function) -> Read<Typed> {
     let name = match function.name.0.as_slice() {
@@ -83,7 +78,7 @@ pub(super) fn named(name: &str, mut arguments: Vec<Typed>, note: &mut Option<Str
             let digits = digits.filter(|digits| *digits <= MOST_SCALE && value.class == Class::Exact).ok_or_else(unknown)?;
             let function = if name == "round" { F::Round } else { F::Truncate };
             let tree = E::call(function, vec![E::call(F::Exact, vec![value.tree]), E::Number(digits.to_string())]);
-            Ok(Typed { scale: digits.min(value.scale), fixed: false, ..Typed::of(tree, Class::Exact) })
+            Ok(Typed { scale: digits.min(value.scale), ..Typed::of(tree, Class::Exact) })
         }
         ("floor" | "ceiling" | "ceil", 1) => {
             let [one] = take(arguments, unknown)?;
@@ -92,7 +87,7 @@ pub(super) fn named(name: &str, mut arguments: Vec<Typed>, note: &mut Option<Str
                 return Err(unknown());
             }
             let function = if name == "floor" { F::Floor } else { F::Ceiling };
-            Ok(Typed { fixed: false, ..Typed::of(E::call(function, vec![one.exact().tree]), Class::Exact) })
+            Ok(Typed::of(E::call(function, vec![one.exact().tree]), Class::Exact))
         }
         ("mod", 2) => {
             let [left, right] = take(arguments, unknown)?;
@@ -182,7 +177,7 @@ fn labels_as_text(arguments: Vec<Typed>) -> Vec<Typed> {
 fn as_text(one: Typed) -> Read<Typed> {
     match one.class {
         Class::Text => Ok(one),
-        Class::Exact if one.scale == 0 && one.fixed && matches!(one.tree, E::Column { .. } | E::Number(_)) => {
+        Class::Exact if one.scale == 0 && matches!(one.tree, E::Column { .. } | E::Number(_)) => {
             Ok(Typed::of(E::call(F::AsText, vec![one.tree]), Class::Text))
         }
         _ => Err("only text and columns of whole numbers are joined to text".into()),
@@ -220,7 +215,6 @@ fn model(values: &[Typed]) -> Read<Typed> {
     }
     Ok(Typed {
         scale: known().map(|value| value.scale).max().unwrap_or(0),
-        fixed: false,
         unsigned: known().any(|value| value.unsigned),
         collation: collations.into_iter().next(),
         class: if known().any(|value| value.class == Class::Timestamp) { Class::Timestamp } else { first.class },
@@ -255,7 +249,7 @@ pub(super) fn cast(value: Typed, data_type: &DataType) -> Read<Typed> {
                 return Ok(value);
             }
             let tree = E::call(F::Round, vec![E::call(F::Exact, vec![value.tree]), E::Number("0".into())]);
-            Ok(Typed { fixed: false, ..Typed::of(tree, Class::Exact) })
+            Ok(Typed::of(tree, Class::Exact))
         }
         DataType::Date => of_time("date", value),
         DataType::Char(None) => as_text(labels_as_text(vec![value]).pop().unwrap_or_else(Typed::null)),
@@ -292,30 +286,19 @@ pub(super) fn arithmetic(op: &BinaryOperator, left: Typed, right: Typed) -> Read
     if unsigned && may_turn_negative && left.scale == 0 && right.scale == 0 {
         return Err("the source refuses negative results of unsigned numbers".into());
     }
-    let fixed = left.fixed && right.fixed;
     let (function, scale) = match op {
         B::Plus => (F::Add, left.scale.max(right.scale)),
         B::Minus => (F::Subtract, left.scale.max(right.scale)),
         B::Multiply => (F::Multiply, left.scale.saturating_add(right.scale)),
         B::Modulo => (F::Modulo, left.scale.max(right.scale)),
         B::MyIntegerDivide => (F::IntegerDivide, 0),
-        B::Divide => {
-            if !fixed {
-                return Err("a division of what has no fixed number of digits is not translated".into());
-            }
-            let words = |scale: u32| scale.div_ceil(WORD_DIGITS) * WORD_DIGITS;
-            let (first, second) = (words(left.scale), words(right.scale));
-            let more = DIVISION_DIGITS.saturating_sub(first - left.scale + second - right.scale);
-            let digits = words(first + second + more);
-            let scale = left.scale + DIVISION_DIGITS;
-            let tree = E::call(F::DivideTo, vec![left.exact().tree, right.exact().tree, E::Number(digits.to_string())]);
-            return Ok(Typed { scale, fixed: false, ..Typed::of(tree, Class::Exact) });
-        }
+        // MySQL 9.7 stores 7/3 as 2.3333 in a column that has place for more, MariaDB 10.11 as 2.33333333, and compares it as 2.3333.
+        B::Divide => return Err("a division of exact numbers ends at a digit that is the server's own".into()),
         other => return Err(format!("the operator {other} is not translated")),
     };
     if scale > MOST_SCALE {
         return Err(format!("a result with {scale} digits behind the point is not translated"));
     }
     let tree = E::call(function, vec![left.exact().tree, right.exact().tree]);
-    Ok(Typed { scale, fixed: fixed && !matches!(function, F::Modulo), unsigned, ..Typed::of(tree, Class::Exact) })
+    Ok(Typed { scale, unsigned, ..Typed::of(tree, Class::Exact) })
 }

@@ -371,6 +371,7 @@ mod tests {
             ("`a` > 1 xor `a` > 2", "XOR"),
             ("`a` DIV 2 > 1", "DIV"),
             ("`a` || `a`", "CONCAT"),
+            ("`a` / 3", "division"),
             ("`a` regexp 'x'", "not translated"),
             ("`d` > '2000-02-30'", "no date"),
             ("`nowhere` > 1", "no column"),

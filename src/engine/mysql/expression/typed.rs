@@ -14,6 +14,8 @@ pub(super) struct Collation {
     pad: bool,
     /// By code points; others may find different letters alike.
     bytes: bool,
+    /// Named in the expression, so that it wins over that of a column.
+    explicit: bool,
 }
 
 impl Collation {
@@ -24,6 +26,7 @@ impl Collation {
             fold: !bytes && !name.ends_with("_cs"),
             pad: !name.contains("_0900_") && !name.contains("_nopad_"),
             bytes,
+            explicit: false,
             name,
         }
     }
@@ -36,8 +39,6 @@ pub(super) struct Typed {
     pub(super) class: Class,
     /// Digits behind the point, of exact numbers.
     pub(super) scale: u32,
-    /// Each value has exactly so many digits behind the point.
-    pub(super) fixed: bool,
     /// A whole number of an unsigned type: the server refuses what would be negative.
     pub(super) unsigned: bool,
     /// A constant.
@@ -56,7 +57,6 @@ impl Typed {
             tree,
             class,
             scale: 0,
-            fixed: true,
             unsigned: false,
             constant: false,
             collation: None,
@@ -112,7 +112,8 @@ impl Typed {
         if self.class != Class::Text {
             return Err("COLLATE is not translated here".into());
         }
-        Ok(Typed { collation: Some(Collation::of(collation)), constant: false, ..self })
+        // A constant stays one: its own collation still wins.
+        Ok(Typed { collation: Some(Collation { explicit: true, ..Collation::of(collation) }), ..self })
     }
 
     /// As an exact number or a float.
@@ -292,6 +293,7 @@ fn label(column: &Typed, text: &Typed) -> Read<String> {
 
 fn joint_collation(left: &Typed, right: &Typed) -> Read<Collation> {
     match (&left.collation, &right.collation) {
+        (Some(one), Some(other)) if one.explicit != other.explicit => Ok(if one.explicit { one } else { other }.clone()),
         (Some(left), Some(right)) if left != right => Err("text of two collations is not compared".into()),
         (Some(collation), _) | (_, Some(collation)) => Ok(collation.clone()),
         (None, None) => Err("text without a collation is not compared".into()),
