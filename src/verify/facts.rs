@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::{Chunk, Digest, ObjectName, RunId};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Progress};
+use crate::transfer::copy::stops_the_run;
 use crate::transfer::pool;
 use crate::transfer::stop::Stop;
 use crate::transform::Transform;
@@ -95,7 +96,7 @@ pub async fn of_source(plan: &Plan, snapshot: &Arc<dyn Snapshot>, wanted: &[usiz
                         facts.rows = Some(rows);
                         facts.profile = profile;
                     }
-                    Err(error) if asking.stop.reason().is_some() => return Err(error),
+                    Err(error) if asking.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
                     Err(error) => note(&all, place, &error.table(&source.name)),
                 }
                 Ok(())
@@ -162,7 +163,7 @@ pub async fn of_target(
                         let pieces = &mut pieces.lock().unwrap_or_else(PoisonError::into_inner);
                         pieces.extend(chunks.into_iter().map(|chunk| (place, Arc::clone(&table), chunk)));
                     }
-                    Err(error) if asking.stop.reason().is_some() => return Err(error),
+                    Err(error) if asking.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
                     Err(error) => note(&all, place, &error.table(&target.name)),
                 }
                 Ok(())
@@ -259,7 +260,7 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
                     facts.digest.get_or_insert_default().merge(piece);
                     facts.rows_read += rows_read;
                 }
-                Err(error) if asking.stop.reason().is_some() => return Err(error),
+                Err(error) if asking.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
                 Err(error) => {
                     note(&all, place, &error.table(table.source()).hide_keys(asking.hide_keys || table.mapped.hides_key()))
                 }
