@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::VerifyLevel;
 use crate::config::load::{AddressText, IfExistsWord};
+use crate::config::{ProbeLevel, VerifyLevel};
 use crate::progress::ProgressMode;
 
 /// The whole command line.
@@ -191,6 +191,9 @@ pub struct TargetArgs {
     /// What to do with a target table that exists; drop never cascades [default: error].
     #[arg(long, value_enum, value_name = "WHAT")]
     pub if_exists: Option<IfExistsWord>,
+    /// Rows that are looked at before anything moves: all, the first of each table, none [default: full].
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub probe: Option<ProbeLevel>,
     /// What is compared at the end: nothing, counts by both databases, also an independent re-read, also column profiles
     /// [default: digest].
     #[arg(long, value_enum, value_name = "LEVEL")]

@@ -7,7 +7,7 @@ use crate::config::endpoint::Endpoint;
 use crate::config::environment::{self, Environment};
 use crate::config::file::ConfigFile;
 use crate::config::rules::Mapping;
-use crate::config::{DEFAULT_LEDGER_SCHEMA, IfExists, Scope, Settings, VerifyLevel, hooks, limits, schema};
+use crate::config::{DEFAULT_LEDGER_SCHEMA, IfExists, ProbeLevel, Scope, Settings, VerifyLevel, hooks, limits, schema};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the command line says; nothing means that the file, or else the default, decides.
@@ -35,6 +35,8 @@ pub struct Overrides {
     pub chunk: Option<String>,
     /// What to do with a target table that exists.
     pub if_exists: Option<IfExistsWord>,
+    /// How much of the data is looked at before it moves.
+    pub probe: Option<ProbeLevel>,
     /// What is compared at the end.
     pub verify: Option<VerifyLevel>,
     /// The role that is to own what is created.
@@ -169,6 +171,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         jobs: jobs.or(run.jobs),
         memory_bytes: memory.or(run.memory.map(|size| size.0)).unwrap_or(defaults.memory_bytes),
         chunk_bytes: chunk.or(run.chunk.map(|size| size.0)).unwrap_or(defaults.chunk_bytes),
+        probe: overrides.probe.or(run.probe).unwrap_or_default(),
         verify: overrides.verify.or(run.verify).unwrap_or_default(),
         if_exists: if_exists.or(run.if_exists).unwrap_or_default(),
         on_table_error: run.on_table_error.unwrap_or_default(),

@@ -13,6 +13,7 @@ use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
 use crate::error::{Error, ErrorKind};
+use crate::model::probe::Fact;
 
 /// A mapping file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +85,20 @@ pub struct TypeMatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "glob"))]
     pub column: Option<String>,
+    /// What the probe of the data has proven of the column: without `--probe full` nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven: Option<Fact>,
+}
+
+/// What becomes of rows that point to no parent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Orphans {
+    /// The run is refused when the probe finds some, and the table fails when its foreign key cannot be validated.
+    #[default]
+    Error,
+    /// They are carried, and the foreign keys are made but not validated: they hold for new and changed rows only.
+    NotValid,
 }
 
 /// What becomes of a table.
@@ -108,6 +123,9 @@ pub struct TableRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("format" = "sql"))]
     pub source_where: Option<String>,
+    /// What becomes of rows whose foreign keys lead to no parent. Default `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphans: Option<Orphans>,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,

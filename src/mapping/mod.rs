@@ -1,7 +1,7 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
-//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks. Pure: opens no
+//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, [`lines`] writes what a person may paste. Pure: opens no
 //! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
@@ -9,10 +9,11 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::rules::Mapping;
+use crate::config::rules::{Mapping, Orphans};
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
+use crate::model::probe::Proven;
 use crate::model::unit::ReadColumn;
 use crate::model::{LogicalType, ObjectName};
 use crate::transform::expr::{Rounding, Scope};
@@ -21,6 +22,7 @@ use crate::transform::{self, CastColumn, Step, Transform};
 
 mod computed;
 mod dropped;
+pub mod lines;
 mod masks;
 pub mod names;
 mod rename;
@@ -42,9 +44,16 @@ pub struct MappedTable {
     /// Source columns that are read only because an expression or the condition looks at them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looked_at: Vec<String>,
+    /// What becomes of rows that point to no parent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub orphans: Orphans,
     /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
     #[serde(default)]
     pub now_us: i64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Which rows of a table are carried.
@@ -182,6 +191,8 @@ pub struct MapOptions<'a> {
     pub now_us: i64,
     /// A condition that lets nothing through is no error.
     pub allow_empty: bool,
+    /// What is known of the data.
+    pub proven: Option<&'a Proven>,
 }
 
 /// Maps a catalog.
@@ -190,8 +201,8 @@ pub struct MapOptions<'a> {
 /// `Mapping` for rules that name tables or columns that do not exist (all of them at once, with the nearest name), and `Internal`
 /// if the built-in rules of the route cannot be read.
 pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route: Route<'_>) -> Result<Mapped> {
-    let MapOptions { schema, now_us, allow_empty } = options;
-    let rules = rules::Rules::new(mapping, route, allow_empty)?;
+    let MapOptions { schema, now_us, allow_empty, proven } = options;
+    let rules = rules::Rules::new(mapping, route, allow_empty, proven)?;
     if let Some(error) = Error::many(rules.faults(catalog)) {
         return Err(error);
     }

@@ -5,6 +5,7 @@ use crate::config::rules::{ColumnRule, Mapping, TableRule, TypeMatch, TypeRule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::catalog::{Catalog, Column, NativeType, Table};
+use crate::model::probe::Proven;
 
 use super::Route;
 use super::rename::Renames;
@@ -23,6 +24,7 @@ pub struct Rules<'a> {
     pub(super) renames: Renames<'a>,
     pub(super) route: Route<'a>,
     pub(super) allow_empty: bool,
+    proven: Option<&'a Proven>,
 }
 
 /// The target type that a rule demands, and which rule that was.
@@ -34,7 +36,7 @@ pub struct Decision {
 }
 
 impl<'a> Rules<'a> {
-    pub(super) fn new(mapping: &'a Mapping, route: Route<'a>, allow_empty: bool) -> Result<Self> {
+    pub(super) fn new(mapping: &'a Mapping, route: Route<'a>, allow_empty: bool, proven: Option<&'a Proven>) -> Result<Self> {
         let name = format!("{}-to-{}.toml", route.source_name, route.target_name);
         let built_in = match BUILT_IN.iter().find(|(file, _)| *file == name) {
             Some((_, text)) => {
@@ -44,7 +46,7 @@ impl<'a> Rules<'a> {
             }
             None => Mapping::default(),
         };
-        Ok(Rules { mapping, built_in, renames: Renames::new(mapping)?, route, allow_empty })
+        Ok(Rules { mapping, built_in, renames: Renames::new(mapping)?, route, allow_empty, proven })
     }
 
     /// The rule for a table.
@@ -53,7 +55,7 @@ impl<'a> Rules<'a> {
     }
 
     /// What decides the type of a column, before the target's own type for its logical type does.
-    pub fn column(&self, rule: Option<&TableRule>, column: &Column) -> Option<Decision> {
+    pub fn column(&self, rule: Option<&TableRule>, table: &Table, column: &Column) -> Option<Decision> {
         if let Some(rule) = rule
             && let Some(own) = rule.columns.get(&column.name)
             && let Some(to) = &own.to
@@ -62,7 +64,8 @@ impl<'a> Rules<'a> {
             return Some(Decision { to: fill(to, &column.native), rule: place });
         }
         [self.mapping, &self.built_in].into_iter().find_map(|mapping| {
-            let mut fitting = mapping.types.iter().filter(|rule| matches(&rule.matches, column));
+            let mut fitting =
+                mapping.types.iter().filter(|rule| matches(&rule.matches, column) && self.known(table, column, &rule.matches));
             let (rule, to) = fitting.find_map(|rule| Some((rule, rule.to.as_ref()?)))?;
             Some(Decision { to: fill(to, &column.native), rule: place(mapping, rule) })
         })
@@ -76,7 +79,8 @@ impl<'a> Rules<'a> {
         {
             return Some((mask, format!("{}:{}", self.mapping.file, own.line_in(rule))));
         }
-        let mut fitting = self.mapping.types.iter().filter(|rule| matches(&rule.matches, column));
+        let mut fitting =
+            self.mapping.types.iter().filter(|rule| matches(&rule.matches, column) && self.known(table, column, &rule.matches));
         fitting.find_map(|rule| Some((rule.mask?, place(self.mapping, rule))))
     }
 
@@ -171,6 +175,11 @@ fn fill(template: &str, native: &NativeType) -> String {
 }
 
 impl Rules<'_> {
+    /// True if what the rule demands of the data is proven.
+    fn known(&self, table: &Table, column: &Column, wanted: &TypeMatch) -> bool {
+        wanted.proven.is_none_or(|fact| self.proven.is_some_and(|proven| proven.holds(&table.name, &column.name, fact)))
+    }
+
     /// The place of a column's rule in its file.
     pub(super) fn place_of(&self, rule: &TableRule, own: Option<&ColumnRule>) -> String {
         let line = own.map_or(rule.line, |own| own.line_in(rule));

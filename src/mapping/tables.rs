@@ -8,7 +8,7 @@ use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
 use super::rules::{Rules, column_rule};
-use super::{ColumnMapping, MappedTable, computed, dropped};
+use super::{ColumnMapping, MappedTable, computed, dropped, lines};
 
 /// Maps a table; `None` if it is refused, and then a problem says why.
 pub(super) fn map_table(
@@ -77,7 +77,8 @@ pub(super) fn map_table(
         }
     };
     let looked_at = computed::looked_at(&table, &columns, condition.as_ref());
-    Some(MappedTable { source, target, columns, condition, looked_at, now_us })
+    let orphans = rule.and_then(|rule| rule.orphans).unwrap_or_default();
+    Some(MappedTable { source, target, columns, condition, looked_at, orphans, now_us })
 }
 
 /// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's.
@@ -109,11 +110,7 @@ fn map_column(
     let &Computing { source: table, rule, rules, .. } = computing;
     let place = format!("{}.{}", table.name, column.name);
     let refuse = |why: String, hint: Option<&str>| {
-        let lines = format!(
-            "[[table]]\nname = {}\n[table.columns.{}]\nto = \"bytea\"  # or another type that can hold it",
-            toml_string(&table.name.name),
-            toml_key(&column.name)
-        );
+        let lines = lines::column(&table.name, &column.name, "to = \"bytea\"  # or another type that can hold it");
         let lines = hint.map_or(lines, |hint| suggest(table, column, hint));
         Box::new(
             Problem::new(Severity::Refused, "column", &place, why).hint(format!("Add to the mapping file (`-m FILE`):\n{lines}")),
@@ -125,7 +122,7 @@ fn map_column(
         return Err(Box::new(Problem::new(Severity::Refused, "column", &place, why).hint(hint)));
     };
     let dialect = rules.route.target;
-    let (mut native, to, rule_name) = match rules.column(rule, column) {
+    let (mut native, to, rule_name) = match rules.column(rule, table, column) {
         Some(decision) => {
             let mut native = dialect.parse_type(&decision.to).map_err(|error| refuse(error.to_string(), None))?;
             native.labels.clone_from(&column.native.labels);
@@ -180,16 +177,7 @@ fn suggested(error: &crate::Error) -> Option<&str> {
 }
 
 fn suggest(table: &Table, column: &Column, to: &str) -> String {
-    format!("[[table]]\nname = {}\n[table.columns.{}]\nto = \"{to}\"", toml_string(&table.name.name), toml_key(&column.name))
-}
-
-fn toml_string(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-fn toml_key(name: &str) -> String {
-    let bare = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
-    if bare { name.to_string() } else { toml_string(name) }
+    lines::column(&table.name, &column.name, &format!("to = \"{to}\""))
 }
 
 /// Keys and indexes follow the renames of the columns.

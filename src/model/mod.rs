@@ -2,7 +2,7 @@
 //!
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
-//! receipt, [`hook`] a person's own SQL.
+//! receipt, [`hook`] a person's own SQL, [`probe`] questions about the data.
 
 pub mod catalog;
 pub mod chunk;
@@ -13,6 +13,7 @@ pub mod ident;
 pub mod json;
 pub mod logical;
 pub mod predicate;
+pub mod probe;
 pub mod row;
 pub mod unit;
 

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::config::rules::Orphans;
 use crate::config::{IfExists, Scope, Settings};
-use crate::engine::{Sink, Source, TableFilter, registry};
+use crate::engine::{DdlPhase, Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::{self, MapOptions, MappedTable, Route};
 use crate::model::catalog::{Problem, Severity};
 use crate::model::{ChunkPlan, ObjectName};
 
-use super::standing;
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
+use super::{probe, standing};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,15 +55,26 @@ pub async fn make(
         target_name: to.kind().name(),
         target_server: sink.server(),
     };
-    let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty };
+    let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty, proven: None };
     let source_fingerprint = fingerprint(&catalog.tables);
-    let mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
+    let mut mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     let mut problems = std::mem::take(&mut catalog.problems);
+    if depth == Depth::Full && settings.scope != Scope::SchemaOnly && mapping::refusals(&mapped.problems).is_none() {
+        let probed = probe::ask(settings, source, to.dialect(), &mapped.tables).await?;
+        if !probed.proven.is_empty() {
+            // What was proven may choose other types.
+            mapped = mapping::map(&catalog, &settings.mapping, MapOptions { proven: Some(&probed.proven), ..options }, route)?;
+        }
+        problems.extend(probed.problems);
+    }
     problems.extend(mapped.problems);
 
     let names: Vec<ObjectName> = mapped.tables.iter().map(|table| table.target.name.clone()).collect();
     let existing = sink.existing(&names).await?;
-    let ddl = standing::statements(settings, to.dialect(), sink.server(), &mapped.tables, &existing, &mut problems);
+    let mut ddl = standing::statements(settings, to.dialect(), sink.server(), &mapped.tables, &existing, &mut problems);
+    let unproven =
+        |name: &ObjectName| mapped.tables.iter().any(|table| table.target.name == *name && table.orphans == Orphans::NotValid);
+    ddl.retain(|statement| statement.phase != DdlPhase::Validate || !statement.table.as_ref().is_some_and(unproven));
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
     let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;
     let chunks = match depth {

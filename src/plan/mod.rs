@@ -1,6 +1,6 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
-//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist; [`text`] prints a plan for
+//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist; [`probe`] asks the data, [`text`] prints a plan for
 //! people and as SQL, [`hooks`] is the person's own SQL. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::masking::Masking;
 use crate::config::rules::Mapping;
-use crate::config::{IfExists, OnTableError, Scope, Settings, VerifyLevel};
+use crate::config::{IfExists, OnTableError, ProbeLevel, Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
@@ -20,6 +20,7 @@ use crate::transform::mask::Keyed;
 
 pub mod hooks;
 pub mod make;
+pub mod probe;
 mod standing;
 pub mod text;
 
@@ -76,6 +77,9 @@ pub struct Choices {
     pub if_exists: IfExists,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
+    /// How much of the data was looked at.
+    #[serde(default)]
+    pub probe: ProbeLevel,
     /// What is compared at the end.
     pub verify: VerifyLevel,
     /// Owner of what is created.
@@ -99,6 +103,7 @@ impl Choices {
             scope: settings.scope,
             if_exists: settings.if_exists,
             on_table_error: settings.on_table_error,
+            probe: settings.probe,
             verify: settings.verify,
             owner: settings.owner.clone(),
             chunk_bytes: settings.chunk_bytes,

@@ -3,7 +3,7 @@
 //! `connect` a session with pinned settings; `source` the way in; `catalog` what the database holds;
 //! `typemap` its types; `plan` chunks, `key` their bounds in SQL; `snapshot` one instant for all readers,
 //! `readers` who hands them out; `read` one chunk as Arrow, `filter` conditions, `select` which expressions are asked for,
-//! `decode` wire bytes into Arrow; `profile` counts and aggregates; `error` the server's errors as ours.
+//! `decode` wire bytes into Arrow; `profile` counts and aggregates, `probe` questions about the data; `error` the server's errors as ours.
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ mod error;
 mod filter;
 mod key;
 mod plan;
+mod probe;
 mod profile;
 mod read;
 mod readers;
