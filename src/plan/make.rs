@@ -59,7 +59,7 @@ pub async fn make(
     let source_fingerprint = fingerprint(&catalog.tables);
     let mut mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     let mut problems = std::mem::take(&mut catalog.problems);
-    if depth == Depth::Full && settings.scope != Scope::SchemaOnly && mapping::refusals(&mapped.problems).is_none() {
+    if depth == Depth::Full && mapping::refusals(&mapped.problems).is_none() {
         let probed = probe::ask(settings, source, to.dialect(), &mapped.tables).await?;
         if !probed.proven.is_empty() {
             // What was proven may choose other types.
