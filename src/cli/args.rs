@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::load::AddressText;
-use crate::config::{IfExists, TargetTables, VerifyLevel};
+use crate::config::{IfExists, ProbeLevel, TargetTables, VerifyLevel};
 use crate::progress::ProgressMode;
 
 /// The whole command line.
@@ -194,6 +194,9 @@ pub struct TargetArgs {
     /// What to do with a target table that exists; drop never cascades [default: error].
     #[arg(long, value_enum, value_name = "WHAT")]
     pub if_exists: Option<IfExists>,
+    /// Rows that are looked at before anything moves: all, the first of each table, none [default: full].
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub probe: Option<ProbeLevel>,
     /// What is compared at the end: nothing, counts by both databases, also an independent re-read, also column profiles
     /// [default: digest].
     #[arg(long, value_enum, value_name = "LEVEL")]

@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::config::endpoint::Endpoint;
 use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES};
-use crate::config::{IfExists, OnTableError, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers, VerifyLevel};
+use crate::config::{
+    IfExists, OnTableError, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers, VerifyLevel,
+};
 
 /// A config file of dbferry. Strings may refer to the environment: `${NAME}`; `$${` is a plain `${`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -77,6 +79,9 @@ pub struct RunSection {
     #[serde(default)]
     #[schemars(extend("x-least-bytes" = MIN_CHUNK_BYTES))]
     pub chunk: Option<Size>,
+    /// How much of the data is looked at before it moves. Default `full`.
+    #[serde(default)]
+    pub probe: Option<ProbeLevel>,
     /// What is compared at the end. Default `digest`.
     #[serde(default)]
     pub verify: Option<VerifyLevel>,

@@ -8,7 +8,7 @@ use crate::config::environment::{self, Environment};
 use crate::config::file::ConfigFile;
 use crate::config::rules::Mapping;
 use crate::config::{
-    DEFAULT_LEDGER_SCHEMA, IfExists, Loading, Scope, Settings, TargetTables, VerifyLevel, hooks, limits, schema,
+    DEFAULT_LEDGER_SCHEMA, IfExists, Loading, ProbeLevel, Scope, Settings, TargetTables, VerifyLevel, hooks, limits, schema,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -39,6 +39,8 @@ pub struct Overrides {
     pub if_exists: Option<IfExists>,
     /// Whether the run makes the target's tables.
     pub tables: Option<TargetTables>,
+    /// How much of the data is looked at before it moves.
+    pub probe: Option<ProbeLevel>,
     /// What is compared at the end.
     pub verify: Option<VerifyLevel>,
     /// The role that is to own what is created.
@@ -138,6 +140,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         jobs: jobs.or(run.jobs),
         memory_bytes: memory.or(run.memory.map(|size| size.0)).unwrap_or(defaults.memory_bytes),
         chunk_bytes: chunk.or(run.chunk.map(|size| size.0)).unwrap_or(defaults.chunk_bytes),
+        probe: overrides.probe.or(run.probe).unwrap_or_default(),
         verify: overrides.verify.or(run.verify).unwrap_or_default(),
         if_exists,
         loading: loading.unwrap_or_default(),

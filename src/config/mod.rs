@@ -55,6 +55,21 @@ pub enum VerifyLevel {
     Full,
 }
 
+/// How much of the data is looked at before it moves.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema, clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeLevel {
+    /// All rows of the columns that may hold something awkward.
+    #[default]
+    Full,
+    /// The first rows of each table: finds, and proves nothing.
+    Sample,
+    /// None.
+    Off,
+}
+
 /// What to do with a target table that exists.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema, clap::ValueEnum,
@@ -117,6 +132,8 @@ pub struct Settings {
     pub memory_bytes: u64,
     /// Size of a chunk that planning aims at, in bytes of source data. Default 64 MiB.
     pub chunk_bytes: u64,
+    /// How much of the data is looked at before it moves.
+    pub probe: ProbeLevel,
     /// What is compared at the end.
     pub verify: VerifyLevel,
     /// What to do with target tables that exist.
@@ -161,6 +178,7 @@ impl Settings {
             jobs: None,
             memory_bytes: DEFAULT_MEMORY_BYTES,
             chunk_bytes: DEFAULT_CHUNK_BYTES,
+            probe: ProbeLevel::default(),
             verify: VerifyLevel::default(),
             if_exists: IfExists::default(),
             loading: Loading::default(),

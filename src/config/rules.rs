@@ -15,6 +15,7 @@ use super::naming::{self, Naming, RenameRule};
 pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, Objects};
 use super::subset::{Follow, Sample};
 use crate::error::{Error, ErrorKind};
+use crate::model::probe::Fact;
 
 /// A mapping file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -95,6 +96,20 @@ pub struct TypeMatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "glob"))]
     pub column: Option<String>,
+    /// What the probe of the data has proven of the column: without `--probe full` nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven: Option<Fact>,
+}
+
+/// What becomes of rows that point to no parent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Orphans {
+    /// The run is refused when the probe finds some, and the table fails when its foreign key cannot be validated.
+    #[default]
+    Error,
+    /// They are carried, and the foreign keys are made but not validated: they hold for new and changed rows only.
+    NotValid,
 }
 
 /// What becomes of a table.
@@ -149,6 +164,9 @@ pub struct TableRule {
     /// The target's columns of the unique key by which `--if-exists upsert` finds the rows that stand there. Default: the primary key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upsert_key: Vec<String>,
+    /// What becomes of rows whose foreign keys lead to no parent. Default `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphans: Option<Orphans>,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,
@@ -312,6 +330,10 @@ impl Mapping {
             |rule: &&TypeRule| rule.to.is_none() && rule.mask.is_none() && rule.enumeration.is_none() && rule.collation.is_none();
         for rule in self.types.iter().filter(empty) {
             fault(rule.line, "the rule says nothing".into(), "Give it `to = \"…\"`, or `mask = \"…\"`");
+        }
+        for rule in self.types.iter().filter(|rule| rule.mask.is_some() && rule.matches.proven.is_some()) {
+            let what = "a mask does not depend on what the data holds: without the probe, the column would go in the clear";
+            fault(rule.line, what.into(), "Take `proven` out of its `match`, or mask the columns by name");
         }
         self.masking_faults(&mut fault);
         for rule in &self.renames {

@@ -206,6 +206,21 @@ pub trait Dialect: Send + Sync {
         Err(Error::new(ErrorKind::Unsupported, "rows of this source cannot be followed along foreign keys"))
     }
 
+    /// True where text may have a NUL character in it.
+    fn holds_nul_in_text(&self) -> bool {
+        true
+    }
+
+    /// The largest entry of an ordered index, in bytes before compression; none for no limit.
+    fn max_index_entry_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    /// The largest value of one field, in bytes; none for no limit.
+    fn max_field_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Quotes one part of a name.
     fn quote(&self, name: &str) -> Quoted;
 

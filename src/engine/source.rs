@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::Hook;
 use crate::model::catalog::{Catalog, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
+use crate::model::probe::{Answer, Question};
 use crate::model::unit::ReadPlan;
 
 /// A source that is connected.
@@ -28,6 +29,12 @@ pub trait Source: Send + Sync {
 
     /// True if a row of the table passes its filter; any row, if it has none. Asks for one row, counts nothing.
     async fn any_row(&self, table: &Table) -> Result<bool>;
+
+    /// Answers questions about the rows of `table` that are carried, in their order: about all of them, or, with `first_rows`, about so
+    /// many at most. `None` if the source cannot be asked.
+    async fn probe(&self, _table: &Table, _questions: &[Question], _first_rows: Option<u64>) -> Result<Option<Vec<Answer>>> {
+        Ok(None)
+    }
 
     /// Opens `readers` readers over one consistent view of `tables`.
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>>;

@@ -154,7 +154,7 @@ fn decided(tables: &[MappedTable], (table, column): Place, rules: &Rules<'_>, re
     let rule = resolved.get(table).and_then(Option::as_ref);
     let table = &tables[table];
     let source = table.source.column(&table.columns[column].source);
-    source.is_some_and(|source| rules.is_decided(rule, source))
+    source.is_some_and(|source| rules.is_decided(rule, &table.source, source))
 }
 
 fn name(tables: &[MappedTable], (table, column): Place) -> String {

@@ -4,18 +4,20 @@
 //! table together, `parts` says how many are made of one, `merge` makes one of several, told apart by a `discriminator`, `foreign_keys`
 //! follow them, `subset` follows foreign keys from chosen rows, `agree` gives columns that foreign keys join one type, `choices` are types
 //! chosen by a word, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, `expressions` what checks and
-//! generated columns mean, `standing` follows the types of tables that stand in the target, [`offline`] checks a mapping by itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of
+//! generated columns mean, `standing` follows the types of tables that stand in the target, [`lines`] writes what a
+//! person may paste, [`offline`] checks a mapping by itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of
 //! severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::rules::Mapping;
+use crate::config::rules::{Mapping, Orphans};
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::LogicalType;
 use crate::model::ObjectName;
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
+use crate::model::probe::Proven;
 use crate::model::unit::ReadColumn;
 use crate::transform::expr::{Rounding, Scope};
 use crate::transform::mask::{ColumnMask, Keyed};
@@ -28,6 +30,7 @@ pub mod discriminator;
 mod dropped;
 mod expressions;
 mod foreign_keys;
+pub mod lines;
 mod masks;
 pub mod merge;
 pub mod names;
@@ -39,7 +42,7 @@ mod standing;
 pub mod subset;
 mod tables;
 
-pub(crate) use tables::{toml_key, toml_string};
+pub(crate) use lines::{key as toml_key, string as toml_string};
 
 /// A source table and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +65,9 @@ pub struct MappedTable {
     /// The table's own conditions, as the mapping writes them, and the place of their rule; for messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen_by: Option<ChosenBy>,
+    /// What becomes of rows that point to no parent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub orphans: Orphans,
     /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
     #[serde(default)]
     pub now_us: i64,
@@ -80,6 +86,10 @@ pub struct ChosenBy {
     pub conditions: Vec<String>,
     /// The rule, for people: `shop.toml:7`.
     pub place: String,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Which rows of a table are carried.
@@ -232,6 +242,8 @@ pub struct MapOptions<'a> {
     pub allow_empty: bool,
     /// Tables of the target that stand and are loaded as they are: their columns' types are followed.
     pub standing: &'a [Table],
+    /// What is known of the data.
+    pub proven: Option<&'a Proven>,
 }
 
 /// Maps a catalog.
@@ -240,8 +252,8 @@ pub struct MapOptions<'a> {
 /// `Mapping` for rules that name tables or columns that do not exist (all of them at once, with the nearest name), and `Internal`
 /// if the built-in rules of the route cannot be read.
 pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route: Route<'_>) -> Result<Mapped> {
-    let MapOptions { schema, now_us, allow_empty, standing } = options;
-    let rules = rules::Rules::new(mapping, route, allow_empty)?;
+    let MapOptions { schema, now_us, allow_empty, standing, proven } = options;
+    let rules = rules::Rules::new(mapping, route, allow_empty, proven)?;
     if let Some(error) = Error::many(rules.faults(catalog)) {
         return Err(error);
     }
@@ -299,7 +311,7 @@ pub fn target_names(
     options: MapOptions<'_>,
     route: Route<'_>,
 ) -> Result<Vec<(ObjectName, ObjectName)>> {
-    let rules = rules::Rules::new(mapping, route, options.allow_empty)?;
+    let rules = rules::Rules::new(mapping, route, options.allow_empty, options.proven)?;
     let schema = options.schema.unwrap_or(route.target.default_schema());
     let mut names = Vec::new();
     // What is wrong with a rule is told when the tables are mapped.

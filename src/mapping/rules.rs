@@ -7,6 +7,7 @@ use crate::config::rules::{ColumnRule, Mapping, Objects, TableRule, TypeMatch, T
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::catalog::{Catalog, Column, NativeType, Table};
+use crate::model::probe::Proven;
 
 use super::Route;
 use super::rename::Renames;
@@ -26,6 +27,7 @@ pub struct Rules<'a> {
     pub(super) renames: Renames<'a>,
     pub(super) route: Route<'a>,
     pub(super) allow_empty: bool,
+    proven: Option<&'a Proven>,
 }
 
 /// The target type that a rule demands, and which rule that was.
@@ -39,7 +41,7 @@ pub struct Decision {
 }
 
 impl<'a> Rules<'a> {
-    pub(super) fn new(mapping: &'a Mapping, route: Route<'a>, allow_empty: bool) -> Result<Self> {
+    pub(super) fn new(mapping: &'a Mapping, route: Route<'a>, allow_empty: bool, proven: Option<&'a Proven>) -> Result<Self> {
         let name = format!("{}-to-{}.toml", route.source_name, route.target_name);
         let built_in = match BUILT_IN.iter().find(|(file, _)| *file == name) {
             Some((_, text)) => {
@@ -49,7 +51,7 @@ impl<'a> Rules<'a> {
             }
             None => Mapping::default(),
         };
-        Ok(Rules { mapping, built_in, renames: Renames::new(mapping)?, route, allow_empty })
+        Ok(Rules { mapping, built_in, renames: Renames::new(mapping)?, route, allow_empty, proven })
     }
 
     /// The rules of a table: those by its name, or else those of the first pattern that fits it; see [`super::parts`].
@@ -62,7 +64,7 @@ impl<'a> Rules<'a> {
     }
 
     /// What decides the type of a column, before the target's own type for its logical type does.
-    pub fn column(&self, rule: Option<&TableRule>, column: &Column) -> Option<Decision> {
+    pub fn column(&self, rule: Option<&TableRule>, table: &Table, column: &Column) -> Option<Decision> {
         if let Some(rule) = rule
             && let Some(own) = rule.columns.get(&column.name)
             && let Some(to) = &own.to
@@ -71,16 +73,17 @@ impl<'a> Rules<'a> {
             return Some(Decision { to: fill(to, &column.native), rule: place, own: true });
         }
         [self.mapping, &self.built_in].into_iter().find_map(|mapping| {
-            let mut fitting = mapping.types.iter().filter(|rule| matches(&rule.matches, column));
+            let mut fitting =
+                mapping.types.iter().filter(|rule| matches(&rule.matches, column) && self.known(table, column, &rule.matches));
             let (rule, to) = fitting.find_map(|rule| Some((rule, rule.to.as_ref()?)))?;
             Some(Decision { to: fill(to, &column.native), rule: place(mapping, rule), own: std::ptr::eq(mapping, self.mapping) })
         })
     }
 
     /// True if a person's rule decided the column's type.
-    pub(super) fn is_decided(&self, rule: Option<&TableRule>, column: &Column) -> bool {
+    pub(super) fn is_decided(&self, rule: Option<&TableRule>, table: &Table, column: &Column) -> bool {
         let chosen = column_rule(rule, &column.name).is_some_and(|own| own.enumeration.is_some() || own.collation.is_some());
-        chosen || self.column(rule, column).is_some_and(|decision| decision.own)
+        chosen || self.column(rule, table, column).is_some_and(|decision| decision.own)
     }
 
     /// The word of the first type rule for the column that has one.
@@ -227,6 +230,11 @@ impl Rules<'_> {
         unknown_names
             .map(|(name, line)| unknown("column", name, &columns).file(format!("{}:{line}", self.mapping.file)))
             .collect()
+    }
+
+    /// True if what the rule demands of the data is proven.
+    fn known(&self, table: &Table, column: &Column, wanted: &TypeMatch) -> bool {
+        wanted.proven.is_none_or(|fact| self.proven.is_some_and(|proven| proven.holds(&table.name, &column.name, fact)))
     }
 
     /// The place of a column's rule in its file.

@@ -5,7 +5,8 @@ use crate::model::LogicalType;
 use crate::model::catalog::{Column, Table};
 use crate::model::logical::Zone;
 
-use super::tables::{Computing, receive, toml_key, toml_string};
+use super::tables::{Computing, receive};
+use super::{toml_key, toml_string};
 
 /// The rule that decided, for people.
 pub(super) const RULE: &str = "the existing table's type";

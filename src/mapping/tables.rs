@@ -8,7 +8,7 @@ use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
 use super::rules::{Rules, column_rule};
-use super::{ChosenBy, ColumnMapping, MappedTable, choices, computed, discriminator, dropped, standing};
+use super::{ChosenBy, ColumnMapping, MappedTable, choices, computed, discriminator, dropped, lines, standing};
 
 /// Where tables go.
 #[derive(Clone, Copy)]
@@ -106,6 +106,7 @@ pub(super) fn map_table(
     let looked_at = computed::looked_at(&table, &columns, condition.as_ref());
     let chosen_by = rule.filter(|rule| !rule.own_conditions().is_empty());
     let chosen_by = chosen_by.map(|rule| ChosenBy { conditions: rule.own_conditions(), place: rules.place_of(rule, None) });
+    let orphans = rule.and_then(|rule| rule.orphans).unwrap_or_default();
     Some(MappedTable {
         source,
         target,
@@ -114,6 +115,7 @@ pub(super) fn map_table(
         looked_at,
         subset: None,
         chosen_by,
+        orphans,
         now_us,
         merged: false,
         part: false,
@@ -158,11 +160,7 @@ fn map_column(
     let &Computing { source: table, rule, rules, .. } = computing;
     let place = format!("{}.{}", table.name, column.name);
     let refuse = |why: String, hint: Option<&str>| {
-        let lines = format!(
-            "[[table]]\nname = {}\n[table.columns.{}]\nto = \"bytea\"  # or another type that can hold it",
-            toml_string(&table.name.name),
-            toml_key(&column.name)
-        );
+        let lines = lines::column(&table.name, &column.name, "to = \"bytea\"  # or another type that can hold it");
         let lines = hint.map_or(lines, |hint| suggest(table, column, hint));
         Box::new(
             Problem::new(Severity::Refused, "column", &place, why).hint(format!("Add to the mapping file (`-m FILE`):\n{lines}")),
@@ -184,7 +182,7 @@ fn map_column(
         problems.push(Problem::new(Severity::Refused, "column", &place, why).hint(hint));
         fits = false;
     };
-    let (native, to, rule_name) = match (there, rules.column(rule, column)) {
+    let (native, to, rule_name) = match (there, rules.column(rule, table, column)) {
         (Some(there), _) => {
             let to = standing::logical(&from, there).unwrap_or_else(|| {
                 unfit(format!("the existing table has `{}`, which cannot be written", there.native.full), there);
@@ -212,7 +210,7 @@ fn map_column(
             (native, to, format!("the target's type for {from}"))
         }
     };
-    let own_type = rules.column(rule, column).is_some_and(|decision| decision.own);
+    let own_type = rules.column(rule, table, column).is_some_and(|decision| decision.own);
     let (mut native, word) = if own_type || there.is_some() {
         (native, None)
     } else {
@@ -270,16 +268,7 @@ fn suggested(error: &crate::Error) -> Option<&str> {
 }
 
 fn suggest(table: &Table, column: &Column, to: &str) -> String {
-    format!("[[table]]\nname = {}\n[table.columns.{}]\nto = \"{to}\"", toml_string(&table.name.name), toml_key(&column.name))
-}
-
-pub(crate) fn toml_string(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-pub(crate) fn toml_key(name: &str) -> String {
-    let bare = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
-    if bare { name.to_string() } else { toml_string(name) }
+    lines::column(&table.name, &column.name, &format!("to = \"{to}\""))
 }
 
 /// Keys and indexes follow the renames of the columns.

@@ -2,7 +2,8 @@
 //!
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
-//! receipt, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL.
+//! receipt, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL, [`probe`]
+//! questions about the data.
 
 pub mod catalog;
 pub mod chunk;
@@ -15,6 +16,7 @@ pub mod json;
 pub mod load;
 pub mod logical;
 pub mod predicate;
+pub mod probe;
 pub mod row;
 pub mod row_set;
 pub mod unit;

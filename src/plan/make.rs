@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::config::rules::Orphans;
 use crate::config::{IfExists, Scope, Settings, TargetForeignKeys, VerifyLevel};
-use crate::engine::{Inspection, Sink, Source, TableFilter, registry};
+use crate::engine::{DdlPhase, Inspection, Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::subset::Subset;
 use crate::mapping::{self, MapOptions, MappedTable, Route};
@@ -18,7 +19,7 @@ use crate::verify::profile;
 use super::groups::groups;
 use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
-use super::{collisions, history, numbers, order};
+use super::{collisions, history, numbers, order, probe};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +78,8 @@ pub async fn make(
         target_name: to.kind().name(),
         target_server: sink.server(),
     };
-    let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty, standing: &[] };
+    let options =
+        MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty, standing: &[], proven: None };
     let source_fingerprint = fingerprint(&catalog.tables);
     let mut problems = std::mem::take(&mut catalog.problems);
     let names = mapping::target_names(&catalog, &settings.mapping, options, route)?;
@@ -86,6 +88,14 @@ pub async fn make(
     history::leave_out(settings, &names, &existing, &mut catalog, &mut problems);
     let options = MapOptions { standing: if standing::loads_standing(settings) { &existing } else { &[] }, ..options };
     let mut mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
+    if depth == Depth::Full && mapping::refusals(&mapped.problems).is_none() {
+        let probed = probe::ask(settings, source, to.dialect(), &mapped.tables).await?;
+        if !probed.proven.is_empty() {
+            // What was proven may choose other types.
+            mapped = mapping::map(&catalog, &settings.mapping, MapOptions { proven: Some(&probed.proven), ..options }, route)?;
+        }
+        problems.extend(probed.problems);
+    }
     problems.append(&mut mapped.problems);
 
     // What is done once for a target table is done with the first one whose rows go there.
@@ -112,6 +122,9 @@ pub async fn make(
     }
     standing::adopt(settings, &mut mapped.tables, &existing);
     numbers::go_on(settings, to.dialect(), &groups, &mapped.tables, &existing, &mut ddl);
+    let unproven =
+        |name: &ObjectName| mapped.tables.iter().any(|table| table.target.name == *name && table.orphans == Orphans::NotValid);
+    ddl.retain(|statement| statement.phase != DdlPhase::Validate || !statement.table.as_ref().is_some_and(unproven));
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
     let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;
     let mut chunks = match depth {

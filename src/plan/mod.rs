@@ -1,10 +1,10 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
-//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist (`columns` compares them,
-//! `loading` says how rows get into them, `order` which comes first, `history` which are left out), `collisions` whether keys meet in
-//! merged ones, [`passing`] whether conditions let something through; `groups` says which tables belong together, `numbers` lets next ids go
-//! on; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two mappings. A
-//! stored plan is a contract: a run of
+//! [`make`] asks both sides and decides everything, [`probe`] asks the data, `standing` what becomes of target tables that exist (`columns`
+//! compares them, `loading` says how rows get into them, `order` which comes first, `history` which are left out), `collisions` whether keys
+//! meet in merged ones, [`passing`] whether conditions let something through; `groups` says which tables belong together, `numbers` lets next
+//! ids go on; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two
+//! mappings. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::masking::Masking;
 use crate::config::rules::{Mapping, is_zero};
-use crate::config::{IfExists, Loading, OnTableError, Scope, Settings, VerifyLevel};
+use crate::config::{IfExists, Loading, OnTableError, ProbeLevel, Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
@@ -33,6 +33,7 @@ pub mod make;
 mod numbers;
 mod order;
 pub mod passing;
+pub mod probe;
 mod standing;
 pub mod text;
 
@@ -93,6 +94,9 @@ pub struct Choices {
     pub loading: Loading,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
+    /// How much of the data was looked at.
+    #[serde(default)]
+    pub probe: ProbeLevel,
     /// What is compared at the end.
     pub verify: VerifyLevel,
     /// Owner of what is created.
@@ -117,6 +121,7 @@ impl Choices {
             if_exists: settings.if_exists,
             loading: settings.loading,
             on_table_error: settings.on_table_error,
+            probe: settings.probe,
             verify: settings.verify,
             owner: settings.owner.clone(),
             chunk_bytes: settings.chunk_bytes,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::{IfExists, Scope, Settings, VerifyLevel};
+use crate::config::{IfExists, ProbeLevel, Scope, Settings, VerifyLevel};
 use crate::engine::{Sink, Source};
 use crate::error::Result;
 use crate::model::{Digest, ObjectName};
@@ -34,7 +34,8 @@ pub async fn verify(
     let started = Instant::now();
     progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
     // As if rows were to be loaded into the tables that stand: each must be there, with every column.
-    let mut standing = Settings { scope: Scope::DataOnly, if_exists: IfExists::Error, ..settings.clone() };
+    let mut standing =
+        Settings { scope: Scope::DataOnly, if_exists: IfExists::Error, probe: ProbeLevel::Off, ..settings.clone() };
     // They are a run's affair, and a target that runs none can still be compared.
     standing.mapping.hooks.clear();
     let earlier = stop.unless_stopped(Earlier::read(settings.source.to_string(), &*sink)).await?;

@@ -9,6 +9,7 @@ mod lost;
 mod masks;
 mod merges;
 mod objects;
+mod probe;
 mod renames;
 mod schema_objects;
 mod splits;

@@ -88,7 +88,7 @@ async fn keys_indexes_defaults_and_comments_arrive_and_the_rest_is_listed() {
         "people",
         "email = 'new@x'",
         &["id", "score", "ratio", "level::text", "active", "raw", "flags", "born", "secret", "nothing", "word"],
-        r"1000, -7, 1.50, 'high', 1, '\x00ff', B'0101', '2000-02-29', 5, NULL, 'NULL'",
+        r"1000, -7, 1.50, 'high', true, '\x00ff', B'0101', '2000-02-29', 5, NULL, 'NULL'",
     )
     .await;
     let recent =
@@ -145,7 +145,7 @@ SET foreign_key_checks = 0; INSERT INTO child VALUES (1, 1), (2, 99);
     )
     .await;
     let to = PostgresDatabase::create("").await;
-    let report = report(1, &["run", &from.url, &to.url]);
+    let report = report(1, &["run", &from.url, &to.url, "--probe", "off"]);
     let text = report.to_string();
     assert!(text.contains("of_parent") && text.contains("child"), "{report:#}");
     assert_eq!(to.value("SELECT count(*) FROM child").await.as_deref(), Some("2"), "no row goes for the sake of a key");

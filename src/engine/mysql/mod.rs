@@ -4,7 +4,7 @@
 //! `typemap` its types; `plan` chunks, `key` their bounds in SQL; `snapshot` one instant for all readers,
 //! `readers` who hands them out; `read` one chunk as Arrow, `filter` conditions, `select` which expressions are asked for,
 //! `expression` what checks and defaults mean, `decode` wire bytes into Arrow; `subset` rows by sample and by foreign keys; `profile` counts
-//! and aggregates; `error` the server's errors as ours.
+//! and aggregates, `probe` questions about the data; `error` the server's errors as ours.
 
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ mod expression;
 mod filter;
 mod key;
 mod plan;
+mod probe;
 mod profile;
 mod read;
 mod readers;

@@ -39,6 +39,20 @@ impl Dialect for PostgresDialect {
         Quoted(ddl::quote_name(name))
     }
 
+    fn holds_nul_in_text(&self) -> bool {
+        false
+    }
+
+    /// A third of a page of 8 kB: "Limits for Index Row Size" in the manual's chapter on B-Tree indexes.
+    fn max_index_entry_bytes(&self) -> Option<u64> {
+        Some(2704)
+    }
+
+    /// 1 GB, "PostgreSQL Limits" in the manual's appendix K.
+    fn max_field_bytes(&self) -> Option<u64> {
+        Some((1 << 30) - 1)
+    }
+
     fn max_name_bytes(&self) -> Option<usize> {
         Some(ddl::MAX_NAME_BYTES)
     }
