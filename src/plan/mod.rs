@@ -296,6 +296,8 @@ pub fn identity(source: &str, target: &str, choices: &Choices) -> String {
     choices.mapping = choices.mapping.without_places();
     choices.mapping.masking = Masking::default();
     choices.verify = VerifyLevel::default();
+    // A run that goes on has its plan, whatever is looked at by now.
+    choices.probe = ProbeLevel::default();
     sha256(&(source, target, choices))
 }
 

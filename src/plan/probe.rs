@@ -107,7 +107,10 @@ fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn Dialect) -> 
         questions.extend(indexes.filter_map(|index| long_entries(&table.source, index, bytes)));
     }
     for key in &table.source.foreign_keys {
-        let Some(parent) = all.iter().find(|parent| parent.source.name == key.parent) else { continue };
+        let mut parents = all.iter().filter(|parent| parent.source.name == key.parent);
+        // To a table that is split, foreign keys lead to a part that has all rows; without one they are not made.
+        let whole = |parent: &&MappedTable| !parent.part || (parent.condition.is_none() && parent.source.row_filter.is_none());
+        let Some(parent) = parents.find(whole) else { continue };
         let parent_filter = parent.source.row_filter.clone();
         questions.push(Question::Orphan { key: key.clone(), parent_filter: parent_filter.clone() });
         let folds = |name: &String| {
