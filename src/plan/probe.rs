@@ -1,7 +1,7 @@
 //! Asking the data before it moves: what would stop its table midway is found now, and what is proven may choose a type.
 //!
-//! [`questions`] are decided by the types of the source and by what the target cannot hold; the source answers all questions of a table
-//! in one pass, tables side by side; [`findings`] say what was found, with its count, an example and the lines of a mapping that settle
+//! `questions` are decided by the types of the source and by what the target cannot hold; the source answers all questions of a table
+//! in one pass, tables side by side; `finding` says what was found, with its count, an example and the lines of a mapping that settle
 //! it. A fact is used once, by this plan; every value is checked again when it is decoded and encoded, since rows change meanwhile.
 
 use std::sync::Arc;
