@@ -6,6 +6,7 @@ use crate::config::document::{self, Document};
 use crate::config::endpoint::Endpoint;
 use crate::config::environment::{self, Environment};
 use crate::config::file::ConfigFile;
+use crate::config::login::Login;
 use crate::config::rules::Mapping;
 use crate::config::{
     DEFAULT_LEDGER_SCHEMA, IfExists, Loading, ProbeLevel, Scope, Settings, TargetTables, VerifyLevel, hooks, limits, schema,
@@ -290,13 +291,42 @@ impl Read {
     }
 
     fn source(&self, overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Option<Endpoint> {
-        let file = self.file.source.url.as_ref().map(|address| &address.0);
-        self.endpoint("source", overrides.source.as_ref(), file, environment, faults)
+        let section = &self.file.source;
+        let file = section.url.as_ref().map(|address| &address.0);
+        let found = self.endpoint("source", overrides.source.as_ref(), file, environment, faults);
+        let login = self.login(overrides, "source", &section.password_command, &section.password_file, faults);
+        found.map(|found| Endpoint { login, ..found })
     }
 
     fn target(&self, overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Option<Endpoint> {
-        let file = self.file.target.url.as_ref().map(|address| &address.0);
-        self.endpoint("target", overrides.target.as_ref(), file, environment, faults)
+        let section = &self.file.target;
+        let file = section.url.as_ref().map(|address| &address.0);
+        let found = self.endpoint("target", overrides.target.as_ref(), file, environment, faults);
+        let login = self.login(overrides, "target", &section.password_command, &section.password_file, faults);
+        found.map(|found| Endpoint { login, ..found })
+    }
+
+    fn login(
+        &self,
+        overrides: &Overrides,
+        section: &str,
+        command: &Option<String>,
+        file: &Option<String>,
+        faults: &mut Vec<Error>,
+    ) -> Login {
+        match (command, file) {
+            (None, None) => Login::Address,
+            (Some(command), None) => Login::Command(command.clone()),
+            (None, Some(file)) => {
+                let folder = overrides.config.as_ref().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+                Login::File(folder.join(file))
+            }
+            (Some(_), Some(_)) => {
+                let what = format!("`[{section}]` has both `password_command` and `password_file`");
+                faults.push(Error::new(ErrorKind::Config, what).hint("Leave one of them out"));
+                Login::Address
+            }
+        }
     }
 
     fn endpoint(

@@ -2,7 +2,7 @@
 //!
 //! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
 //! file against its schema and collects every fault; [`environment`] resolves `${NAME}`; [`limits`] knows sizes and ranges;
-//! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`endpoint`] is an address; [`init`] writes both files for a live source;
+//! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`endpoint`] is an address, [`login`] where its password comes from; [`init`] writes both files for a live source;
 //! [`nearest`] guesses what was meant. [`Settings`] is the outcome.
 
 use crate::config::endpoint::Endpoint;
@@ -19,6 +19,7 @@ pub mod init;
 pub mod limits;
 pub mod load;
 pub mod loading;
+pub mod login;
 pub mod masking;
 pub mod naming;
 pub mod nearest;

@@ -5,6 +5,7 @@ mod diff;
 mod existing;
 mod expressions;
 mod hooks;
+mod logins;
 mod lost;
 mod masks;
 mod merges;
