@@ -95,6 +95,10 @@ pub struct RunSection {
     #[serde(default)]
     #[schemars(extend("x-least-bytes" = MIN_CHUNK_BYTES))]
     pub chunk: Option<Size>,
+    /// Seconds that a run waits while nothing moves, and no server is busy for it, before it ends in a state that `--resume` continues; 0
+    /// waits without end. Default 300.
+    #[serde(default)]
+    pub stall_timeout: Option<u32>,
     /// How much of the data is looked at before it moves. Default `full`.
     #[serde(default)]
     pub probe: Option<ProbeLevel>,

@@ -1,6 +1,7 @@
 //! Flags over file over defaults, made into [`Settings`]; every fault of every part in one go.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::document::{self, Document};
 use crate::config::endpoint::Endpoint;
@@ -40,6 +41,8 @@ pub struct Overrides {
     pub if_exists: Option<IfExists>,
     /// Whether the run makes the target's tables.
     pub tables: Option<TargetTables>,
+    /// Seconds that a run waits while nothing moves.
+    pub stall_timeout: Option<u32>,
     /// How much of the data is looked at before it moves.
     pub probe: Option<ProbeLevel>,
     /// What is compared at the end.
@@ -141,6 +144,10 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         jobs: jobs.or(run.jobs),
         memory_bytes: memory.or(run.memory.map(|size| size.0)).unwrap_or(defaults.memory_bytes),
         chunk_bytes: chunk.or(run.chunk.map(|size| size.0)).unwrap_or(defaults.chunk_bytes),
+        stall_timeout: overrides
+            .stall_timeout
+            .or(run.stall_timeout)
+            .map_or(defaults.stall_timeout, |seconds| Duration::from_secs(seconds.into())),
         probe: overrides.probe.or(run.probe).unwrap_or_default(),
         verify: overrides.verify.or(run.verify).unwrap_or_default(),
         if_exists,

@@ -129,6 +129,8 @@ pub struct Settings {
     pub exclude: Vec<String>,
     /// Chunks at the same time; when none, the smaller of 8 and the cores.
     pub jobs: Option<usize>,
+    /// How long a run waits while nothing moves; without end when zero. Default 5 minutes.
+    pub stall_timeout: std::time::Duration,
     /// Upper bound for all data buffers together, in bytes. Default 512 MiB.
     pub memory_bytes: u64,
     /// Size of a chunk that planning aims at, in bytes of source data. Default 64 MiB.
@@ -157,6 +159,8 @@ pub struct Settings {
     pub mapping: Mapping,
 }
 
+/// Default of [`Settings::stall_timeout`].
+pub const DEFAULT_STALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(300);
 /// Default of [`Settings::memory_bytes`].
 pub const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
 /// Default of [`Settings::chunk_bytes`]: large enough that a transaction's overhead does not show, small enough that eight of them
@@ -177,6 +181,7 @@ impl Settings {
             include: Vec::new(),
             exclude: Vec::new(),
             jobs: None,
+            stall_timeout: DEFAULT_STALL_TIMEOUT,
             memory_bytes: DEFAULT_MEMORY_BYTES,
             chunk_bytes: DEFAULT_CHUNK_BYTES,
             probe: ProbeLevel::default(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
-use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn};
+use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{ServerInfo, Table};
@@ -62,6 +62,11 @@ pub trait Sink: Send + Sync {
 
     /// Opens `readers` independent readers of what was written, in one consistent view.
     async fn read_back(&self, readers: usize) -> Result<Arc<dyn ReadBack>>;
+
+    /// What the run's sessions do at this moment, asked on a session of its own; nothing where nobody can be asked.
+    async fn waiting(&self) -> Result<Vec<Waiting>> {
+        Ok(Vec::new())
+    }
 
     /// Why this target cannot run hooks, or keep account of the source's; none where it can.
     fn refuses_hooks(&self) -> Option<&'static str> {

@@ -21,6 +21,7 @@ use super::hooks::Hooks;
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
 use super::restore;
+use super::stall::{Moves, unless_stalled};
 use super::stop::Stop;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
@@ -82,6 +83,8 @@ pub fn batch_bytes(memory_bytes: u64, jobs: usize) -> usize {
 /// [`Failure`]. A run that finished with tables that failed or differ is no failure: its report says exit code 1.
 pub async fn run(job: Job) -> Result<Report, Failure> {
     let started = Instant::now();
+    let (moves, progress) = Moves::watch(job.progress.clone());
+    let job = Job { progress, ..job };
     let prepared = job.stop.unless_stopped(prepare(&job)).await.map_err(Failure::NotStarted)?;
     let Prepared { run, plan, receipts, marks, hooks, verified } = match prepared {
         Start::Go(prepared) => *prepared,
@@ -98,10 +101,13 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         reports: Mutex::default(),
     };
     let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), hooks };
-    let result = match verified {
-        Some(report) => runner.conclude(report).await,
-        None => Box::pin(runner.work(&receipts, &marks)).await,
+    let work = async {
+        match verified {
+            Some(report) => runner.conclude(report).await,
+            None => Box::pin(runner.work(&receipts, &marks)).await,
+        }
     };
+    let result = unless_stalled(work, job.settings.stall_timeout, &moves, &*job.source, &*job.sink).await;
     match result {
         Ok(report) => Ok(report),
         Err(error) => {

@@ -14,6 +14,7 @@ mod probe;
 mod renames;
 mod schema_objects;
 mod splits;
+mod stalls;
 mod subsets;
 mod tables;
 mod types;

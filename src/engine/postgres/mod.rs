@@ -35,6 +35,7 @@ mod target;
 mod type_text;
 pub mod typemap;
 mod upsert;
+mod waiting;
 mod write;
 
 /// The engine.

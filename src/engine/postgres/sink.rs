@@ -13,9 +13,9 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, hook, standing, upsert, write};
+use super::{catalog, check, hook, standing, upsert, waiting, write};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink};
+use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, Waiting};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::model::catalog::{Column, ServerInfo, Table};
@@ -155,6 +155,12 @@ impl Sink for PostgresSink {
         upsert::drop_keys(&mut lease, &self.ledger, run, tables).await?;
         lease.give_back();
         Ok(())
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>> {
+        // Not from the pool: all of its sessions may be waiting.
+        let mut connection = self.pool.connect().await?;
+        waiting::waiting(&mut connection).await
     }
 
     async fn stands(&self, ddl: &Ddl) -> Result<bool> {
