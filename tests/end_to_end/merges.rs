@@ -54,6 +54,8 @@ async fn tenants_become_one_table_with_the_tenant_in_its_keys() {
         "it is NULL in its rows",
         "only the digest proves tenant",
         "by_score",
+        // A rule by name would take the place of the one by pattern.
+        "[[type]]\n      match = { type = \"varchar\", column = \"email\" }\n      collation = \"citext\"",
     ]);
     let (said, done) = ferry_with_report(&["run", &from.url, &to.url, "-m", &file.path(), "--verify", "full"]);
     says(&said.code(0), "The rows of 4 of them were merged into 2 (public.customers, public.orders)");

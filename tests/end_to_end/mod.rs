@@ -2,6 +2,7 @@
 
 mod append;
 mod diff;
+mod examples;
 mod existing;
 mod expressions;
 mod hooks;
