@@ -12,6 +12,7 @@ mod masks;
 mod merges;
 mod objects;
 mod probe;
+mod reference;
 mod renames;
 mod schema_objects;
 mod splits;
