@@ -264,6 +264,9 @@ pub struct RunArgs {
     /// Also write the report to this file (.json).
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Fail at the end when the mapping's value policies have lost more values than this [default: no bound].
+    #[arg(long, value_name = "N")]
+    pub max_loss: Option<u64>,
     /// Which tables.
     #[command(flatten)]
     pub tables: TableArgs,

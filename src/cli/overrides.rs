@@ -14,7 +14,8 @@ impl From<&PlanArgs> for Overrides {
 
 impl From<&RunArgs> for Overrides {
     fn from(args: &RunArgs) -> Self {
-        with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made)
+        let overrides = with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made);
+        Overrides { max_loss: args.max_loss, ..overrides }
     }
 }
 

@@ -87,6 +87,9 @@ pub struct RunSection {
     /// What to do with the other tables when one fails. Default `continue`.
     #[serde(default)]
     pub on_table_error: Option<OnTableError>,
+    /// Most values that the mapping's policies may lose; when they lose more, the run fails at its end. Default: no bound.
+    #[serde(default)]
+    pub max_loss: Option<u64>,
     /// The role that is to own what is created. Default: the user who connects.
     #[serde(default)]
     #[schemars(length(min = 1))]

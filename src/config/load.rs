@@ -37,6 +37,8 @@ pub struct Overrides {
     pub if_exists: Option<IfExistsWord>,
     /// What is compared at the end.
     pub verify: Option<VerifyLevel>,
+    /// Most values that value policies may lose.
+    pub max_loss: Option<u64>,
     /// The role that is to own what is created.
     pub owner: Option<String>,
     /// The schema of the ledger.
@@ -172,6 +174,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         verify: overrides.verify.or(run.verify).unwrap_or_default(),
         if_exists: if_exists.or(run.if_exists).unwrap_or_default(),
         on_table_error: run.on_table_error.unwrap_or_default(),
+        max_loss: overrides.max_loss.or(run.max_loss),
         scope,
         owner: overrides.owner.clone().or_else(|| run.owner.clone()),
         ledger_schema: read.ledger_schema(overrides),

@@ -1,6 +1,6 @@
 //! Files, environment and flags, made into validated values. Opens no connection.
 //!
-//! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
+//! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`], [`policies`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
 //! file against its schema and collects every fault; [`environment`] resolves `${NAME}`; [`limits`] knows sizes and ranges;
 //! [`load`] puts flags over file over defaults; [`endpoint`] is an address; [`init`] writes both files for a live source;
 //! [`nearest`] guesses what was meant. [`Settings`] is the outcome.
@@ -19,6 +19,7 @@ pub mod load;
 pub mod masking;
 pub mod naming;
 pub mod nearest;
+pub mod policies;
 pub mod rules;
 pub mod schema;
 
@@ -116,6 +117,8 @@ pub struct Settings {
     pub if_exists: IfExists,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
+    /// Most values that value policies may lose; no bound when none.
+    pub max_loss: Option<u64>,
     /// Schema, rows, or both.
     pub scope: Scope,
     /// The role that is to own what is created.
@@ -155,6 +158,7 @@ impl Settings {
             verify: VerifyLevel::default(),
             if_exists: IfExists::default(),
             on_table_error: OnTableError::default(),
+            max_loss: None,
             scope: Scope::default(),
             owner: None,
             ledger_schema: DEFAULT_LEDGER_SCHEMA.into(),

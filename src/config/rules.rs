@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
+use super::policies::PolicyRules;
 use crate::error::{Error, ErrorKind};
 
 /// A mapping file.
@@ -44,7 +45,8 @@ pub struct Mapping {
 
 /// What becomes of a source type.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+// Not `deny_unknown_fields`, which serde does not have beside `flatten`: the document is checked against the schema before.
+#[schemars(extend("additionalProperties" = false))]
 pub struct TypeRule {
     /// Which columns the rule is for.
     #[serde(rename = "match")]
@@ -56,6 +58,9 @@ pub struct TypeRule {
     /// Masks the columns. A column's own `mask` wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<MaskKind>,
+    /// What becomes of hard values.
+    #[serde(flatten)]
+    pub policies: PolicyRules,
     /// Line in its file, for messages and for the plan; set when it is loaded.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(skip)]
@@ -88,7 +93,8 @@ pub struct TypeMatch {
 
 /// What becomes of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+// Not `deny_unknown_fields`, which serde does not have beside `flatten`: the document is checked against the schema before.
+#[schemars(extend("additionalProperties" = false))]
 pub struct TableRule {
     /// The source table's name, exactly.
     #[schemars(length(min = 1))]
@@ -108,6 +114,9 @@ pub struct TableRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("format" = "sql"))]
     pub source_where: Option<String>,
+    /// What becomes of hard values, in those of the table's columns that can have them.
+    #[serde(flatten)]
+    pub policies: PolicyRules,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,
@@ -123,7 +132,8 @@ fn is_false(flag: &bool) -> bool {
 
 /// What becomes of a column.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+// Not `deny_unknown_fields`, which serde does not have beside `flatten`: the document is checked against the schema before.
+#[schemars(extend("additionalProperties" = false))]
 pub struct ColumnRule {
     /// The target type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,6 +156,12 @@ pub struct ColumnRule {
     /// Masks the column's values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<MaskKind>,
+    /// Let the column be NULL in the target, though it is NOT NULL in the source.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub nullable: bool,
+    /// What becomes of hard values.
+    #[serde(flatten)]
+    pub policies: PolicyRules,
     /// Leave the column out, with what is built on it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drop: bool,
@@ -174,7 +190,15 @@ impl Mapping {
                 let what = format!("`{}` has a rule already, in line {}", rule.name, first.line);
                 fault(rule.line, what, "Join the two `[[table]]` rules");
             }
-            if rule.exclude && (rule.to.is_some() || !rule.columns.is_empty()) {
+            for (what, hint) in rule.policies.faults() {
+                fault(rule.line, what, hint);
+            }
+            for column in rule.columns.values() {
+                for (what, hint) in column.policies.faults() {
+                    fault(column.line_in(rule), what, hint);
+                }
+            }
+            if rule.exclude && (rule.to.is_some() || !rule.columns.is_empty() || !rule.policies.is_empty()) {
                 fault(
                     rule.line,
                     format!("`{}` is left out, so its other rules say nothing", rule.name),
@@ -182,7 +206,7 @@ impl Mapping {
                 );
             }
             for (name, column) in &rule.columns {
-                if column.drop && (column.to.is_some() || column.rename.is_some() || column.mask.is_some()) {
+                if column.drop && (column.to.is_some() || column.rename.is_some() || column.mask.is_some() || column.nullable) {
                     fault(
                         column.line_in(rule),
                         format!("column `{name}` is left out, so its other rules say nothing"),
@@ -191,8 +215,17 @@ impl Mapping {
                 }
             }
         }
-        for rule in self.types.iter().filter(|rule| rule.to.is_none() && rule.mask.is_none()) {
-            fault(rule.line, "the rule says nothing".into(), "Give it `to = \"…\"`, or `mask = \"…\"`");
+        for rule in self.types.iter().filter(|rule| rule.to.is_none() && rule.mask.is_none() && rule.policies.is_empty()) {
+            fault(
+                rule.line,
+                "the rule says nothing".into(),
+                "Give it `to = \"…\"`, `mask = \"…\"`, or a value policy such as `zero_date = \"null\"`",
+            );
+        }
+        for rule in &self.types {
+            for (what, hint) in rule.policies.faults() {
+                fault(rule.line, what, hint);
+            }
         }
         self.masking_faults(&mut fault);
         for rule in &self.renames {

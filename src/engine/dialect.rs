@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::catalog::{NativeType, ServerInfo, Table};
+use crate::model::policy::PolicyKind;
 use crate::model::predicate::PushedPredicate;
 use crate::model::{LogicalType, ObjectName};
 
@@ -122,6 +123,11 @@ pub trait Dialect: Send + Sync {
     /// True if text of that column is compared by its bytes, without padding and without folding.
     fn compares_bytes(&self, _native: &NativeType) -> bool {
         false
+    }
+
+    /// Why the engine's reader cannot apply a value policy to columns of that type; none if it can. The type is one that the policy is for.
+    fn refuses_policy(&self, policy: PolicyKind, _native: &NativeType) -> Option<String> {
+        Some(format!("this source cannot apply `{}`", policy.word()))
     }
 
     /// True if a person may give a condition in the engine's own SQL.

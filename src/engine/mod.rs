@@ -5,7 +5,7 @@
 //! conformance tests.
 //!
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to, [`dialect`] types and SQL,
-//! [`profile`] aggregates that both databases compute, [`filter`] which tables are wanted.
+//! [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which tables are wanted.
 
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ pub mod registry;
 pub mod sink;
 pub mod source;
 pub mod sqlite;
+pub mod text_policy;
 
 pub use crate::model::EngineKind;
 pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Quoted};

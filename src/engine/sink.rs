@@ -11,7 +11,7 @@ use crate::ledger::Ledger;
 use crate::model::catalog::{ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::unit::{Receipt, WorkUnit};
-use crate::model::{Digest, Hook, ObjectName, RunId};
+use crate::model::{Digest, Hook, Losses, ObjectName, RunId};
 
 /// A target that is connected.
 #[async_trait]
@@ -59,6 +59,9 @@ pub trait ChunkWriter: Send {
 
     /// Says how many rows of the source the chunk was made from, for its receipt; when never called, as many as were sent.
     fn note_rows_read(&mut self, rows_read: u64);
+
+    /// Says what value policies have done to the chunk's rows, for its receipt.
+    fn note_losses(&mut self, losses: &Losses);
 
     /// Commits rows and receipt in one atomic step.
     async fn commit(self: Box<Self>, digest: Digest) -> Result<Receipt>;

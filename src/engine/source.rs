@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Profile, ProfileColumn, TableFilter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Hook;
 use crate::model::catalog::{Catalog, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::unit::ReadPlan;
+use crate::model::{Hook, Losses};
 
 /// A source that is connected.
 #[async_trait]
@@ -73,6 +73,8 @@ pub struct Batch {
     pub rows: RecordBatch,
     /// Their size in memory, in bytes.
     pub bytes: usize,
+    /// What value policies have done to them.
+    pub losses: Losses,
 }
 
 /// Batches on their way. The stream ends with the database's own end of the result: anything less is an `Err`.

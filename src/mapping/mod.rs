@@ -1,11 +1,11 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
-//! table together, `dropped` takes out what goes with a column that is left out, `masks` decides the masks. Pure: opens no
+//! table together, `policies` decides what becomes of hard values, `dropped` takes out what goes with a column that is left out, `masks` decides the masks. Pure: opens no
 //! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
 use crate::model::unit::ReadColumn;
-use crate::model::{LogicalType, ObjectName};
+use crate::model::{LogicalType, ObjectName, ValuePolicies};
 use crate::transform::expr::{Rounding, Scope};
 use crate::transform::mask::{ColumnMask, Keyed};
 use crate::transform::{self, CastColumn, Step, Transform};
@@ -23,6 +23,7 @@ mod computed;
 mod dropped;
 mod masks;
 pub mod names;
+mod policies;
 mod rename;
 pub mod rules;
 mod tables;
@@ -42,6 +43,9 @@ pub struct MappedTable {
     /// Source columns that are read only because an expression or the condition looks at them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looked_at: Vec<String>,
+    /// What becomes of hard values, by source column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policies: BTreeMap<String, ValuePolicies>,
     /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
     #[serde(default)]
     pub now_us: i64,
@@ -106,7 +110,8 @@ impl MappedTable {
             .filter_map(|name| self.source.column(name))
             .filter_map(|column| {
                 let logical = column.logical.clone()?;
-                Some(ReadColumn { name: column.name.clone(), native: column.native.clone(), logical })
+                let policies = self.policies.get(&column.name).cloned().unwrap_or_default();
+                Some(ReadColumn { name: column.name.clone(), native: column.native.clone(), logical, policies })
             })
             .collect()
     }
@@ -125,6 +130,7 @@ impl MappedTable {
                 to: column.to.clone(),
                 native: self.source.column(&column.source).map(|column| column.native.clone()).unwrap_or_default(),
                 mask: column.mask.clone(),
+                out_of_range: self.policies.get(&column.source).and_then(|policies| policies.out_of_range),
             };
             match &column.computed {
                 None => Step::Cast(cast),
@@ -134,6 +140,18 @@ impl MappedTable {
         let scope = scope(&self.source, self.now_us)?;
         transform::compile_table(&columns.collect::<Vec<_>>(), condition, &scope, key)
             .map_err(|error| error.table(&self.source.name))
+    }
+
+    /// Writes the mapping lines that would settle an error about a column into its hint.
+    pub fn settle(&self, error: Error) -> Error {
+        let Some(name) = error.place().column.clone() else { return error };
+        let mut columns = self.columns.iter().filter(|column| !column.source.is_empty());
+        let source = columns.find(|column| column.target == name || column.source == name).map(|column| &column.source);
+        let source = source.unwrap_or(&name);
+        error.settle(|rule| {
+            let lines = crate::config::policies::lines(&self.source.name, source, rule);
+            format!("Correct the value in the source, or add to the mapping file (`-m FILE`):\n{lines}")
+        })
     }
 
     /// The logical types that are written and compared, in the order of the target's columns.

@@ -1,6 +1,7 @@
 //! Finding the rule of a table and of a column: a person's first, then the built-in ones of the route.
 
 use crate::config::masking::MaskKind;
+use crate::config::policies::PolicyRules;
 use crate::config::rules::{ColumnRule, Mapping, TableRule, TypeMatch, TypeRule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
@@ -66,6 +67,12 @@ impl<'a> Rules<'a> {
             let (rule, to) = fitting.find_map(|rule| Some((rule, rule.to.as_ref()?)))?;
             Some(Decision { to: fill(to, &column.native), rule: place(mapping, rule) })
         })
+    }
+
+    /// The value policies of the types that a column matches, from the top, with their places.
+    pub(super) fn policies(&self, column: &Column) -> impl Iterator<Item = (&PolicyRules, String)> {
+        let fitting = self.mapping.types.iter().filter(|rule| !rule.policies.is_empty() && matches(&rule.matches, column));
+        fitting.map(|rule| (&rule.policies, place(self.mapping, rule)))
     }
 
     /// The mask of a column, and the place of the rule that demands it.

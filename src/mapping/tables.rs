@@ -1,5 +1,6 @@
 //! One source table, made into one target table.
 
+use crate::config::policies::{key as toml_key, quoted as toml_string};
 use crate::config::rules::TableRule;
 use crate::error::Error;
 use crate::model::catalog::{Column, IndexPart, Problem, Severity, Table};
@@ -7,8 +8,9 @@ use crate::model::{LogicalType, ObjectName};
 use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
+use super::policies::{Decided, Retype};
 use super::rules::{Rules, column_rule};
-use super::{ColumnMapping, MappedTable, computed, dropped};
+use super::{ColumnMapping, MappedTable, computed, dropped, policies};
 
 /// Maps a table; `None` if it is refused, and then a problem says why.
 pub(super) fn map_table(
@@ -20,6 +22,9 @@ pub(super) fn map_table(
     faults: &mut Vec<Error>,
     problems: &mut Vec<Problem>,
 ) -> Option<MappedTable> {
+    let (faults_before, refusals) = (faults.len(), problems.len());
+    let decided = policies::decide(source, rule, rules, faults, problems);
+    let source = &decided.source;
     let scope = match super::scope(source, now_us) {
         Ok(scope) => scope,
         Err(error) => {
@@ -27,13 +32,12 @@ pub(super) fn map_table(
             return None;
         }
     };
-    let table = Computing { source, rule, rules, scope: &scope };
-    let faulty = faults.len();
+    let table = Computing { source, rule, rules, scope: &scope, decided: &decided };
+    let faulty = faults_before;
     let mut target = source.clone();
     target.name = target_name(source, rule, schema, rules);
     target.columns.clear();
     let mut columns = Vec::new();
-    let refusals = problems.len();
     let mut dropped = Vec::new();
     for column in &source.columns {
         if column_rule(rule, &column.name).is_some_and(|rule| rule.drop) {
@@ -77,7 +81,8 @@ pub(super) fn map_table(
         }
     };
     let looked_at = computed::looked_at(&table, &columns, condition.as_ref());
-    Some(MappedTable { source, target, columns, condition, looked_at, now_us })
+    let policies = decided.policies();
+    Some(MappedTable { source, target, columns, condition, looked_at, policies, now_us })
 }
 
 /// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's.
@@ -99,6 +104,7 @@ pub(super) struct Computing<'a> {
     pub(super) rule: Option<&'a TableRule>,
     pub(super) rules: &'a Rules<'a>,
     pub(super) scope: &'a Scope,
+    pub(super) decided: &'a Decided,
 }
 
 fn map_column(
@@ -106,7 +112,8 @@ fn map_column(
     column: &Column,
     faults: &mut Vec<Error>,
 ) -> Result<(Column, ColumnMapping), Box<Problem>> {
-    let &Computing { source: table, rule, rules, .. } = computing;
+    let &Computing { source: table, rule, rules, decided, .. } = computing;
+    let decision = decided.columns.get(&column.name);
     let place = format!("{}.{}", table.name, column.name);
     let refuse = |why: String, hint: Option<&str>| {
         let lines = format!(
@@ -125,7 +132,9 @@ fn map_column(
         return Err(Box::new(Problem::new(Severity::Refused, "column", &place, why).hint(hint)));
     };
     let dialect = rules.route.target;
-    let (mut native, to, rule_name) = match rules.column(rule, column) {
+    let own_type = column_rule(rule, &column.name).is_some_and(|own| own.to.is_some());
+    let retype = decision.and_then(|decision| decision.to.as_ref()).filter(|_| !own_type);
+    let (mut native, to, mut rule_name) = match rules.column(rule, column).filter(|_| retype.is_none()) {
         Some(decision) => {
             let mut native = dialect.parse_type(&decision.to).map_err(|error| refuse(error.to_string(), None))?;
             native.labels.clone_from(&column.native.labels);
@@ -138,15 +147,26 @@ fn map_column(
                 .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
             (native, receive(&from, to), decision.rule)
         }
-        None => {
-            let (native, _) = dialect
-                .to_native(&from, rules.route.target_server)
-                .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
+        None if let Some(Retype::Named(name)) = retype => {
+            let native = dialect.parse_type(name).map_err(|error| refuse(error.to_string(), None))?;
             let to = dialect.to_logical(&native).map_or_else(|| from.clone(), |to| receive(&from, to));
+            (native, to, format!("`{name}`"))
+        }
+        None => {
+            let from = if let Some(Retype::Logical(logical)) = retype { logical } else { &from };
+            let (native, _) = dialect
+                .to_native(from, rules.route.target_server)
+                .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
+            let to = dialect.to_logical(&native).map_or_else(|| from.clone(), |to| receive(from, to));
             (native, to, format!("the target's type for {from}"))
         }
     };
     let computed = computed::of(computing, &column.name);
+    if computed.is_some() && decision.is_some_and(|decision| decision.policies.out_of_range.is_some() || decision.to.is_some()) {
+        let why = "a policy of the target's type is said of a column that an expression makes";
+        let problem = Problem::new(Severity::Refused, "column", &place, why);
+        return Err(Box::new(problem.hint("Take it out, or write it into the expression")));
+    }
     if let Some(computed) = &computed {
         computed::check(computing, &column.name, computed, &to, faults);
     } else if let Castability::Never(why) = can_cast(&from, &to) {
@@ -156,7 +176,12 @@ fn map_column(
     native.unsigned = column.native.unsigned && !matches!(from, LogicalType::UInt8 | LogicalType::UInt16 | LogicalType::UInt32);
     let name = column_rule(rule, &column.name).and_then(|rule| rule.rename.clone());
     let name = name.unwrap_or_else(|| rules.renames.column(&table.name.name, &column.name));
-    let mapped = Column { name: name.clone(), native, logical: Some(to.clone()), generated: None, ..column.clone() };
+    let nullable = policies::nullable(table, rule, column, decision)?;
+    for said in decision.iter().flat_map(|decision| &decision.said) {
+        rule_name.push_str("; ");
+        rule_name.push_str(said);
+    }
+    let mapped = Column { name: name.clone(), native, logical: Some(to.clone()), generated: None, nullable, ..column.clone() };
     Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, computed, rule: rule_name, mask: None }))
 }
 
@@ -181,15 +206,6 @@ fn suggested(error: &crate::Error) -> Option<&str> {
 
 fn suggest(table: &Table, column: &Column, to: &str) -> String {
     format!("[[table]]\nname = {}\n[table.columns.{}]\nto = \"{to}\"", toml_string(&table.name.name), toml_key(&column.name))
-}
-
-fn toml_string(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-fn toml_key(name: &str) -> String {
-    let bare = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
-    if bare { name.to_string() } else { toml_string(name) }
 }
 
 /// Keys and indexes follow the renames of the columns.

@@ -2,7 +2,7 @@
 //!
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
-//! receipt, [`hook`] a person's own SQL.
+//! receipt, [`hook`] a person's own SQL, [`policy`] what becomes of hard values, [`loss`] how often.
 
 pub mod catalog;
 pub mod chunk;
@@ -12,6 +12,8 @@ pub mod hook;
 pub mod ident;
 pub mod json;
 pub mod logical;
+pub mod loss;
+pub mod policy;
 pub mod predicate;
 pub mod row;
 pub mod unit;
@@ -22,3 +24,5 @@ pub use digest::Digest;
 pub use hook::Hook;
 pub use ident::{EngineKind, ObjectName, RunId};
 pub use logical::LogicalType;
+pub use loss::Losses;
+pub use policy::ValuePolicies;

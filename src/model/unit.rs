@@ -7,6 +7,8 @@ use super::chunk::{Chunk, ChunkPlan};
 use super::digest::Digest;
 use super::ident::{ObjectName, RunId};
 use super::logical::LogicalType;
+use super::loss::Losses;
+use super::policy::ValuePolicies;
 
 /// A column as the reader is to deliver it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,9 @@ pub struct ReadColumn {
     pub native: NativeType,
     /// The logical type of the Arrow column: the source's own for that native type.
     pub logical: LogicalType,
+    /// What becomes of values that the Arrow column cannot hold.
+    #[serde(default, skip_serializing_if = "ValuePolicies::is_empty")]
+    pub policies: ValuePolicies,
 }
 
 /// What to read of a table, the same for all of its chunks.
@@ -83,4 +88,7 @@ pub struct Receipt {
     /// Rows that were read from the source: more than were sent, when a condition left some behind.
     #[serde(default)]
     pub rows_read: u64,
+    /// What value policies have done to its rows.
+    #[serde(default, skip_serializing_if = "Losses::is_empty")]
+    pub losses: Losses,
 }

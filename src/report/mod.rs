@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::VerifyLevel;
 use crate::engine::{Consistency, LogPosition};
-use crate::model::Digest;
 use crate::model::catalog::Problem;
 use crate::model::hook::{HookSide, HookWhen};
+use crate::model::{Digest, Losses};
 
 pub mod human;
 pub mod json;
@@ -90,6 +90,9 @@ pub struct TableReport {
     /// What stood in the target's table, for one that rows were added to; at level `rows` its digest is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stood: Option<Digest>,
+    /// What value policies of the mapping have done to its values.
+    #[serde(default, skip_serializing_if = "Losses::is_empty")]
+    pub losses: Losses,
     /// How the comparison ended.
     pub outcome: Outcome,
     /// What went wrong.

@@ -31,6 +31,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     }
     instants(&mut page, report);
     added(&mut page, report);
+    losses(&mut page, report);
     hooks(&mut page, report);
     for (severity, title) in
         [(Severity::Refused, "Refused"), (Severity::NotCarried, "Not carried"), (Severity::Note, "Worth knowing")]
@@ -257,6 +258,23 @@ fn added(page: &mut Page, report: &Report) {
     }
 }
 
+/// The loss ledger: what the mapping's policies have done, and how often.
+fn losses(page: &mut Page, report: &Report) {
+    let all = report.tables.iter().flat_map(|table| table.losses.0.iter().map(move |loss| (table, loss)));
+    let all: Vec<_> = all.collect();
+    if all.is_empty() {
+        return;
+    }
+    let values: u64 = all.iter().map(|(_, loss)| loss.count).fold(0, u64::saturating_add);
+    page.gap();
+    page.line(&format!("Changed by the mapping's policies: {} values", human::count(values)));
+    for (table, loss) in all {
+        let example = loss.example.as_ref().map(|key| format!(", as in {key}")).unwrap_or_default();
+        let (kind, policy) = (loss.kind.word(), &loss.policy);
+        page.fold("  ", &format!("{}.{}: {} {kind} -> {policy}{example}", table.source, loss.column, human::count(loss.count)));
+    }
+}
+
 fn hooks(page: &mut Page, report: &Report) {
     if report.hooks.is_empty() {
         return;
@@ -345,6 +363,7 @@ mod tests {
             consistency: Consistency::OneInstant,
             digest: Some(Digest { rows, sum: (0x9f3a_21c4 << 96) + 1 }),
             stood: None,
+            losses: crate::model::Losses::default(),
             outcome,
             errors: Vec::new(),
         }

@@ -9,7 +9,7 @@ use crate::config::OnTableError;
 use crate::engine::{Sink, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::unit::{Receipt, WorkUnit};
-use crate::model::{Digest, ObjectName, RunId};
+use crate::model::{Digest, Losses, ObjectName, RunId};
 use crate::plan::Plan;
 use crate::progress::{Event, Progress};
 
@@ -31,6 +31,8 @@ pub struct Account {
     pub digest: Digest,
     /// Rows that were read of the source: more than were sent, when a condition left some behind.
     pub rows_read: u64,
+    /// What value policies have done to the rows that arrived.
+    pub losses: Losses,
     /// Bytes that were sent.
     pub bytes: u64,
     /// Chunks that are not committed yet.
@@ -48,7 +50,7 @@ pub struct Account {
 impl Account {
     /// What was read, and sent.
     pub fn read(&self) -> Read {
-        Read { rows: self.rows_read, digest: self.digest }
+        Read { rows: self.rows_read, digest: self.digest, losses: self.losses.clone() }
     }
 }
 
@@ -87,6 +89,7 @@ pub fn accounts(plan: &Plan, receipts: &[Receipt]) -> Vec<Account> {
                 account.digest.merge(receipt.digest);
                 account.rows_read += receipt.rows_read;
                 account.bytes += receipt.bytes;
+                account.losses.merge(&receipt.losses);
                 account.left = account.left.saturating_sub(1);
                 account.resumed += 1;
             }
@@ -120,6 +123,7 @@ impl Copy<'_> {
                 sink: Arc::clone(&self.sink),
                 mapped: table.mapped.clone(),
                 transform: table.mapped.transform(keyed.as_ref())?,
+                hide_keys: self.hide_keys,
                 progress: self.progress.clone(),
             };
             hands.insert(place, hand);
@@ -240,6 +244,7 @@ impl Worker {
                 account.digest.merge(receipt.digest);
                 account.rows_read += receipt.rows_read;
                 account.bytes += receipt.bytes;
+                account.losses.merge(&receipt.losses);
                 account.left = account.left.saturating_sub(1);
                 if account.left == 0 && account.errors.is_empty() {
                     self.progress.emit(Event::TableFinished { table: unit.read.table.to_string(), error: None });

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use crate::engine::{Batch, Sink, Snapshot};
 use crate::error::{Error, Result};
 use crate::mapping::MappedTable;
-use crate::model::Digest;
 use crate::model::unit::{Receipt, WorkUnit};
+use crate::model::{Digest, Losses};
 use crate::progress::{Event, Progress};
 use crate::transform::Transform;
 use crate::verify::hasher::RowHasher;
@@ -27,6 +27,8 @@ pub struct Hands {
     pub mapped: MappedTable,
     /// From what is read to what is written.
     pub transform: Transform,
+    /// Mask keys in what is kept.
+    pub hide_keys: bool,
     /// Hears of progress.
     pub progress: Progress,
 }
@@ -42,11 +44,13 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
     let mut hasher = RowHasher::new(hands.mapped.target_types());
     let mut digest = Digest::default();
     let mut rows_read = 0;
+    let mut losses = Losses::default();
     let carried = async {
         while let Some(batch) = rows.next().await? {
             let bytes = batch.bytes as u64;
             rows_read += batch.rows.num_rows() as u64;
-            let rows = hands.transform.apply(&unit.read.table, &unit.read.row_key, &batch.rows)?;
+            losses.merge(&batch.losses);
+            let rows = hands.transform.apply_counted(&unit.read.table, &unit.read.row_key, &batch.rows, &mut losses)?;
             drop(batch);
             hasher.update(&rows, &mut digest)?;
             writer.write(&rows).await?;
@@ -57,6 +61,10 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
     match carried.await {
         Ok(()) => {
             writer.note_rows_read(rows_read);
+            if hands.hide_keys || hands.mapped.hides_key() {
+                losses.hide_keys();
+            }
+            writer.note_losses(&losses);
             writer.commit(digest).await.map_err(|error| error.table(&unit.target))
         }
         Err(error) => {
@@ -64,7 +72,7 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
             if let Err(second) = writer.abort().await {
                 tracing::debug!(%second, "the chunk could not be taken back in order; its connection is closed");
             }
-            Err(Error::table(error, &unit.read.table))
+            Err(hands.mapped.settle(Error::table(error, &unit.read.table)))
         }
     }
 }

@@ -119,7 +119,7 @@ pub(super) struct View<'a> {
 }
 
 pub(super) struct Runner<'a> {
-    job: &'a Job,
+    pub(super) job: &'a Job,
     pub(super) run: RunId,
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,

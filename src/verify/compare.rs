@@ -2,26 +2,28 @@
 
 use crate::config::VerifyLevel;
 use crate::mapping::MappedTable;
-use crate::model::Digest;
+use crate::model::{Digest, Losses};
 use crate::report::{Outcome, TableReport};
 
 use super::facts::Facts;
 use super::profile;
 
 /// What was read of a table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Read {
     /// Rows that the source delivered.
     pub rows: u64,
     /// Rows that a condition let through, and their digest.
     pub digest: Digest,
+    /// What value policies have done to them.
+    pub losses: Losses,
 }
 
 /// Where both sides of a table differ, in words; empty when they agree at `level`. What could not be asked counts as a difference:
 /// nothing is taken for proven that was not compared.
 ///
 /// `read` is what the run read and sent, or what was read of the source just now.
-pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: &Facts, target: &Facts) -> Vec<String> {
+pub fn differences(table: &MappedTable, level: VerifyLevel, read: &Read, source: &Facts, target: &Facts) -> Vec<String> {
     let sent = read.digest;
     let mut found = differences_read(table, level, read, source, target);
     if level == VerifyLevel::None {
@@ -55,7 +57,11 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: 
                     found.push(format!("the profiles of `{name}` do not cover its {} columns", columns.len()));
                 }
                 for (column, (one, two)) in columns.iter().zip(one.columns.iter().zip(&two.columns)) {
-                    found.extend(profile::differences(column, one, two));
+                    found.extend(if read.losses.of_column(&column.name) > 0 {
+                        profile::differences_under_policies(column, read.losses.nulls_of(&column.name), one, two)
+                    } else {
+                        profile::differences(column, one, two)
+                    });
                 }
             }
             _ if source.errors.is_empty() && target.errors.is_empty() => {
@@ -68,7 +74,7 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: 
 }
 
 /// What went wrong on either side, and whether the source counts the rows that were read.
-fn differences_read(table: &MappedTable, level: VerifyLevel, read: Read, source: &Facts, target: &Facts) -> Vec<String> {
+fn differences_read(table: &MappedTable, level: VerifyLevel, read: &Read, source: &Facts, target: &Facts) -> Vec<String> {
     let mut found: Vec<String> = source.errors.iter().chain(&target.errors).cloned().collect();
     let name = &table.source.name;
     match source.rows {
@@ -88,7 +94,7 @@ pub fn differences_appended(
     table: &MappedTable,
     level: VerifyLevel,
     stood: Digest,
-    read: Read,
+    read: &Read,
     source: &Facts,
     target: &Facts,
 ) -> Vec<String> {

@@ -7,7 +7,7 @@ use crate::config::{IfExists, Scope, Settings, VerifyLevel};
 use crate::engine::{Sink, Source};
 use crate::error::Result;
 use crate::ledger::RunState;
-use crate::model::{Digest, ObjectName};
+use crate::model::{Digest, Losses, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
@@ -89,12 +89,12 @@ pub async fn verify(
     for (place, table) in plan.tables.iter().enumerate() {
         let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
         let read = if settings.verify >= VerifyLevel::Digest {
-            Read { rows: one.rows_read, digest: one.digest.unwrap_or_default() }
+            Read { rows: one.rows_read, digest: one.digest.unwrap_or_default(), losses: one.losses.clone() }
         } else {
             let rows = one.rows.unwrap_or_default();
-            Read { rows, digest: Digest { rows, sum: 0 } }
+            Read { rows, digest: Digest { rows, sum: 0 }, losses: Losses::default() }
         };
-        let mut errors = compare::differences(&table.mapped, settings.verify, read, one, two);
+        let mut errors = compare::differences(&table.mapped, settings.verify, &read, one, two);
         if settings.verify == VerifyLevel::Rows && table.mapped.condition.as_ref().is_some_and(|condition| !condition.complete) {
             let name = table.source();
             errors = vec![format!(
@@ -111,6 +111,7 @@ pub async fn verify(
             consistency: consistency[place],
             digest: one.digest,
             stood: None,
+            losses: read.losses,
             outcome: match (errors.is_empty(), settings.verify) {
                 (false, _) => Outcome::Differs,
                 (true, VerifyLevel::None) => Outcome::NotVerified,

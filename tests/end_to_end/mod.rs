@@ -6,6 +6,7 @@ mod hooks;
 mod lost;
 mod masks;
 mod objects;
+mod policies;
 mod renames;
 mod tables;
 mod types;

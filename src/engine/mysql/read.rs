@@ -30,6 +30,7 @@ use crate::model::ObjectName;
 use crate::model::catalog::{NativeType, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkRange};
 use crate::model::logical::{LogicalType, schema};
+use crate::model::loss::{LossKind, Losses};
 use crate::model::row::describe_key;
 use crate::model::unit::{ReadColumn, ReadPlan};
 
@@ -235,6 +236,12 @@ struct BatchBuilder<'a> {
     positions: Vec<usize>,
     rows: usize,
     bytes: usize,
+    /// The columns that have policies, by their place.
+    under_policies: Vec<usize>,
+    /// What they have done to the batch so far.
+    losses: Losses,
+    /// Kept, so that no row allocates.
+    applied: Vec<LossKind>,
 }
 
 impl<'a> BatchBuilder<'a> {
@@ -250,7 +257,19 @@ impl<'a> BatchBuilder<'a> {
             at += expressions(column, &any).len();
         }
         let schema = schema(what.columns.iter().map(|column| (column.name.as_str(), &column.logical)));
-        Ok(BatchBuilder { what, schema, decoders, positions, rows: 0, bytes: 0 })
+        let under_policies =
+            what.columns.iter().enumerate().filter(|(_, column)| !column.policies.is_empty()).map(|(at, _)| at).collect();
+        Ok(BatchBuilder {
+            what,
+            schema,
+            decoders,
+            positions,
+            rows: 0,
+            bytes: 0,
+            under_policies,
+            losses: Losses::default(),
+            applied: Vec::new(),
+        })
     }
 
     /// The row's bytes in Arrow.
@@ -270,9 +289,27 @@ impl<'a> BatchBuilder<'a> {
                 return Err(error.column(name).key(self.key(row)));
             }
         }
+        if !self.under_policies.is_empty() {
+            self.count_losses(row);
+        }
         self.rows += 1;
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// Counts what policies have done to the row that was appended last.
+    fn count_losses(&mut self, row: &MySqlRow) {
+        let mut losses = std::mem::take(&mut self.losses);
+        let mut applied = std::mem::take(&mut self.applied);
+        for at in self.under_policies.clone() {
+            if let (Some(decoder), Some(column)) = (self.decoders.get_mut(at), self.what.columns.get(at)) {
+                decoder.applied(&mut applied);
+                for kind in applied.drain(..) {
+                    losses.add(&column.name, kind, &column.policies.word(kind), 1, || Some(self.key(row)));
+                }
+            }
+        }
+        (self.losses, self.applied) = (losses, applied);
     }
 
     /// Names the row by a batch of its own, with nothing but its key.
@@ -305,6 +342,6 @@ impl<'a> BatchBuilder<'a> {
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
         (self.rows, self.bytes) = (0, 0);
-        Ok(Batch { bytes: rows.get_array_memory_size(), rows })
+        Ok(Batch { bytes: rows.get_array_memory_size(), rows, losses: std::mem::take(&mut self.losses) })
     }
 }

@@ -32,6 +32,7 @@ use super::super::{Ddl, DdlOptions, Dialect, Fidelity, Quoted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{NativeType, Problem, ServerInfo, Severity, Table};
 use crate::model::logical::{LogicalType, Zone};
+use crate::model::policy::PolicyKind;
 use crate::model::predicate::PushedPredicate;
 
 pub mod parse;
@@ -160,6 +161,10 @@ impl Dialect for MySqlDialect {
 
     fn compares_bytes(&self, native: &NativeType) -> bool {
         super::filter::compares_bytes(native)
+    }
+
+    fn refuses_policy(&self, policy: PolicyKind, native: &NativeType) -> Option<String> {
+        super::decode::refuses_policy(policy, native)
     }
 
     fn takes_conditions(&self) -> bool {

@@ -24,6 +24,7 @@ mod encode;
 mod error;
 mod hook;
 mod ledger;
+mod losses;
 mod pool;
 mod profile;
 mod read_back;

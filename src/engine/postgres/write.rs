@@ -18,7 +18,7 @@ use super::target::{quoted, quoted_columns, run};
 use crate::engine::ChunkWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::unit::{Receipt, WorkUnit};
-use crate::model::{Digest, ObjectName, RunId};
+use crate::model::{Digest, Losses, ObjectName, RunId};
 
 /// A piece is sent once it has so many bytes: far above the cost of a message, far below what memory is counted in.
 const PIECE_BYTES: usize = 1 << 20;
@@ -50,6 +50,7 @@ pub(super) struct Writer {
     rows: u64,
     /// Rows of the source that the chunk is made from, if told.
     rows_read: Option<u64>,
+    losses: Losses,
     bytes: u64,
     /// A row was refused in its midst, so that nothing may follow and nothing be committed.
     broken: bool,
@@ -88,6 +89,7 @@ pub(super) async fn begin(
         buffer,
         rows: 0,
         rows_read: None,
+        losses: Losses::default(),
         bytes: 0,
         broken: false,
         orders,
@@ -195,6 +197,10 @@ impl ChunkWriter for Writer {
         self.rows_read = Some(rows_read);
     }
 
+    fn note_losses(&mut self, losses: &Losses) {
+        self.losses.merge(losses);
+    }
+
     /// A `ConnectionLost` here leaves open whether the commit took place: the ledger knows.
     async fn commit(mut self: Box<Self>, digest: Digest) -> Result<Receipt> {
         self.check()?;
@@ -205,7 +211,8 @@ impl ChunkWriter for Writer {
         self.buffer.extend_from_slice(&TRAILER);
         self.flush().await?;
         let rows_read = self.rows_read.unwrap_or(self.rows);
-        let receipt = Receipt { table: self.table.clone(), chunk: self.chunk, digest, bytes: self.bytes, rows_read };
+        let losses = std::mem::take(&mut self.losses);
+        let receipt = Receipt { table: self.table.clone(), chunk: self.chunk, digest, bytes: self.bytes, rows_read, losses };
         self.order(Order::Commit(receipt.clone())).await?;
         self.end().await?;
         Ok(receipt)

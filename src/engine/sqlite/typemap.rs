@@ -30,6 +30,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::LogicalType;
 use crate::model::catalog::{NativeType, Problem, ServerInfo, Severity, Table};
 use crate::model::logical::Zone;
+use crate::model::policy::PolicyKind;
 
 /// Most digits of [`LogicalType::Decimal`].
 const MAX_PRECISION: u8 = 76;
@@ -136,6 +137,11 @@ impl Dialect for SqliteDialect {
 
     fn to_native(&self, logical: &LogicalType, _server: &ServerInfo) -> Result<(NativeType, Fidelity)> {
         Err(Error::new(ErrorKind::Unsupported, format!("SQLite is no target yet, so {logical} has no type there")))
+    }
+
+    fn refuses_policy(&self, policy: PolicyKind, _native: &NativeType) -> Option<String> {
+        let can = matches!(policy, PolicyKind::NulByte | PolicyKind::InvalidText);
+        (!can).then(|| format!("SQLite's reader cannot apply `{}`", policy.word()))
     }
 
     fn quote(&self, name: &str) -> Quoted {

@@ -1,6 +1,7 @@
 //! Wire bytes of the binary protocol into Arrow, one decoder per column, chosen once.
 //!
-//! `number` whole numbers, floats, decimals; `temporal` dates and times; `text` text, bytes, labels; `geometry` shapes.
+//! `number` whole numbers, floats, decimals; `temporal` dates and times; `text` text, bytes, labels; `geometry` shapes; `policy` the
+//! columns whose hard values become something else, as the mapping says.
 //! A decoder refuses what its Arrow type cannot hold unchanged; the reader adds table, column and key.
 
 use arrow::array::ArrayRef;
@@ -9,13 +10,18 @@ use sqlx::{Decode, MySql, Row};
 
 use super::error::failed;
 use super::select::{TextForm, text_form};
+use crate::engine::text_policy::TextPolicy;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::LogicalType;
+use crate::model::catalog::NativeType;
 use crate::model::logical::Zone;
+use crate::model::loss::LossKind;
+use crate::model::policy::PolicyKind;
 use crate::model::unit::ReadColumn;
+use crate::model::{LogicalType, ValuePolicies};
 
 mod geometry;
 mod number;
+mod policy;
 mod temporal;
 mod text;
 
@@ -30,6 +36,9 @@ pub(super) trait ColumnDecoder: Send {
     /// `Value`, without its place; the decoder is of no use afterwards.
     fn append(&mut self, row: &MySqlRow) -> Result<()>;
 
+    /// Tells what the column's policies have done to the value that was appended last, and forgets it. Asked only of columns with policies.
+    fn applied(&mut self, _into: &mut Vec<LossKind>) {}
+
     /// The column so far; the decoder begins anew.
     fn finish(&mut self) -> ArrayRef;
 }
@@ -41,6 +50,11 @@ pub(super) trait ColumnDecoder: Send {
 pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDecoder>> {
     use LogicalType as L;
     let native = column.native.name.as_str();
+    if !column.policies.is_empty()
+        && let Some(decoder) = under_policies(column, at)
+    {
+        return Ok(decoder);
+    }
     Ok(match &column.logical {
         L::Bool => number::bool(at),
         L::Int16 if native == "year" => number::year(at),
@@ -66,7 +80,7 @@ pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDe
         L::Binary { .. } => text::binary(at),
         L::Bits { length } => text::bits(at, *length),
         L::Uuid => text::uuid(at),
-        L::Enum { labels } => text::label(at, labels),
+        L::Enum { labels } => text::label(at, labels, column.policies.enum_empty.clone()),
         L::Set { labels } => text::labels(at, labels),
         L::Geometry { .. } => geometry::geometry(at),
         L::Vector { dimensions } => number::vector(at, *dimensions),
@@ -75,6 +89,36 @@ pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDe
                 .column(&column.name));
         }
     })
+}
+
+/// Why a policy cannot be for a column of that type, which is of the kind that the policy is for.
+pub(super) fn refuses_policy(policy: PolicyKind, native: &NativeType) -> Option<String> {
+    let charset = native.charset.as_deref().unwrap_or("utf8mb4");
+    match policy {
+        PolicyKind::Decode if !matches!(charset, "latin1" | "utf8mb4" | "utf8mb3" | "utf8") => {
+            Some(format!("`decode = \"utf8\"` is for text in latin1, utf8mb3 and utf8mb4, and the column's is in {charset}"))
+        }
+        _ => None,
+    }
+}
+
+/// The decoder of a column whose policies change how it is read; none where they do not.
+fn under_policies(column: &ReadColumn, at: usize) -> Option<Box<dyn ColumnDecoder>> {
+    use LogicalType as L;
+    let (native, policies) = (&column.native, &column.policies);
+    match (&column.logical, policies) {
+        (L::Date, ValuePolicies { zero_date: Some(how), .. }) => Some(policy::date(at, *how)),
+        (logical @ L::Timestamp { .. }, ValuePolicies { zero_date: Some(how), .. }) => Some(policy::timestamp(at, logical, *how)),
+        (L::Text { .. }, ValuePolicies { zero_date: Some(_), .. }) if policy::has_dates(&native.name) => {
+            Some(policy::date_text(at, policy::text_digits(&native.name, native.fsp)))
+        }
+        (L::Uuid, ValuePolicies { uuid: Some(order), .. }) => Some(policy::packed_uuid(at, *order)),
+        (L::Text { .. }, policies) => {
+            let lossless_at = (text_form(native) == TextForm::Checked).then_some(at + 1);
+            TextPolicy::of(policies).map(|policy| policy::policy_text(at, lossless_at, policy))
+        }
+        _ => None,
+    }
 }
 
 /// The value's bytes as they came; none for NULL.

@@ -8,7 +8,9 @@ use arrow::datatypes::{DataType, Field};
 use sqlx::mysql::MySqlRow;
 
 use super::{ColumnDecoder, hex, refused, unexpected, wire};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::model::loss::LossKind;
+use crate::model::policy::EnumEmpty;
 
 /// Bytes of an offset into a column of values of different lengths.
 const OFFSET: usize = 4;
@@ -18,11 +20,34 @@ fn variable(row: &MySqlRow, at: usize) -> Result<usize> {
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let from = error.valid_up_to();
-        refused(format!("the text is not valid UTF-8 at byte {}: {}", from + 1, hex(bytes.get(from..).unwrap_or_default())))
-            .with_source(error)
-    })
+    std::str::from_utf8(bytes).map_err(|_| invalid_utf8(bytes))
+}
+
+/// What a person may say of bytes that are no characters.
+const INVALID_TEXT_RULE: &str = "invalid_text = \"replace\"";
+
+/// The error of bytes that are no UTF-8.
+pub(super) fn invalid_utf8(bytes: &[u8]) -> Error {
+    let from = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    refused(format!("the text is not valid UTF-8 at byte {}: {}", from + 1, hex(bytes.get(from..).unwrap_or_default())))
+        .rule(INVALID_TEXT_RULE)
+}
+
+/// The error of text that the server cannot convert and back.
+pub(super) fn unconvertible(bytes: &[u8]) -> Error {
+    refused(format!(
+        "the text has bytes that are no characters of the column's character set; converted it begins with {}",
+        hex(bytes)
+    ))
+    .rule(INVALID_TEXT_RULE)
+}
+
+/// Whether the way to utf8mb4 and back gives the same bytes, as far as that was asked.
+pub(super) fn is_lossless(row: &MySqlRow, lossless_at: Option<usize>) -> Result<bool> {
+    match lossless_at {
+        Some(at) => Ok(wire(row, at)?.is_some_and(|flag| flag.iter().any(|byte| *byte != 0))),
+        None => Ok(true),
+    }
 }
 
 struct Text {
@@ -46,13 +71,8 @@ impl ColumnDecoder for Text {
             self.builder.append_null();
             return Ok(());
         };
-        if let Some(at) = self.lossless_at
-            && !wire(row, at)?.is_some_and(|flag| flag.iter().any(|byte| *byte != 0))
-        {
-            return Err(refused(format!(
-                "the text has bytes that are no characters of the column's character set; converted it begins with {}",
-                hex(bytes)
-            )));
+        if !is_lossless(row, self.lossless_at)? {
+            return Err(unconvertible(bytes));
         }
         self.builder.append_value(utf8(bytes)?);
         Ok(())
@@ -176,14 +196,19 @@ struct Label {
     /// Where the index stands, if '' is a label.
     index_at: Option<usize>,
     builder: StringBuilder,
+    /// What stands for the error value.
+    empty: Option<EnumEmpty>,
+    applied: Option<LossKind>,
 }
 
-pub(super) fn label(at: usize, labels: &[String]) -> Box<dyn ColumnDecoder> {
+pub(super) fn label(at: usize, labels: &[String], empty: Option<EnumEmpty>) -> Box<dyn ColumnDecoder> {
     Box::new(Label {
         at,
         index_at: labels.iter().any(String::is_empty).then_some(at + 1),
         labels: labels.iter().enumerate().map(|(index, label)| (label.clone().into_bytes(), index)).collect(),
         builder: StringBuilder::new(),
+        empty,
+        applied: None,
     })
 }
 
@@ -203,13 +228,26 @@ impl ColumnDecoder for Label {
                 None => true,
             }
         {
-            return Err(refused("the enumeration has its error value '', which is none of its labels"));
+            match &self.empty {
+                None => {
+                    return Err(refused("the enumeration has its error value '', which is none of its labels")
+                        .rule("enum_empty = \"null\"  # or the label that is to stand for it"));
+                }
+                Some(EnumEmpty::Null) => self.builder.append_null(),
+                Some(EnumEmpty::Label(label)) => self.builder.append_value(label),
+            }
+            self.applied = Some(LossKind::EnumEmpty);
+            return Ok(());
         }
         if !self.labels.contains_key(bytes) {
             return Err(refused(format!("`{}` is none of the enumeration's labels", String::from_utf8_lossy(bytes))));
         }
         self.builder.append_value(utf8(bytes)?);
         Ok(())
+    }
+
+    fn applied(&mut self, into: &mut Vec<LossKind>) {
+        into.extend(self.applied.take());
     }
 
     fn finish(&mut self) -> ArrayRef {
