@@ -68,6 +68,10 @@ pub enum Command {
     Status(StatusArgs),
     /// Show the report of a run from the target's ledger.
     Report(ReportArgs),
+    /// List the rows that a run has rejected, or export them.
+    Rejects(RejectsArgs),
+    /// Send the rows that a run has rejected again, under a corrected mapping, and verify the run as a whole.
+    RetryRejects(RetryArgs),
     /// Write a commented config and mapping file for a live source.
     Init(InitArgs),
     /// Check a config or mapping file without any server: every fault, with its place.
@@ -338,6 +342,45 @@ pub struct ReportArgs {
     pub ledger: LedgerArgs,
 }
 
+/// `dbferry rejects`.
+#[derive(Debug, Clone, Args)]
+pub struct RejectsArgs {
+    /// The run, as status shows it [default: the newest].
+    pub run: Option<AddressText>,
+    /// URL of the target, unless the config file has it.
+    pub target: Option<AddressText>,
+    /// The config file.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// Write them, complete, to this file (.json or .parquet).
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// The ledger, and what may be shown.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
+/// `dbferry retry-rejects`.
+#[derive(Debug, Clone, Args)]
+pub struct RetryArgs {
+    /// The run, as status shows it.
+    pub run: String,
+    /// URL of the target, unless the config file has it.
+    pub target: Option<AddressText>,
+    /// The config file.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// The corrected mapping file [default: that of the config file, or the run's own mapping].
+    #[arg(short, long, value_name = "FILE")]
+    pub mapping: Option<PathBuf>,
+    /// Also write the report to this file (.json).
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// The ledger, and what may be shown.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
 /// `dbferry init`.
 #[derive(Debug, Clone, Args)]
 pub struct InitArgs {
@@ -407,6 +450,9 @@ mod tests {
             "status",
             "status postgres://h/b",
             "report 0198 -c f --format json",
+            "rejects -c f",
+            "rejects 0198 postgres://h/b --export r.parquet",
+            "retry-rejects 0198 postgres://h/b -m m.toml",
             "init mysql://h/a --dir d --include x*",
             "check mapping.toml",
             "completions bash",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::config::endpoint::Endpoint;
 use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES};
-use crate::config::{IfExists, OnTableError, VerifyLevel};
+use crate::config::{IfExists, OnError, OnTableError, VerifyLevel};
 
 /// A config file of dbferry. Strings may refer to the environment: `${NAME}`; `$${` is a plain `${`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -87,6 +87,12 @@ pub struct RunSection {
     /// What to do with the other tables when one fails. Default `continue`.
     #[serde(default)]
     pub on_table_error: Option<OnTableError>,
+    /// What to do with a row that cannot be carried: `stop`, its table fails, or `reject`, it is kept in the ledger. Default `stop`.
+    #[serde(default)]
+    pub on_error: Option<OnError>,
+    /// Most rows of one table that are rejected before the table fails. Default 10000.
+    #[serde(default)]
+    pub max_rejects: Option<u64>,
     /// Most values that the mapping's policies may lose; when they lose more, the run fails at its end. Default: no bound.
     #[serde(default)]
     pub max_loss: Option<u64>,

@@ -63,6 +63,11 @@ impl AddressText {
         AddressText(text.into())
     }
 
+    /// The text, if it is no address: the digits of a run.
+    pub fn as_run(&self) -> Option<&str> {
+        (!self.0.contains("://")).then_some(self.0.as_str())
+    }
+
     /// The address with its references resolved, as [`environment::expand_address`] does it.
     fn resolve(&self, name: &str, environment: &Environment<'_>) -> Result<Endpoint, Vec<Error>> {
         let text = environment::expand_address(&self.0, environment).map_err(|unresolved| {
@@ -174,6 +179,8 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         verify: overrides.verify.or(run.verify).unwrap_or_default(),
         if_exists: if_exists.or(run.if_exists).unwrap_or_default(),
         on_table_error: run.on_table_error.unwrap_or_default(),
+        on_error: run.on_error.unwrap_or_default(),
+        max_rejects: run.max_rejects.unwrap_or(defaults.max_rejects),
         max_loss: overrides.max_loss.or(run.max_loss),
         scope,
         owner: overrides.owner.clone().or_else(|| run.owner.clone()),
@@ -206,6 +213,18 @@ pub fn target(overrides: &Overrides, environment: &Environment<'_>) -> Result<(E
     let target = read.target(overrides, environment, &mut faults);
     let ledger_schema = read.ledger_schema(overrides);
     all_or(faults, target.map(|target| (target, ledger_schema)))
+}
+
+/// The mapping file that is named, by a flag or by the config file; none when none is.
+///
+/// # Errors
+/// `Config`: every fault of the files as one error.
+pub fn chosen_mapping(overrides: &Overrides, environment: &Environment<'_>) -> Result<Option<Mapping>> {
+    let mut faults = Vec::new();
+    let read = Read::new(overrides, environment, &["/source/url", "/target/url"], &mut faults);
+    let named = overrides.mapping.is_some() || read.mapping.is_some();
+    let mapping = read.mapping(overrides, environment, &mut faults);
+    all_or(faults, Some(named.then_some(mapping)))
 }
 
 /// A mapping file.

@@ -79,6 +79,17 @@ pub enum OnTableError {
     Stop,
 }
 
+/// What to do with a row that cannot be carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// Its table fails.
+    #[default]
+    Stop,
+    /// It is kept in the ledger, the others arrive, and the run ends with exit code 1.
+    Reject,
+}
+
 /// Which parts of the work are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -117,6 +128,10 @@ pub struct Settings {
     pub if_exists: IfExists,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
+    /// What to do with rows that cannot be carried, unless their table's rule says otherwise.
+    pub on_error: OnError,
+    /// Most rows of one table that are rejected before the table fails.
+    pub max_rejects: u64,
     /// Most values that value policies may lose; no bound when none.
     pub max_loss: Option<u64>,
     /// Schema, rows, or both.
@@ -140,6 +155,8 @@ pub const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
 pub const DEFAULT_CHUNK_BYTES: u64 = 64 << 20;
 /// Default of [`Settings::ledger_schema`].
 pub const DEFAULT_LEDGER_SCHEMA: &str = "dbferry";
+/// Default of [`Settings::max_rejects`].
+pub const DEFAULT_MAX_REJECTS: u64 = 10_000;
 /// Most jobs that a run takes by itself.
 pub const DEFAULT_JOBS_LIMIT: usize = 8;
 
@@ -158,6 +175,8 @@ impl Settings {
             verify: VerifyLevel::default(),
             if_exists: IfExists::default(),
             on_table_error: OnTableError::default(),
+            on_error: OnError::default(),
+            max_rejects: DEFAULT_MAX_REJECTS,
             max_loss: None,
             scope: Scope::default(),
             owner: None,

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use super::Batch;
+use crate::error::{Error, Result};
 use crate::model::catalog::{NativeType, ServerInfo, Table};
 use crate::model::policy::PolicyKind;
 use crate::model::predicate::PushedPredicate;
+use crate::model::reject::RawRow;
+use crate::model::unit::ReadPlan;
 use crate::model::{LogicalType, ObjectName};
 
 /// When a statement runs.
@@ -128,6 +131,24 @@ pub trait Dialect: Send + Sync {
     /// Why the engine's reader cannot apply a value policy to columns of that type; none if it can. The type is one that the policy is for.
     fn refuses_policy(&self, policy: PolicyKind, _native: &NativeType) -> Option<String> {
         Some(format!("this source cannot apply `{}`", policy.word()))
+    }
+
+    /// True if the engine's reader can keep rows as they came, and [`Dialect::decode_raw`] can read them.
+    fn keeps_raw(&self) -> bool {
+        false
+    }
+
+    /// True if the engine's ledger keeps rejected rows.
+    fn keeps_rejects(&self) -> bool {
+        false
+    }
+
+    /// Reads a row that was kept, as `what` says.
+    ///
+    /// # Errors
+    /// `Value`, as its reader does; `Mapping` when the row was read in another form than `what` asks for.
+    fn decode_raw(&self, _what: &ReadPlan, _row: &RawRow) -> Result<Batch> {
+        Err(Error::internal("this source keeps no rows"))
     }
 
     /// True if a person may give a condition in the engine's own SQL.

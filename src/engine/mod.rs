@@ -31,7 +31,7 @@ pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Quoted};
 pub use filter::TableFilter;
 pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};
-pub use source::{Batch, BatchStream, Consistency, LogPosition, Snapshot, Source};
+pub use source::{Batch, BatchStream, Consistency, LogPosition, RawRows, Snapshot, Source};
 
 /// An engine: how to talk to it, and the way in and out.
 #[async_trait]

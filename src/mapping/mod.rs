@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::OnError;
 use crate::config::rules::Mapping;
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +25,7 @@ mod dropped;
 mod masks;
 pub mod names;
 mod policies;
+mod rejects;
 mod rename;
 pub mod rules;
 mod tables;
@@ -46,6 +48,9 @@ pub struct MappedTable {
     /// What becomes of hard values, by source column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub policies: BTreeMap<String, ValuePolicies>,
+    /// Rows that cannot be carried are rejected, so many at most; none where one is an error of the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rejects: Option<u64>,
     /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
     #[serde(default)]
     pub now_us: i64,
@@ -200,6 +205,10 @@ pub struct MapOptions<'a> {
     pub now_us: i64,
     /// A condition that lets nothing through is no error.
     pub allow_empty: bool,
+    /// What to do with rows that cannot be carried, unless a table's rule says otherwise.
+    pub on_error: OnError,
+    /// Most rows of a table that are rejected, unless its rule says otherwise.
+    pub max_rejects: u64,
 }
 
 /// Maps a catalog.
@@ -208,7 +217,7 @@ pub struct MapOptions<'a> {
 /// `Mapping` for rules that name tables or columns that do not exist (all of them at once, with the nearest name), and `Internal`
 /// if the built-in rules of the route cannot be read.
 pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route: Route<'_>) -> Result<Mapped> {
-    let MapOptions { schema, now_us, allow_empty } = options;
+    let MapOptions { schema, now_us, allow_empty, .. } = options;
     let rules = rules::Rules::new(mapping, route, allow_empty)?;
     if let Some(error) = Error::many(rules.faults(catalog)) {
         return Err(error);
@@ -227,6 +236,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
         return Err(error);
     }
     masks::apply(&mut mapped, &rules);
+    rejects::decide(&mut mapped, &rules, options);
     names::make_unique(&mut mapped, route.target);
     point_foreign_keys(&mut mapped);
     Ok(mapped)

@@ -82,7 +82,7 @@ pub(super) fn map_table(
     };
     let looked_at = computed::looked_at(&table, &columns, condition.as_ref());
     let policies = decided.policies();
-    Some(MappedTable { source, target, columns, condition, looked_at, policies, now_us })
+    Some(MappedTable { source, target, columns, condition, looked_at, policies, max_rejects: None, now_us })
 }
 
 /// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's.

@@ -2,7 +2,8 @@
 //!
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
-//! receipt, [`hook`] a person's own SQL, [`policy`] what becomes of hard values, [`loss`] how often.
+//! receipt, [`hook`] a person's own SQL, [`policy`] what becomes of hard values, [`loss`] how often, [`reject`] rows that could
+//! not be carried.
 
 pub mod catalog;
 pub mod chunk;
@@ -15,6 +16,7 @@ pub mod logical;
 pub mod loss;
 pub mod policy;
 pub mod predicate;
+pub mod reject;
 pub mod row;
 pub mod unit;
 

@@ -40,6 +40,9 @@ pub struct ReadPlan {
     /// Which rows, as a condition in the source's own SQL; see [`Table::row_filter`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_filter: Option<String>,
+    /// Rows that cannot be carried are rejected, and not an error: the reader sets them aside, and keeps each row as it came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_raw: bool,
     /// Upper bound for one batch, in bytes of Arrow data; a single larger row makes a batch of its own.
     pub batch_bytes: usize,
 }
@@ -56,6 +59,7 @@ impl ReadPlan {
             chunk_key: chunks.key.clone(),
             index: chunks.index.clone(),
             row_filter: table.row_filter.clone(),
+            keep_raw: false,
             batch_bytes,
         }
     }
@@ -91,4 +95,7 @@ pub struct Receipt {
     /// What value policies have done to its rows.
     #[serde(default, skip_serializing_if = "Losses::is_empty")]
     pub losses: Losses,
+    /// Rows that were read and rejected, and are kept in the ledger.
+    #[serde(default)]
+    pub rejected: u64,
 }

@@ -54,7 +54,13 @@ pub async fn make(
         target_name: to.kind().name(),
         target_server: sink.server(),
     };
-    let options = MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty };
+    let options = MapOptions {
+        schema: settings.schema.as_deref(),
+        now_us,
+        allow_empty: settings.allow_empty,
+        on_error: settings.on_error,
+        max_rejects: settings.max_rejects,
+    };
     let source_fingerprint = fingerprint(&catalog.tables);
     let mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     let mut problems = std::mem::take(&mut catalog.problems);

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::masking::Masking;
 use crate::config::rules::Mapping;
-use crate::config::{IfExists, OnTableError, Scope, Settings, VerifyLevel};
+use crate::config::{DEFAULT_MAX_REJECTS, IfExists, OnError, OnTableError, Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
@@ -76,12 +76,30 @@ pub struct Choices {
     pub if_exists: IfExists,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
+    /// What to do with rows that cannot be carried.
+    #[serde(default, skip_serializing_if = "is_stop")]
+    pub on_error: OnError,
+    /// Most rows of one table that are rejected.
+    #[serde(default = "most_rejects", skip_serializing_if = "is_usual")]
+    pub max_rejects: u64,
     /// What is compared at the end.
     pub verify: VerifyLevel,
     /// Owner of what is created.
     pub owner: Option<String>,
     /// Aim for the size of a chunk, in bytes.
     pub chunk_bytes: u64,
+}
+
+fn is_stop(on_error: &OnError) -> bool {
+    *on_error == OnError::Stop
+}
+
+fn most_rejects() -> u64 {
+    DEFAULT_MAX_REJECTS
+}
+
+fn is_usual(max_rejects: &u64) -> bool {
+    *max_rejects == DEFAULT_MAX_REJECTS
 }
 
 impl Choices {
@@ -99,6 +117,8 @@ impl Choices {
             scope: settings.scope,
             if_exists: settings.if_exists,
             on_table_error: settings.on_table_error,
+            on_error: settings.on_error,
+            max_rejects: settings.max_rejects,
             verify: settings.verify,
             owner: settings.owner.clone(),
             chunk_bytes: settings.chunk_bytes,

@@ -93,11 +93,18 @@ pub struct TableReport {
     /// What value policies of the mapping have done to its values.
     #[serde(default, skip_serializing_if = "Losses::is_empty")]
     pub losses: Losses,
+    /// Rows that were read and rejected, and are kept in the ledger.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected: u64,
     /// How the comparison ended.
     pub outcome: Outcome,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How the comparison of a table ended.
@@ -108,6 +115,8 @@ pub enum Outcome {
     Verified,
     /// Nothing was compared, as asked.
     NotVerified,
+    /// Rows were rejected; the others arrived, as far as that was compared.
+    Rejected,
     /// Both sides differ.
     Differs,
     /// The table did not arrive.

@@ -35,6 +35,7 @@ impl Runner<'_> {
             let complete = plan.choices.scope == Scope::SchemaOnly || (account.left == 0 && account.errors.is_empty());
             let mut outcome = match (complete, found.is_empty()) {
                 (false, _) | (_, false) => Outcome::Failed,
+                _ if account.rejected > 0 => Outcome::Rejected,
                 _ if level == VerifyLevel::None => Outcome::NotVerified,
                 _ => Outcome::Verified,
             };
@@ -72,6 +73,7 @@ impl Runner<'_> {
                 digest: (plan.choices.scope != Scope::SchemaOnly).then_some(account.digest),
                 stood: stood.get(table.target()).copied(),
                 losses: account.losses.clone(),
+                rejected: account.rejected,
                 outcome,
                 errors: found,
             });

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::config::{Scope, Settings, VerifyLevel};
-use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source};
+use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::RunState;
 use crate::model::hook::HookWhen;
@@ -305,6 +305,7 @@ impl Runner<'_> {
         Copy {
             run: self.run,
             plan: self.plan,
+            source: registry::engine(self.job.settings.source.engine).dialect(),
             snapshot: Arc::clone(snapshot),
             sink: Arc::clone(&self.job.sink),
             jobs,

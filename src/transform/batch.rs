@@ -188,15 +188,12 @@ impl Transform {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for (at, Compiled { column, way, mask }) in self.columns.iter().enumerate() {
             let refuse = |refusal: Refusal| {
+                let numbers = numbers::is_number(&column.from) && numbers::is_number(&column.to);
+                let settles = numbers && refusal.why.contains(range::OUT_OF_RANGE);
                 // What is masked is not told by an error either.
                 let why = if mask.is_some() { "the value cannot be cast or masked".into() } else { refusal.why };
                 let error = Error::new(ErrorKind::Value, why).table(table).column(&column.source);
-                let error = if column.out_of_range.is_none() && numbers::is_number(&column.from) && numbers::is_number(&column.to)
-                {
-                    error.rule(OUT_OF_RANGE_RULE)
-                } else {
-                    error
-                };
+                let error = if settles { error.rule(OUT_OF_RANGE_RULE) } else { error };
                 error.key(describe_key(batch, key, refusal.row)).hint(format!(
                     "Correct the value, or map the column to a type that holds it; it is {} to {} now",
                     column.from, column.to

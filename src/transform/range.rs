@@ -17,6 +17,9 @@ use crate::model::policy::OutOfRange;
 /// Numbers to numbers under a policy: the array, and the rows that it was applied to. None for types that are no numbers.
 pub type Kernel = fn(&ArrayRef, &LogicalType, &LogicalType, OutOfRange) -> Result<(ArrayRef, Vec<usize>), Refusal>;
 
+/// What the casts of numbers say of a number that a policy here would settle.
+pub const OUT_OF_RANGE: &str = "is out of range for";
+
 /// The kernel from one type of numbers to another.
 pub fn kernel(from: &LogicalType, to: &LogicalType) -> Option<Kernel> {
     fn to_kernel<S: Number>(to: &LogicalType) -> Option<Kernel> {

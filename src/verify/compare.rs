@@ -17,6 +17,8 @@ pub struct Read {
     pub digest: Digest,
     /// What value policies have done to them.
     pub losses: Losses,
+    /// Rows among those delivered that were rejected.
+    pub rejected: u64,
 }
 
 /// Where both sides of a table differ, in words; empty when they agree at `level`. What could not be asked counts as a difference:
@@ -48,8 +50,8 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, read: &Read, source:
             _ => {}
         }
     }
-    // Where a condition is evaluated here, the source's own aggregates are over other rows.
-    if level == VerifyLevel::Full && table.condition.as_ref().is_none_or(|condition| condition.complete) {
+    // Where rows were rejected, or a condition is evaluated here, the source's own aggregates are over other rows.
+    if level == VerifyLevel::Full && read.rejected == 0 && table.condition.as_ref().is_none_or(|condition| condition.complete) {
         match (&source.profile, &target.profile) {
             (Some(one), Some(two)) => {
                 let (columns, _) = profile::columns(table);
@@ -131,11 +133,17 @@ pub fn differences_appended(
 /// One sentence on what was proven, and what was not.
 pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
     let count = |outcome: Outcome| tables.iter().filter(|table| table.outcome == outcome).count();
-    let (differ, failed) = (count(Outcome::Differs), count(Outcome::Failed));
+    let (differ, failed, rejecting) = (count(Outcome::Differs), count(Outcome::Failed), count(Outcome::Rejected));
     let rows: u64 = tables.iter().filter(|table| table.outcome == Outcome::Verified).map(|table| table.rows).sum();
     let rows = crate::report::human::count(rows);
     let all = tables.len();
     let (tables_word, verified) = (if all == 1 { "table" } else { "tables" }, count(Outcome::Verified));
+    if rejecting > 0 {
+        let rejected = crate::report::human::count(tables.iter().map(|table| table.rejected).sum());
+        return format!(
+            "NOT PROVEN: {rejected} rows of {rejecting} of {all} {tables_word} were rejected; {failed} did not arrive in full, {differ} differ, {verified} agree."
+        );
+    }
     if differ + failed > 0 {
         return format!(
             "NOT PROVEN: of {all} {tables_word}, {failed} did not arrive in full and {differ} differ; {verified} agree."
@@ -152,6 +160,18 @@ pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
         ),
         VerifyLevel::Full => format!(
             "Proven in full: {every}, {rows} rows; counts and column profiles of both databases agree, and what was read again from the target is, value by value, what was read from the source."
+        ),
+    };
+    let changed: u64 = tables.iter().flat_map(|table| &table.losses.0).map(|loss| loss.count).sum();
+    let proven = match (changed, level) {
+        (0, _) | (_, VerifyLevel::None) => proven,
+        (_, VerifyLevel::Full) => format!(
+            "{proven} Policies of the mapping have changed {} values, listed above; of the profiles of their columns only the number of values was compared.",
+            crate::report::human::count(changed)
+        ),
+        _ => format!(
+            "{proven} Policies of the mapping have changed {} values, listed above.",
+            crate::report::human::count(changed)
         ),
     };
     let added = tables.iter().filter(|table| table.stood.is_some()).count();

@@ -203,10 +203,10 @@ pub async fn digests_of_source(
         let batches = snapshot.read(&read, chunk);
         let counter = Arc::clone(counter);
         let mapped = batches.map(move |batch| {
-            let Batch { rows, bytes, mut losses } = batch?;
+            let Batch { rows, bytes, mut losses, .. } = batch?;
             counter.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
             let rows = transform.apply_counted(&read.table, &read.row_key, &rows, &mut losses)?;
-            Ok(Batch { rows, bytes, losses })
+            Ok(Batch { losses, ..Batch::plain(rows, bytes) })
         });
         Ok(mapped.boxed())
     });

@@ -89,10 +89,10 @@ pub async fn verify(
     for (place, table) in plan.tables.iter().enumerate() {
         let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
         let read = if settings.verify >= VerifyLevel::Digest {
-            Read { rows: one.rows_read, digest: one.digest.unwrap_or_default(), losses: one.losses.clone() }
+            Read { rows: one.rows_read, digest: one.digest.unwrap_or_default(), losses: one.losses.clone(), rejected: 0 }
         } else {
             let rows = one.rows.unwrap_or_default();
-            Read { rows, digest: Digest { rows, sum: 0 }, losses: Losses::default() }
+            Read { rows, digest: Digest { rows, sum: 0 }, losses: Losses::default(), rejected: 0 }
         };
         let mut errors = compare::differences(&table.mapped, settings.verify, &read, one, two);
         if settings.verify == VerifyLevel::Rows && table.mapped.condition.as_ref().is_some_and(|condition| !condition.complete) {
@@ -112,6 +112,7 @@ pub async fn verify(
             digest: one.digest,
             stood: None,
             losses: read.losses,
+            rejected: 0,
             outcome: match (errors.is_empty(), settings.verify) {
                 (false, _) => Outcome::Differs,
                 (true, VerifyLevel::None) => Outcome::NotVerified,

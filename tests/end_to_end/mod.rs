@@ -7,6 +7,7 @@ mod lost;
 mod masks;
 mod objects;
 mod policies;
+mod rejects;
 mod renames;
 mod tables;
 mod types;

@@ -37,7 +37,7 @@ async fn dates_that_are_none_become_what_the_mapping_says() {
         let to = PostgresDatabase::create("").await;
         let file = MappingFile::new(&format!("[[table]]\nname = \"dates\"\nzero_date = \"{word}\"\n"));
         let (said, report) = ferry_with_report(&["run", &from.url, &to.url, "-m", &file.path(), "--verify", "full"]);
-        said.code(0).prints(&["Changed by the mapping's policies: 7 values", "zero_date ->", "(id = 2)"]);
+        said.code(0).prints(&["Changed by the mapping's policies: 7 values", "zero_date ->", "(id = 2)", "Policies of the"]);
         let report = report.unwrap();
         let policy = if word == "1970-01-02" { "a fixed date" } else { word };
         assert_eq!(
@@ -128,7 +128,7 @@ INSERT INTO a VALUES (7, '0000-00-00', '0000-00-00', '0000-00-00');
 const TEXTS: &str = "CREATE TABLE texts (id INT NOT NULL PRIMARY KEY, t TEXT, v VARCHAR(20), a VARCHAR(10) CHARACTER SET ascii,
   s VARCHAR(10) CHARACTER SET sjis, g VARCHAR(10) CHARACTER SET gbk, c VARCHAR(10) CHARACTER SET cp1251, l VARCHAR(10) CHARACTER SET latin1);
 INSERT INTO texts VALUES (1, 'plain', 'good', 'ascii', '日本', '汉字', 'Мир', 'é€');
-INSERT INTO texts VALUES (2, 'a\\0b\\0', 'x\\0', x'61ff62', x'938540', x'FEFE', x'98cc', x'8081');
+INSERT INTO texts VALUES (2, 'a\\0b\\0', 'x\\0', x'61ff62', x'8540', x'FEFE', x'98cc', x'8081');
 INSERT INTO texts (id) VALUES (3);
 ";
 
@@ -141,7 +141,14 @@ async fn text_that_has_no_place_is_stripped_or_replaced_and_counted() {
     );
     let done = report(0, &["run", &from.url, &to.url, "-m", &file.path(), "--verify", "full"]);
     let all = losses(&done, "texts");
-    for loss in ["a invalid_text replace 1", "t nul_byte strip 1", "v nul_byte replace 1"] {
+    for loss in [
+        "a invalid_text replace 1",
+        "c invalid_text replace 1",
+        "g invalid_text replace 1",
+        "s invalid_text replace 1",
+        "t nul_byte strip 1",
+        "v nul_byte replace 1",
+    ] {
         assert!(all.iter().any(|other| other == loss), "no `{loss}` in {all:?}");
     }
     // S4: each byte of latin1 is a character, so nothing was applied there; what sjis, gbk and cp1251 have no character for, was.
@@ -395,5 +402,24 @@ async fn losses_of_several_chunks_add_up_and_a_killed_run_counts_each_once() {
     assert_eq!(to.value("SELECT count(*) FROM many WHERE d IS NULL").await.as_deref(), Some("6000"));
     assert_eq!(to.value("SELECT sum(count) FROM dbferry.losses").await.as_deref(), Some("6000"));
     from.drop().await;
+    to.drop().await;
+}
+
+#[tokio::test]
+async fn sqlite_honours_the_policies_of_text_and_refuses_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let script = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, d DATE);
+        INSERT INTO t VALUES (1, CAST(x'61006200' AS TEXT), '2024-01-01'), (2, CAST(x'61ff' AS TEXT), NULL), (3, 'good', NULL);";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(script).unwrap();
+    let from = format!("sqlite://{}", path.display());
+    let to = PostgresDatabase::create("").await;
+    let file = MappingFile::new("[[table]]\nname = \"t\"\nnul_byte = \"strip\"\ninvalid_text = \"replace\"\n");
+    let done = report(0, &["run", &from, &to.url, "-m", &file.path()]);
+    assert_eq!(losses(&done, "t"), ["v nul_byte strip 1", "v invalid_text replace 1"]);
+    assert_eq!(to.value("SELECT string_agg(v, '|' ORDER BY id) FROM t").await.as_deref(), Some("ab|a\u{fffd}|good"));
+    let file = MappingFile::new("[[table]]\nname = \"t\"\n[table.columns.d]\nzero_date = \"null\"\n");
+    let refused = ferry(&["run", &from, &to.url, "-m", &file.path(), "--if-exists", "drop"]);
+    refused.code(2).complains(&["m.toml:3", "SQLite's reader cannot apply `zero_date`"]);
     to.drop().await;
 }

@@ -47,7 +47,8 @@ pub(super) fn text_form(native: &NativeType) -> TextForm {
 }
 
 /// The expressions for one column, in the order in which its decoder expects them.
-pub(super) fn expressions(column: &ReadColumn, server: &ServerInfo) -> Vec<String> {
+/// Where rows are kept, the very bytes of text that the server converts come along.
+pub(super) fn expressions(column: &ReadColumn, server: &ServerInfo, keep_raw: bool) -> Vec<String> {
     let name = quote(&column.name);
     match &column.logical {
         LogicalType::Geometry { .. } if !is_maria(server) && server.version_number >= (8, 0, 0) => {
@@ -64,10 +65,14 @@ pub(super) fn expressions(column: &ReadColumn, server: &ServerInfo) -> Vec<Strin
             TextForm::Converted => vec![name],
             TextForm::Checked => {
                 let charset = quote(column.native.charset.as_deref().unwrap_or("utf8mb4"));
-                vec![
+                let mut all = vec![
                     name.clone(),
                     format!("CAST(CONVERT(CONVERT({name} USING utf8mb4) USING {charset}) AS BINARY) = CAST({name} AS BINARY)"),
-                ]
+                ];
+                if keep_raw {
+                    all.push(format!("CAST({name} AS BINARY)"));
+                }
+                all
             }
         },
         // The driver does not know the wire type of vectors.

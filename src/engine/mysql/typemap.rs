@@ -28,12 +28,14 @@
 //!
 //! Anything else has no logical type, and the catalog lists the column as a problem.
 
-use super::super::{Ddl, DdlOptions, Dialect, Fidelity, Quoted};
+use super::super::{Batch, Ddl, DdlOptions, Dialect, Fidelity, Quoted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{NativeType, Problem, ServerInfo, Severity, Table};
 use crate::model::logical::{LogicalType, Zone};
 use crate::model::policy::PolicyKind;
 use crate::model::predicate::PushedPredicate;
+use crate::model::reject::RawRow;
+use crate::model::unit::ReadPlan;
 
 pub mod parse;
 
@@ -165,6 +167,14 @@ impl Dialect for MySqlDialect {
 
     fn refuses_policy(&self, policy: PolicyKind, native: &NativeType) -> Option<String> {
         super::decode::refuses_policy(policy, native)
+    }
+
+    fn keeps_raw(&self) -> bool {
+        true
+    }
+
+    fn decode_raw(&self, what: &ReadPlan, row: &RawRow) -> Result<Batch> {
+        super::batch::decode_raw(what, row)
     }
 
     fn takes_conditions(&self) -> bool {

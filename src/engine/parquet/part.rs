@@ -89,7 +89,7 @@ pub fn read(folder: &Folder, path: &Path) -> Result<Option<Part>> {
         let (chunk, bytes) = (value(CHUNK)?.parse().ok()?, value(BYTES)?.parse().ok()?);
         let rows_read = value(ROWS_READ)?.parse().ok()?;
         let losses = value(LOSSES).map_or_else(|| Some(Losses::default()), |losses| serde_json::from_str(losses).ok())?;
-        let receipt = Receipt { table, chunk, digest: Digest { rows, sum }, bytes, rows_read, losses };
+        let receipt = Receipt { table, chunk, digest: Digest { rows, sum }, bytes, rows_read, losses, rejected: 0 };
         Some(Part { path: path.into(), run, receipt })
     })();
     let broken = |what: &str| Err(Error::new(ErrorKind::Ledger, what).file(path.display()));

@@ -21,7 +21,7 @@ use super::stored;
 use crate::engine::{Batch, BatchStream, Profile, ProfileColumn, ReadBack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange};
-use crate::model::{LogicalType, Losses, ObjectName, RunId, Table, logical};
+use crate::model::{LogicalType, ObjectName, RunId, Table, logical};
 
 /// Aim for the size of one batch, in bytes as the file counts them.
 const BATCH_BYTES: u64 = 4 << 20;
@@ -198,7 +198,7 @@ impl ReadBack for ParquetReadBack {
                 let sent = read_part(&part, &schema, |rows| {
                     let bytes = rows.get_array_memory_size();
                     // A closed channel means that nobody wants the rest.
-                    Ok(sender.blocking_send(Ok(Batch { rows, bytes, losses: Losses::default() })).is_ok())
+                    Ok(sender.blocking_send(Ok(Batch::plain(rows, bytes))).is_ok())
                 });
                 if let Err(error) = sent {
                     let _ = sender.blocking_send(Err(error));

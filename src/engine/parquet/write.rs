@@ -245,7 +245,7 @@ impl ChunkWriter for PartWriter {
             let failed = |error| parquet(error, "the part cannot be completed", &to).table(&table);
             writer.flush().map_err(failed)?;
             let bytes = writer.bytes_written() as u64;
-            let receipt = Receipt { table: table.clone(), chunk, digest, bytes, rows_read, losses };
+            let receipt = Receipt { table: table.clone(), chunk, digest, bytes, rows_read, losses, rejected: 0 };
             for entry in part::metadata(run, &receipt)? {
                 writer.append_key_value_metadata(entry);
             }

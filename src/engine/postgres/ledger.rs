@@ -11,6 +11,7 @@ use super::typemap::PostgresDialect;
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{HookRecord, Ledger, RunRecord, RunState};
+use crate::model::reject::RejectRecord;
 use crate::model::unit::Receipt;
 use crate::model::{Digest, Hook, Losses, ObjectName, RunId};
 
@@ -189,6 +190,7 @@ impl PostgresLedger {
                  done_at timestamptz, PRIMARY KEY (run, hook)",
                 "The hooks that were begun, and those that have gone through",
             ),
+            ("rejects", super::rejects::COLUMNS, "Rows that could not be carried, as the source sent them"),
             ("losses", super::losses::COLUMNS, "What value policies of the mapping have done, chunk by chunk, committed together with its rows"),
         ];
         for (name, columns, comment) in tables {
@@ -387,15 +389,25 @@ impl Ledger for PostgresLedger {
             let (Some(sum), Some(chunk)) = (sum, chunk) else { return Ok(None) };
             let (Some(rows), Some(bytes), Some(rows_read)) = (count(3)?, count(5)?, count(6)?) else { return Ok(None) };
             let table = ObjectName::new(row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?);
-            Ok(Some(Receipt { table, chunk, digest: Digest { rows, sum }, bytes, rows_read, losses: Losses::default() }))
+            Ok(Some(Receipt {
+                table,
+                chunk,
+                digest: Digest { rows, sum },
+                bytes,
+                rows_read,
+                losses: Losses::default(),
+                rejected: 0,
+            }))
         };
-        let mut losses = self.losses(run).await?;
+        let (mut losses, rejected) = (self.losses(run).await?, self.rejected(run).await?);
         rows.iter()
             .map(|row| {
                 receipt(row)
                     .map_err(self.failed("could not be read"))?
                     .map(|mut receipt| {
-                        receipt.losses = losses.remove(&(receipt.table.clone(), receipt.chunk)).unwrap_or_default();
+                        let chunk = (receipt.table.clone(), receipt.chunk);
+                        receipt.losses = losses.remove(&chunk).unwrap_or_default();
+                        receipt.rejected = rejected.get(&chunk).copied().unwrap_or_default();
                         receipt
                     })
                     .ok_or_else(|| Error::new(ErrorKind::Ledger, "the ledger holds a receipt that is none"))
@@ -436,6 +448,10 @@ impl Ledger for PostgresLedger {
             Ok(HookRecord { name: row.try_get(0)?, sha256: row.try_get(1)?, done: row.try_get(2)?, seconds: row.try_get(3)? })
         };
         rows.iter().map(|row| record(row).map_err(self.failed("could not be read"))).collect()
+    }
+
+    async fn rejects(&self, run: RunId) -> Result<Vec<RejectRecord>> {
+        self.all_rejects(run).await
     }
 
     async fn begin_hook(&self, run: RunId, hook: &Hook) -> Result<()> {

@@ -28,6 +28,7 @@ mod losses;
 mod pool;
 mod profile;
 mod read_back;
+mod rejects;
 mod sink;
 mod target;
 mod type_text;

@@ -155,7 +155,8 @@ impl<'a> Building<'a> {
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.rows));
         let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
         (self.rows, self.bytes) = (0, 0);
-        Ok(Some(Batch { bytes: rows.get_array_memory_size(), rows, losses: std::mem::take(&mut self.losses) }))
+        let losses = std::mem::take(&mut self.losses);
+        Ok(Some(Batch { losses, ..Batch::plain(rows.clone(), rows.get_array_memory_size()) }))
     }
 }
 

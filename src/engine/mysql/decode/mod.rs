@@ -25,16 +25,25 @@ mod policy;
 mod temporal;
 mod text;
 
+/// The bytes of a row: as the driver has them, or as they were kept.
+#[derive(Clone, Copy)]
+pub(super) enum RowBytes<'a> {
+    /// From the server.
+    Live(&'a MySqlRow),
+    /// From the ledger.
+    Kept(&'a [Option<Vec<u8>>]),
+}
+
 /// Builds one column of a batch.
 pub(super) trait ColumnDecoder: Send {
     /// Upper bound for the bytes of Arrow data that the row's value adds.
-    fn bytes(&self, row: &MySqlRow) -> Result<usize>;
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize>;
 
     /// Adds the row's value.
     ///
     /// # Errors
     /// `Value`, without its place; the decoder is of no use afterwards.
-    fn append(&mut self, row: &MySqlRow) -> Result<()>;
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()>;
 
     /// Tells what the column's policies have done to the value that was appended last, and forgets it. Asked only of columns with policies.
     fn applied(&mut self, _into: &mut Vec<LossKind>) {}
@@ -125,9 +134,17 @@ fn under_policies(column: &ReadColumn, at: usize) -> Option<Box<dyn ColumnDecode
 ///
 /// Temporal values keep their length in front. The driver calls a zero date NULL, so neither its `is_null` nor decoding into an
 /// `Option` may be used; to take the bytes fails for NULL alone.
-pub(super) fn wire(row: &MySqlRow, at: usize) -> Result<Option<&[u8]>> {
-    let value = row.try_get_raw(at).map_err(|error| failed("the server sent fewer columns than were asked for", error))?;
-    Ok(<&[u8] as Decode<MySql>>::decode(value).ok())
+pub(super) fn wire(row: RowBytes<'_>, at: usize) -> Result<Option<&[u8]>> {
+    match row {
+        RowBytes::Live(row) => {
+            let value =
+                row.try_get_raw(at).map_err(|error| failed("the server sent fewer columns than were asked for", error))?;
+            Ok(<&[u8] as Decode<MySql>>::decode(value).ok())
+        }
+        RowBytes::Kept(row) => {
+            row.get(at).map(Option::as_deref).ok_or_else(|| Error::internal("a kept row has fewer columns than were read"))
+        }
+    }
 }
 
 /// A value that cannot be carried.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, ArrowPrimitiveType, FixedSizeBinaryBuilder, PrimitiveBuilder, StringBuilder};
 use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
-use sqlx::mysql::MySqlRow;
 
 use super::temporal::{DAY_MICROS, Wire};
-use super::{ColumnDecoder, text, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, text, unexpected, wire};
 use crate::engine::text_policy::TextPolicy;
 use crate::error::Result;
 use crate::model::LogicalType;
@@ -49,11 +48,11 @@ impl<T: ArrowPrimitiveType> ColumnDecoder for Dates<T>
 where
     T::Native: Send,
 {
-    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
         Ok(size_of::<T::Native>())
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(bytes) = wire(row, self.at)? else {
             self.builder.append_null();
             return Ok(());
@@ -91,11 +90,11 @@ pub(super) fn date_text(at: usize, fsp: Option<u8>) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for DateText {
-    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
         Ok("2024-01-31 10:00:00.000000".len() + 4)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         match wire(row, self.at)? {
             Some(bytes) => {
                 let date = Wire::parse(bytes)?;
@@ -131,12 +130,12 @@ pub(super) fn policy_text(at: usize, lossless_at: Option<usize>, policy: TextPol
 }
 
 impl ColumnDecoder for PolicyText {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         // A broken byte becomes a character of three; a NUL what the mapping says.
         Ok(wire(row, self.at)?.map_or(0, |bytes| bytes.len().saturating_mul(3)).saturating_add(4))
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(bytes) = wire(row, self.at)? else {
             self.builder.append_null();
             return Ok(());
@@ -188,11 +187,11 @@ fn unswapped(bytes: [u8; 16], order: UuidOrder) -> [u8; 16] {
 }
 
 impl ColumnDecoder for PackedUuid {
-    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
         Ok(16)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         match wire(row, self.at)? {
             Some(bytes) => {
                 let bytes: [u8; 16] = bytes.try_into().map_err(|_| unexpected("UUID of 16 bytes", bytes))?;

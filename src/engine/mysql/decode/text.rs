@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder};
 use arrow::datatypes::{DataType, Field};
-use sqlx::mysql::MySqlRow;
 
-use super::{ColumnDecoder, hex, refused, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, hex, refused, unexpected, wire};
 use crate::error::{Error, Result};
 use crate::model::loss::LossKind;
 use crate::model::policy::EnumEmpty;
@@ -15,7 +14,7 @@ use crate::model::policy::EnumEmpty;
 /// Bytes of an offset into a column of values of different lengths.
 const OFFSET: usize = 4;
 
-fn variable(row: &MySqlRow, at: usize) -> Result<usize> {
+fn variable(row: RowBytes<'_>, at: usize) -> Result<usize> {
     Ok(OFFSET + wire(row, at)?.map_or(0, <[u8]>::len))
 }
 
@@ -43,7 +42,7 @@ pub(super) fn unconvertible(bytes: &[u8]) -> Error {
 }
 
 /// Whether the way to utf8mb4 and back gives the same bytes, as far as that was asked.
-pub(super) fn is_lossless(row: &MySqlRow, lossless_at: Option<usize>) -> Result<bool> {
+pub(super) fn is_lossless(row: RowBytes<'_>, lossless_at: Option<usize>) -> Result<bool> {
     match lossless_at {
         Some(at) => Ok(wire(row, at)?.is_some_and(|flag| flag.iter().any(|byte| *byte != 0))),
         None => Ok(true),
@@ -62,11 +61,11 @@ pub(super) fn text(at: usize, lossless_at: Option<usize>) -> Box<dyn ColumnDecod
 }
 
 impl ColumnDecoder for Text {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         variable(row, self.at)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(bytes) = wire(row, self.at)? else {
             self.builder.append_null();
             return Ok(());
@@ -93,11 +92,11 @@ pub(super) fn binary(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Binary {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         variable(row, self.at)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         self.builder.append_option(wire(row, self.at)?);
         Ok(())
     }
@@ -132,11 +131,11 @@ fn align(bytes: &[u8], length: u32) -> Result<([u8; 8], usize)> {
 }
 
 impl ColumnDecoder for Bits {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         variable(row, self.at)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         match wire(row, self.at)? {
             Some(bytes) => {
                 let (aligned, count) = align(bytes, self.length)?;
@@ -163,11 +162,11 @@ pub(super) fn uuid(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Uuid {
-    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
         Ok(16)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         match wire(row, self.at)? {
             Some(bytes) => {
                 let uuid = uuid::Uuid::try_parse_ascii(bytes).map_err(|error| unexpected("UUID", bytes).with_source(error))?;
@@ -184,7 +183,7 @@ impl ColumnDecoder for Uuid {
 }
 
 /// The number that stands behind a label, asked for where '' is ambiguous.
-fn number(row: &MySqlRow, at: usize) -> Result<u64> {
+fn number(row: RowBytes<'_>, at: usize) -> Result<u64> {
     let bytes = wire(row, at)?.unwrap_or_default();
     bytes.try_into().map(u64::from_le_bytes).map_err(|_| unexpected("64-bit number", bytes))
 }
@@ -213,11 +212,11 @@ pub(super) fn label(at: usize, labels: &[String], empty: Option<EnumEmpty>) -> B
 }
 
 impl ColumnDecoder for Label {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         variable(row, self.at)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(bytes) = wire(row, self.at)? else {
             self.builder.append_null();
             return Ok(());
@@ -276,7 +275,7 @@ pub(super) fn labels(at: usize, labels: &[String]) -> Box<dyn ColumnDecoder> {
 
 impl Labels {
     /// The members as bits, the first label the lowest.
-    fn mask(&self, row: &MySqlRow, bytes: &[u8]) -> Result<u64> {
+    fn mask(&self, row: RowBytes<'_>, bytes: &[u8]) -> Result<u64> {
         if let Some(at) = self.mask_at {
             return number(row, at);
         }
@@ -293,11 +292,11 @@ impl Labels {
 }
 
 impl ColumnDecoder for Labels {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         Ok(variable(row, self.at)? + OFFSET * self.labels.len().min(64))
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(bytes) = wire(row, self.at)? else {
             self.builder.append(false);
             return Ok(());

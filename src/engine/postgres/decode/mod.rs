@@ -13,7 +13,7 @@ use super::target::{PgType, TargetColumn};
 use crate::engine::Batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::logical::schema;
-use crate::model::{LogicalType, Losses, Table};
+use crate::model::{LogicalType, Table};
 
 mod binary;
 mod nested;
@@ -230,7 +230,7 @@ impl RowDecoder {
         self.rows = 0;
         self.bytes = 0;
         let bytes = rows.get_array_memory_size();
-        Ok(Batch { rows, bytes, losses: Losses::default() })
+        Ok(Batch::plain(rows, bytes))
     }
 
     fn broken(&self, why: &str) -> Error {
