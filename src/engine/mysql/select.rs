@@ -80,3 +80,27 @@ pub(super) fn expressions(column: &ReadColumn, server: &ServerInfo, keep_raw: bo
         _ => vec![name],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ValuePolicies;
+
+    #[test]
+    fn only_text_that_may_not_come_back_the_same_is_asked_for_twice() {
+        let server = ServerInfo::default();
+        let count = |charset: &str, keep_raw| {
+            let native = NativeType { name: "varchar".into(), charset: Some(charset.into()), ..NativeType::default() };
+            let logical = LogicalType::Text { length: None };
+            let column = ReadColumn { name: "c".into(), native, logical, policies: ValuePolicies::default() };
+            let all = expressions(&column, &server, keep_raw);
+            (all.len(), all.concat().contains("CONVERT("))
+        };
+        for plain in ["utf8mb4", "utf8mb3", "ascii", "latin1"] {
+            assert_eq!((count(plain, false), count(plain, true)), ((1, false), (1, false)), "{plain}");
+        }
+        for other in ["sjis", "cp932", "gbk", "cp1251"] {
+            assert_eq!((count(other, false), count(other, true)), ((2, true), (3, true)), "{other}");
+        }
+    }
+}
