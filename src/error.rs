@@ -120,6 +120,15 @@ impl Error {
         Some(first)
     }
 
+    /// Both errors, and all that were found together with either, as one.
+    #[must_use]
+    pub fn and(mut self, mut other: Error) -> Self {
+        let more = std::mem::take(&mut other.0.also);
+        self.0.also.push(other);
+        self.0.also.extend(more);
+        self
+    }
+
     /// Keeps the error that caused this one.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -160,7 +160,9 @@ async fn a_mapping_decides_names_and_types_and_a_value_that_does_not_fit_is_told
     ferry(&["verify", &from.url, &to.url, "-m", mapping, "--level", "full"]).code(0);
 
     from.run("INSERT INTO customers VALUES (7, 'Two', 2);").await;
-    let failed = report(1, &["run", &from.url, &to.url, "-m", mapping, "--if-exists", "drop"]);
+    let again = ["run", &from.url, &to.url, "-m", mapping, "--if-exists", "drop"];
+    ferry(&again).code(2).complains(&["customers.active", "id = 7", "neither 0 nor 1"]);
+    let failed = report(1, &[&again[..], &["--probe", "off"]].concat());
     let error = table(&failed, "customers")["errors"][0].as_str().unwrap();
     for part in ["customers.active", "(id = 7)", "2 is neither 0 nor 1"] {
         assert!(error.contains(part), "no `{part}` in {error}");
@@ -220,7 +222,7 @@ async fn schema_and_rows_can_come_one_after_the_other() {
     let again = ferry(&[&ends[..], &["--data-only", "--if-exists", "truncate"]].concat()).code(1);
     again.prints(&["of_customer", "NOT PROVEN"]);
     let missing = PostgresDatabase::create("").await;
-    refused(ferry(&["run", &from.url, &missing.url, "--data-only"]), &["public.orders", "--data-only"]);
+    refused(ferry(&["run", &from.url, &missing.url, "--data-only"]), &["public.orders", "no table is made"]);
     to.run(&format!("REASSIGN OWNED BY {role} TO CURRENT_USER; DROP ROLE {role}")).await;
     for database in [to, missing] {
         database.drop().await;
@@ -319,7 +321,7 @@ INSERT INTO bad VALUES ('ann@example.org', '2024-02-00');
     )
     .await;
     let to = PostgresDatabase::create("").await;
-    let ends = ["run", &from.url, &to.url, "--if-exists", "drop"];
+    let ends = ["run", &from.url, &to.url, "--if-exists", "drop", "--probe", "off"];
     let said = ferry(&ends).code(1).prints(&["ann@example.org", "2024-02-00", "bad.d"]);
     assert!(said.err.contains("copy"), "{}", said.err);
     let hidden = ferry(&[&ends[..], &["--hide-keys"]].concat()).code(1).never_says("ann@");

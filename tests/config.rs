@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use dbferry::config::endpoint::{Endpoint, Secret};
-use dbferry::config::load::{self, AddressText, IfExistsWord, Overrides};
-use dbferry::config::{IfExists, OnTableError, Scope, VerifyLevel, schema};
+use dbferry::config::load::{self, AddressText, Overrides};
+use dbferry::config::{IfExists, OnTableError, Scope, TargetTables, VerifyLevel, schema};
 use dbferry::{Error, ErrorKind};
 
 fn nothing_is_set(_: &str) -> Option<String> {
@@ -70,7 +70,7 @@ memory = "1GiBit"
 chunk = 5
 include = ["[a-", "ok", 7]
 verify = "digset"
-if_exists = "upsert"
+if_exists = "upset"
 on_table_error = true
 owner = ""
 "#,
@@ -87,7 +87,7 @@ owner = ""
         "10:12: `[a-` is no pattern: unclosed character class; missing ']' | Patterns have `*`, `?`, `[a-z]` and `{a,b}`, as in a shell",
         "10:25: `include` is a whole number, but must be text in quotes | Write text in quotes here",
         "11:10: `digset` is no value of `verify` | Did you mean `digest`?",
-        "12:13: `if_exists = \"upsert\"` is not available yet | Use `error` or `truncate` or `drop` or `append`",
+        "12:13: `upset` is no value of `if_exists` | Did you mean `upsert`?",
         "13:18: `on_table_error` is true or false, but must be text in quotes | Write text in quotes here",
         "14:9: `owner` is empty | Give it a value, or leave the line out",
     ];
@@ -100,7 +100,7 @@ fn a_line_that_is_no_toml_does_not_hide_other_faults() {
     let path = folder.write("shop.toml", "jobs = 4\n[run]\nmemory = \n[source]\nurl = \"x\"\n[target\n");
     let found = faults(&load::settings(&with_config(&path), &nothing_is_set).unwrap_err(), &path);
     assert!(
-        found.iter().any(|fault| fault.starts_with("1:1: `jobs` is no key of this file | `jobs` belongs under `run`")),
+        found.iter().any(|fault| fault.starts_with("1:1: `jobs` is no key of this file | `jobs` belongs under `[run]`")),
         "{found:#?}"
     );
     assert!(found.iter().any(|fault| fault.starts_with("3:") && fault.contains("no TOML")), "{found:#?}");
@@ -127,7 +127,7 @@ fn the_faults_of_config_mapping_and_flags_come_together() {
     let overrides = Overrides { jobs: Some(1000), memory: Some("1MiB".into()), ..with_config(&config) };
     let error = load::settings(&overrides, &nothing_is_set).unwrap_err();
     let found = faults(&error, &config);
-    assert_eq!(found.len(), 7, "{found:#?}");
+    assert_eq!(found.len(), 6, "{found:#?}");
     assert!(found[0].starts_with("3:1: `verfy` is no key of `run` | Did you mean `verify`?"), "{found:#?}");
     let in_mapping = |place: &str, what: &str| {
         let name = config.parent().unwrap().join("../maps/shop.toml");
@@ -136,7 +136,6 @@ fn the_faults_of_config_mapping_and_flags_come_together() {
     };
     in_mapping("2:9", "`match` has no `type`");
     in_mapping("2:11", "`typ` is no key of `match`");
-    in_mapping("5:1", "`table` has no `name`");
     in_mapping("8:1", "`renam` is no key of `total`");
     assert!(found.iter().any(|fault| fault.contains("`--jobs` is 1000, but must be from 1 to 256")), "{found:#?}");
     assert!(found.iter().any(|fault| fault.contains("`--memory` is 1MiB, but must be at least 32MiB")), "{found:#?}");
@@ -186,7 +185,7 @@ allow_empty = true
         jobs: Some(9),
         memory: Some("1GiB".into()),
         verify: Some(VerifyLevel::Rows),
-        if_exists: Some(IfExistsWord::Drop),
+        if_exists: Some(IfExists::Truncate),
         data_only: true,
         ledger_schema: Some("book".into()),
         ..with_config(&path)
@@ -195,7 +194,10 @@ allow_empty = true
     assert_eq!(settings.source.to_string(), "sqlite://x.db");
     assert_eq!((settings.include, settings.schema.as_deref()), (vec!["b*".to_string()], Some("other")));
     assert_eq!((settings.jobs, settings.memory_bytes, settings.verify), (Some(9), 1 << 30, VerifyLevel::Rows));
-    assert_eq!((settings.if_exists, settings.scope, settings.ledger_schema.as_str()), (IfExists::Drop, Scope::DataOnly, "book"));
+    assert_eq!(
+        (settings.if_exists, settings.scope, settings.ledger_schema.as_str()),
+        (IfExists::Truncate, Scope::DataOnly, "book")
+    );
 }
 
 #[test]
@@ -216,7 +218,17 @@ fn what_comes_later_or_contradicts_itself_is_refused() {
         let error = load::settings(&overrides, &nothing_is_set).unwrap_err();
         assert!(error.to_string().starts_with(start), "{error}");
     };
-    refused(Overrides { if_exists: Some(IfExistsWord::Upsert), ..with_urls() }, "`--if-exists upsert` is not available yet");
+    refused(
+        Overrides { if_exists: Some(IfExists::Drop), data_only: true, ..with_urls() },
+        "tables that stand already cannot be dropped",
+    );
+    let existing = Overrides { tables: Some(TargetTables::Existing), ..with_urls() };
+    assert_eq!(load::settings(&existing, &nothing_is_set).unwrap().scope, Scope::DataOnly);
+    refused(Overrides { schema_only: true, ..existing }, "`--schema-only` and `--tables existing` together");
+    refused(
+        Overrides { tables: Some(TargetTables::Create), data_only: true, ..with_urls() },
+        "`--data-only` makes no tables, and `--tables create` makes them",
+    );
     refused(Overrides { schema_only: true, data_only: true, ..with_urls() }, "`--schema-only` and `--data-only` together");
     refused(Overrides { include: vec!["[".into()], ..with_urls() }, "--include: `[` is no pattern");
     refused(Overrides { schema: Some(String::new()), ..with_urls() }, "`--schema` is empty");
@@ -294,7 +306,7 @@ fn brackets_that_do_not_fit_are_explained() {
     let found = faults(&load::mapping(&path, &nothing_is_set).unwrap_err(), &path);
     let expected = [
         "1:1: `table` is a table, but must be a list | Write `[[table]]`, with two brackets on each side",
-        "4:9: `match` is text, but must be a table | Write a table here",
+        "4:9: `match` is text, but must be a table | Write `match = { type = … }`",
         "5:6: `to` is a date, but must be text in quotes | Write text in quotes here",
     ];
     assert_eq!(found, expected);
@@ -371,4 +383,21 @@ fn a_file_is_checked_without_any_server() {
     assert_eq!(code, Some(2));
     assert!(text.contains("bad.toml:3:2: `runn` is no key") && text.contains("Did you mean `run`?"), "{text}");
     assert!(text.contains("names no database"), "{text}");
+    let mapping = folder.path().join("mapping.toml");
+    let rules = "[[table]]\nname = \"orders\"\nwhere = \"total >\"\n[table.columns]\nname = { expr = \"uper(name)\" }\nv = { to = \"varchr(3)\" }\n";
+    std::fs::write(&mapping, rules).unwrap();
+    let config = "[source]\nurl = \"mysql://h/x\"\n[target]\nurl = \"postgres://h/x\"\n[run]\nmapping = \"mapping.toml\"\n";
+    std::fs::write(&bad, config).unwrap();
+    for file in [&mapping, &bad] {
+        let (code, text) = check(file.to_str().unwrap());
+        assert_eq!(code, Some(2));
+        for says in [
+            "mapping.toml:1: `orders`: the expression `total >` is no SQL expression",
+            "mapping.toml:5: `orders.name`: ",
+            "there is no function `uper`\nhint: Did you mean `upper`?",
+            "mapping.toml:6: `orders.v`: ",
+        ] {
+            assert!(text.contains(says), "no `{says}` in:\n{text}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use dbferry::error::ErrorKind;
 use dbferry::ledger::{RunRecord, RunState};
 use dbferry::model::catalog::Severity;
 use dbferry::model::chunk::ChunkRange;
+use dbferry::model::load::Load;
 use dbferry::model::logical::schema;
 use dbferry::model::unit::{ReadColumn, ReadPlan, Receipt, WorkUnit};
 use dbferry::model::{Chunk, ChunkPlan, Column, Digest, LogicalType, ObjectName, RunId, Table};
@@ -283,7 +284,8 @@ fn digest(rows: &RecordBatch) -> Digest {
 fn unit(run: RunId, table: &Table, chunk: u32) -> WorkUnit {
     let chunk = Chunk { id: chunk, range: ChunkRange::Whole, estimated_rows: 0, estimated_bytes: 0 };
     let whole = ChunkPlan::whole(0, 0);
-    WorkUnit { run, read: ReadPlan::of(table, Vec::new(), &whole, 1 << 20), chunk, target: table.name.clone() }
+    let read = ReadPlan::of(table, Vec::new(), &whole, 1 << 20);
+    WorkUnit { run, read, chunk, target: table.name.clone(), load: Load::default() }
 }
 
 async fn write(sink: &dyn Sink, run: RunId, table: &Table, chunk: u32, rows: &RecordBatch) -> dbferry::Result<Receipt> {

@@ -15,6 +15,7 @@ mod config;
 mod conformance;
 mod demo;
 mod end_to_end;
+mod expressions;
 mod mysql;
 mod mysql_catalog;
 mod parquet;

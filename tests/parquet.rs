@@ -14,6 +14,7 @@ use dbferry::error::ErrorKind;
 use dbferry::ledger::{RunRecord, RunState};
 use dbferry::model::catalog::{NativeType, ServerInfo};
 use dbferry::model::chunk::{Chunk, ChunkRange};
+use dbferry::model::load::Load;
 use dbferry::model::logical::{Zone, schema};
 use dbferry::model::unit::{ReadPlan, Receipt, WorkUnit};
 use dbferry::model::{Column, Digest, LogicalType, ObjectName, RunId, Table};
@@ -65,7 +66,7 @@ fn unit(run: RunId, target: &ObjectName, chunk: u32) -> WorkUnit {
         batch_bytes: 1 << 20,
     };
     let chunk = Chunk { id: chunk, range: ChunkRange::Whole, estimated_rows: 0, estimated_bytes: 0 };
-    WorkUnit { run, read, chunk, target: target.clone() }
+    WorkUnit { run, read, chunk, target: target.clone(), load: Load::default() }
 }
 
 fn batch(table: &Table, columns: Vec<ArrayRef>) -> RecordBatch {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::VerifyLevel;
-use crate::config::load::{AddressText, IfExistsWord};
+use crate::config::load::AddressText;
+use crate::config::{IfExists, ProbeLevel, TargetTables, VerifyLevel};
 use crate::progress::ProgressMode;
 
 /// The whole command line.
@@ -58,7 +58,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Show what a run would do: tables, types and why, statements, sizes, problems. Changes nothing.
     ///
-    /// Ends with 1 when a problem would refuse the run.
+    /// Ends with 1 when a problem would refuse the run; with --diff only when the other mapping brings it.
     Plan(PlanArgs),
     /// Create, copy, index, constrain and verify.
     Run(RunArgs),
@@ -192,9 +192,15 @@ pub struct LedgerArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "What is made in the target")]
 pub struct TargetArgs {
+    /// Make the target's tables, or load into tables that stand already [default: create].
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub tables: Option<TargetTables>,
     /// What to do with a target table that exists; drop never cascades [default: error].
     #[arg(long, value_enum, value_name = "WHAT")]
-    pub if_exists: Option<IfExistsWord>,
+    pub if_exists: Option<IfExists>,
+    /// Rows that are looked at before anything moves: all, the first of each table, none [default: full].
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub probe: Option<ProbeLevel>,
     /// What is compared at the end: nothing, counts by both databases, also an independent re-read, also column profiles
     /// [default: digest].
     #[arg(long, value_enum, value_name = "LEVEL")]
@@ -205,7 +211,7 @@ pub struct TargetArgs {
     /// Only tables, keys and indexes; no rows.
     #[arg(long)]
     pub schema_only: bool,
-    /// Only rows, into tables that stand already.
+    /// Only rows, into tables that stand already: the short form of --tables existing.
     #[arg(long)]
     pub data_only: bool,
 }
@@ -230,9 +236,13 @@ pub struct PlanArgs {
     /// The config file.
     #[command(flatten)]
     pub files: FileArgs,
-    /// How to print the plan.
+    /// How to print the plan, or with --diff the differences (text or json).
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub format: PlanFormat,
+    /// Say what this other mapping file would change in the target, compared with the run's. Ends with 0 whether there are
+    /// differences or not, and with 1 when the other mapping brings a problem that would refuse the run.
+    #[arg(long, value_name = "OTHER.toml", conflicts_with = "out")]
+    pub diff: Option<PathBuf>,
     /// Also store the plan in this file, as JSON, for run --plan.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -434,7 +444,7 @@ mod tests {
         assert_eq!(overrides.target, Some(AddressText::new("postgres://h/b")));
         assert_eq!((overrides.include.len(), overrides.exclude.len(), overrides.jobs), (2, 1, Some(3)));
         assert_eq!((overrides.memory.as_deref(), overrides.chunk.as_deref()), (Some("1GiB"), Some("2MiB")));
-        assert_eq!((overrides.if_exists, overrides.verify), (Some(IfExistsWord::Append), Some(VerifyLevel::Full)));
+        assert_eq!((overrides.if_exists, overrides.verify), (Some(IfExists::Append), Some(VerifyLevel::Full)));
         assert_eq!((overrides.owner.as_deref(), overrides.ledger_schema.as_deref()), (Some("o"), Some("l")));
         assert_eq!((overrides.schema.as_deref(), overrides.schema_only, overrides.data_only), (Some("s"), true, false));
         assert!(overrides.allow_empty && overrides.hide_keys && overrides.config.is_some() && overrides.mapping.is_some());
@@ -446,6 +456,7 @@ mod tests {
             "demo",
             "demo --dir d --rows 7",
             "plan -c f --format sql --out p.json",
+            "plan a b -m m.toml --diff n.toml --format json",
             "verify a b --level rows",
             "status",
             "status postgres://h/b",

@@ -85,6 +85,8 @@ fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceA
 fn with_made(overrides: Overrides, made: &TargetArgs) -> Overrides {
     Overrides {
         if_exists: made.if_exists,
+        tables: made.tables,
+        probe: made.probe,
         verify: made.verify,
         owner: made.owner.clone(),
         schema_only: made.schema_only,

@@ -99,6 +99,7 @@ fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
     settings.mapping.masking.key = key;
     settings.scope = choices.scope;
     settings.if_exists = choices.if_exists;
+    settings.loading = choices.loading;
     settings.on_table_error = choices.on_table_error;
     settings.on_error = choices.on_error;
     settings.max_rejects = choices.max_rejects;

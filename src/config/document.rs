@@ -214,6 +214,7 @@ impl Checker<'_> {
                     format!("Write `[{key}]`, once and with one bracket on each side")
                 }
                 _ if expected == ["array"] && name == "string" => format!("Write `{key} = [\"…\"]`"),
+                _ if expected == ["object"] => self.table_hint(key, &keywords),
                 _ => format!("Write {} here", all.join(" or ")),
             };
             self.wrong(&span, format!("`{key}` is {words}, but must be {}", all.join(" or ")), hint);
@@ -225,7 +226,7 @@ impl Checker<'_> {
                 let parsed = i128::from_str_radix(number.as_str(), number.radix()).ok();
                 self.integer(parsed, &span, &keywords, key)
             }
-            DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
+            DeValue::Float(number) => self.float(number.as_str().parse().ok(), &span, &keywords, key),
             DeValue::Boolean(flag) => Value::Bool(*flag),
             DeValue::Datetime(time) => {
                 self.wrong(&span, format!("`{key}` is a date, but dates are written as text"), format!("Write \"{time}\""));
@@ -284,13 +285,27 @@ impl Checker<'_> {
         Value::Object(object)
     }
 
+    /// How a table is written, with the first key that it knows.
+    fn table_hint(&self, key: &str, keywords: &Keywords) -> String {
+        let known = keywords.get("properties").and_then(Value::as_object);
+        match known.and_then(|known| known.keys().next()) {
+            Some(first) => format!("Write `{key} = {{ {first} = … }}`"),
+            None => format!("Write `{key} = {{ … }}`"),
+        }
+    }
+
     fn unknown_key_hint(&self, name: &str, known: &Keywords) -> String {
         // A key of a section that stands before the first section, or a section's key one level too high.
         for (section, schema) in known {
             let inner = self.keywords(schema);
             let inner = inner.get("items").map_or(inner.clone(), |items| self.keywords(items));
             if inner.get("properties").is_some_and(|properties| properties.get(name).is_some()) {
-                return format!("`{name}` belongs under `{section}`");
+                let list = types(&self.keywords(schema)).contains(&"array");
+                return if list {
+                    format!("`{name}` belongs under `[[{section}]]`")
+                } else {
+                    format!("`{name}` belongs under `[{section}]`")
+                };
             }
         }
         nearest::hint(name, known.keys().map(String::as_str))
@@ -318,6 +333,20 @@ impl Checker<'_> {
                     format!("`{key}` is {is}, but must be from {least} to {most}"),
                     format!("Choose a number from {least} to {most}"),
                 );
+                Value::Null
+            }
+        }
+    }
+
+    fn float(&mut self, number: Option<f64>, span: &Range<usize>, keywords: &Keywords, key: &str) -> Value {
+        let limit = |name: &str, default: f64| keywords.get(name).and_then(Value::as_f64).unwrap_or(default);
+        let (least, most) = (limit("minimum", f64::MIN), limit("maximum", f64::MAX));
+        // `nan` and `inf` are numbers to TOML, but not to JSON.
+        match number.filter(|number| number.is_finite() && (least..=most).contains(number)) {
+            Some(number) => Value::from(number),
+            None => {
+                let hint = format!("Choose a number from {least} to {most}");
+                self.wrong(span, format!("`{key}` must be from {least} to {most}"), hint);
                 Value::Null
             }
         }

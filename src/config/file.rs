@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::config::endpoint::Endpoint;
 use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES};
-use crate::config::{IfExists, OnError, OnTableError, VerifyLevel};
+use crate::config::{
+    IfExists, OnError, OnTableError, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers, VerifyLevel,
+};
 
 /// A config file of dbferry. Strings may refer to the environment: `${NAME}`; `$${` is a plain `${`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -77,13 +79,28 @@ pub struct RunSection {
     #[serde(default)]
     #[schemars(extend("x-least-bytes" = MIN_CHUNK_BYTES))]
     pub chunk: Option<Size>,
+    /// How much of the data is looked at before it moves. Default `full`.
+    #[serde(default)]
+    pub probe: Option<ProbeLevel>,
     /// What is compared at the end. Default `digest`.
     #[serde(default)]
     pub verify: Option<VerifyLevel>,
-    /// What to do with a target table that exists. Default `error`.
+    /// Whether the run makes the target's tables, or each of them stands already. Default `create`.
     #[serde(default)]
-    #[schemars(extend("x-later" = ["upsert"]))]
+    pub tables: Option<TargetTables>,
+    /// What to do with a target table that exists. Default `error`; with `tables = "existing"` that refuses one with rows.
+    #[serde(default)]
     pub if_exists: Option<IfExists>,
+    /// Whether triggers of target tables that stand fire during the load. Default `off`.
+    #[serde(default)]
+    pub target_triggers: Option<TargetTriggers>,
+    /// Whether foreign keys of target tables that stand are enforced during the load, or checked after it. Default `check_after`,
+    /// or `keep` with `target_triggers = "on"`.
+    #[serde(default)]
+    pub target_foreign_keys: Option<TargetForeignKeys>,
+    /// Whether secondary indexes of target tables that stand stay during the load, or are made again after it. Default `keep`.
+    #[serde(default)]
+    pub target_indexes: Option<TargetIndexes>,
     /// What to do with the other tables when one fails. Default `continue`.
     #[serde(default)]
     pub on_table_error: Option<OnTableError>,

@@ -44,7 +44,7 @@ pub fn config_text(source: &Endpoint, target: Option<&Endpoint>, mapping: &str) 
              memory = \"{memory}\"            # bound for all data buffers together, at least {least_memory}\n\
              chunk = \"{chunk}\"              # source data per transaction, at least {least_chunk}\n\
              verify = \"digest\"             # none | rows | digest | full\n\
-             if_exists = \"error\"           # error | truncate | drop | append: what to do with a target table that exists\n\
+             if_exists = \"error\"           # error | truncate | drop | append | upsert: what to do with a target table that exists\n\
              on_table_error = \"continue\"   # continue | stop: what to do with the other tables when one fails\n\
              #owner = \"role\"              # the role that is to own what is created\n\
              #ledger_schema = \"dbferry\"   # where the run's receipts stand in the target\n\
@@ -80,7 +80,13 @@ pub fn mapping_text(catalog: &Catalog) -> String {
     type_rules(&mut text, catalog);
     refusals(&mut text, catalog);
     text.push_str(
-        "\n# The tables. A column may have `to`, its target type, `rename`, its name in the target, `mask` and `drop`.\n",
+        "\n# Names stay as they are, unless a style is chosen here: keep | snake_case | camelCase | lower | upper.\n\
+         # For names by pattern there are [[rename]] rules, such as `tables = \"shop_(.*)\"` with `to = \"$1\"`.\n\
+         #[naming]\n#tables = \"keep\"\n#columns = \"keep\"\n\
+         \n# The tables. One may have `where`, an SQL condition on the rows that are carried.\n\
+         # A column may have `to`, its target type; `rename`, its name in the target; `expr`, an SQL expression that makes its values (under a\n\
+         # new name: a new column); `mask` = hash | redact | fake_email | partial | null | shift_date; `drop` = true. Masks need [masking] with a\n\
+         # key from the environment. [[hook]] runs SQL of your own. `dbferry check THIS_FILE` finds faults, `dbferry plan` shows what becomes of it.\n",
     );
     for table in &catalog.tables {
         table_rules(&mut text, table);
@@ -231,7 +237,7 @@ fn table_rules(text: &mut String, table: &Table) {
 }
 
 fn about_column(column: &Column) -> String {
-    let mut about = column.native.full.clone();
+    let mut about = if column.native.full.is_empty() { "no declared type".into() } else { column.native.full.clone() };
     if !column.nullable {
         about.push_str(", not null");
     }

@@ -7,7 +7,9 @@ use crate::config::endpoint::Endpoint;
 use crate::config::environment::{self, Environment};
 use crate::config::file::ConfigFile;
 use crate::config::rules::Mapping;
-use crate::config::{DEFAULT_LEDGER_SCHEMA, IfExists, Scope, Settings, VerifyLevel, hooks, limits, schema};
+use crate::config::{
+    DEFAULT_LEDGER_SCHEMA, IfExists, Loading, ProbeLevel, Scope, Settings, TargetTables, VerifyLevel, hooks, limits, schema,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the command line says; nothing means that the file, or else the default, decides.
@@ -34,7 +36,11 @@ pub struct Overrides {
     /// Source data per chunk, as text with a unit.
     pub chunk: Option<String>,
     /// What to do with a target table that exists.
-    pub if_exists: Option<IfExistsWord>,
+    pub if_exists: Option<IfExists>,
+    /// Whether the run makes the target's tables.
+    pub tables: Option<TargetTables>,
+    /// How much of the data is looked at before it moves.
+    pub probe: Option<ProbeLevel>,
     /// What is compared at the end.
     pub verify: Option<VerifyLevel>,
     /// Most values that value policies may lose.
@@ -90,35 +96,6 @@ impl std::str::FromStr for AddressText {
     }
 }
 
-/// The words of `--if-exists`: those of [`IfExists`], and those that come later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum IfExistsWord {
-    /// Refuse the run before anything is created.
-    Error,
-    /// Empty it and load into it as it is.
-    Truncate,
-    /// Drop it, never with CASCADE, and create it.
-    Drop,
-    /// Add the rows to those that stand there.
-    Append,
-    /// Not available yet.
-    #[value(hide = true)]
-    Upsert,
-}
-
-impl IfExistsWord {
-    fn resolve(self) -> Result<IfExists> {
-        let later = |word| Err(document::not_yet(&format!("`--if-exists {word}`"), &["error", "truncate", "drop", "append"]));
-        match self {
-            IfExistsWord::Error => Ok(IfExists::Error),
-            IfExistsWord::Truncate => Ok(IfExists::Truncate),
-            IfExistsWord::Drop => Ok(IfExists::Drop),
-            IfExistsWord::Append => Ok(IfExists::Append),
-            IfExistsWord::Upsert => later("upsert"),
-        }
-    }
-}
-
 /// A run, decided in full. Reads the files; opens no connection.
 ///
 /// # Errors
@@ -131,7 +108,8 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
     let mapping = read.mapping(overrides, environment, &mut faults);
     let run = &read.file.run;
 
-    let if_exists = overrides.if_exists.map(|word| keep(word.resolve(), &mut faults).unwrap_or_default());
+    let if_exists = overrides.if_exists.or(run.if_exists).unwrap_or_default();
+    let loading = keep(Loading::of(run.target_triggers, run.target_foreign_keys, run.target_indexes), &mut faults);
     let jobs = overrides.jobs.map(|jobs| keep(limits::check_jobs("`--jobs`", jobs), &mut faults).unwrap_or(jobs));
     let memory = size_flag("--memory", overrides.memory.as_deref(), limits::MIN_MEMORY_BYTES, &mut faults);
     let chunk = size_flag("--chunk", overrides.chunk.as_deref(), limits::MIN_CHUNK_BYTES, &mut faults);
@@ -149,18 +127,11 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
             faults.push(Error::new(ErrorKind::Config, format!("`{flag}` is empty")).hint("Give it a name, or leave it out"));
         }
     }
-    let scope = match (overrides.schema_only, overrides.data_only) {
-        (false, false) => Scope::All,
-        (true, false) => Scope::SchemaOnly,
-        (false, true) => Scope::DataOnly,
-        (true, true) => {
-            faults.push(
-                Error::new(ErrorKind::Config, "`--schema-only` and `--data-only` together leave nothing to do")
-                    .hint("Leave out both to carry the schema and the rows"),
-            );
-            Scope::All
-        }
-    };
+    let scope = scope(overrides, run.tables, &mut faults);
+    if scope == Scope::DataOnly && if_exists == IfExists::Drop {
+        let what = "tables that stand already cannot be dropped and loaded: nothing would make them again";
+        faults.push(Error::new(ErrorKind::Config, what).hint("Choose `--if-exists truncate`, or let the run make the tables"));
+    }
     if let Some(error) = Error::many(faults) {
         return Err(error);
     }
@@ -176,8 +147,10 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         jobs: jobs.or(run.jobs),
         memory_bytes: memory.or(run.memory.map(|size| size.0)).unwrap_or(defaults.memory_bytes),
         chunk_bytes: chunk.or(run.chunk.map(|size| size.0)).unwrap_or(defaults.chunk_bytes),
+        probe: overrides.probe.or(run.probe).unwrap_or_default(),
         verify: overrides.verify.or(run.verify).unwrap_or_default(),
-        if_exists: if_exists.or(run.if_exists).unwrap_or_default(),
+        if_exists,
+        loading: loading.unwrap_or_default(),
         on_table_error: run.on_table_error.unwrap_or_default(),
         on_error: run.on_error.unwrap_or_default(),
         max_rejects: run.max_rejects.unwrap_or(defaults.max_rejects),
@@ -190,6 +163,36 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         mapping,
         ..defaults
     })
+}
+
+/// Which parts of the work are done. `--data-only` is the short form of `--tables existing`; flags win over the file.
+fn scope(overrides: &Overrides, file: Option<TargetTables>, faults: &mut Vec<Error>) -> Scope {
+    let tables = match (overrides.data_only, overrides.tables) {
+        (true, None | Some(TargetTables::Existing)) => TargetTables::Existing,
+        (true, Some(TargetTables::Create)) => {
+            faults.push(
+                Error::new(ErrorKind::Config, "`--data-only` makes no tables, and `--tables create` makes them")
+                    .hint("Leave out one of the two"),
+            );
+            TargetTables::Existing
+        }
+        // What only the file says gives way to `--schema-only`.
+        (false, None) if overrides.schema_only => TargetTables::Create,
+        (false, chosen) => chosen.or(file).unwrap_or_default(),
+    };
+    match (overrides.schema_only, tables) {
+        (false, TargetTables::Create) => Scope::All,
+        (true, TargetTables::Create) => Scope::SchemaOnly,
+        (false, TargetTables::Existing) => Scope::DataOnly,
+        (true, TargetTables::Existing) => {
+            let flag = if overrides.data_only { "--data-only" } else { "--tables existing" };
+            faults.push(
+                Error::new(ErrorKind::Config, format!("`--schema-only` and `{flag}` together leave nothing to do"))
+                    .hint("Leave out both to carry the schema and the rows"),
+            );
+            Scope::All
+        }
+    }
 }
 
 /// Only the source, for commands that need no target.

@@ -2,11 +2,13 @@
 //!
 //! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`], [`policies`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
 //! file against its schema and collects every fault; [`environment`] resolves `${NAME}`; [`limits`] knows sizes and ranges;
-//! [`load`] puts flags over file over defaults; [`endpoint`] is an address; [`init`] writes both files for a live source;
+//! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`endpoint`] is an address; [`init`] writes both files for a live source;
 //! [`nearest`] guesses what was meant. [`Settings`] is the outcome.
 
 use crate::config::endpoint::Endpoint;
 use crate::config::rules::Mapping;
+
+pub use loading::{Loading, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers};
 
 pub mod document;
 pub mod endpoint;
@@ -16,12 +18,15 @@ pub mod hooks;
 pub mod init;
 pub mod limits;
 pub mod load;
+pub mod loading;
 pub mod masking;
 pub mod naming;
 pub mod nearest;
+pub mod objects;
 pub mod policies;
 pub mod rules;
 pub mod schema;
+pub mod subset;
 
 /// What is compared at the end of a run.
 #[derive(
@@ -51,6 +56,21 @@ pub enum VerifyLevel {
     Full,
 }
 
+/// How much of the data is looked at before it moves.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema, clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeLevel {
+    /// All rows of the columns that may hold something awkward.
+    #[default]
+    Full,
+    /// The first rows of each table: finds, and proves nothing.
+    Sample,
+    /// None.
+    Off,
+}
+
 /// What to do with a target table that exists.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema, clap::ValueEnum,
@@ -66,6 +86,8 @@ pub enum IfExists {
     Drop,
     /// Add the rows to those that stand there.
     Append,
+    /// Change the rows that stand there by their key, and add the others.
+    Upsert,
 }
 
 /// What to do with the other tables when one fails.
@@ -122,10 +144,14 @@ pub struct Settings {
     pub memory_bytes: u64,
     /// Size of a chunk that planning aims at, in bytes of source data. Default 64 MiB.
     pub chunk_bytes: u64,
+    /// How much of the data is looked at before it moves.
+    pub probe: ProbeLevel,
     /// What is compared at the end.
     pub verify: VerifyLevel,
     /// What to do with target tables that exist.
     pub if_exists: IfExists,
+    /// How tables that stand are loaded.
+    pub loading: Loading,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
     /// What to do with rows that cannot be carried, unless their table's rule says otherwise.
@@ -172,8 +198,10 @@ impl Settings {
             jobs: None,
             memory_bytes: DEFAULT_MEMORY_BYTES,
             chunk_bytes: DEFAULT_CHUNK_BYTES,
+            probe: ProbeLevel::default(),
             verify: VerifyLevel::default(),
             if_exists: IfExists::default(),
+            loading: Loading::default(),
             on_table_error: OnTableError::default(),
             on_error: OnError::default(),
             max_rejects: DEFAULT_MAX_REJECTS,

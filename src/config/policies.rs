@@ -6,7 +6,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::ObjectName;
 use crate::model::civil;
 use crate::model::policy::{EnumEmpty, NulByte, OutOfRange, UuidOrder, ZeroDate};
 
@@ -219,11 +218,6 @@ pub fn enum_empty(word: &str) -> Chosen<EnumEmpty> {
         "null" => Some(EnumEmpty::Null),
         label => Some(EnumEmpty::Label(label.into())),
     }
-}
-
-/// The lines of a mapping file that give a column a rule.
-pub fn lines(table: &ObjectName, column: &str, rule: &str) -> String {
-    format!("[[table]]\nname = {}\n[table.columns.{}]\n{rule}", quoted(&table.name), key(column))
 }
 
 /// A text in TOML.

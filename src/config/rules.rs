@@ -13,8 +13,11 @@ use super::OnError;
 use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
+pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, Objects};
 use super::policies::PolicyRules;
+use super::subset::{Follow, Sample};
 use crate::error::{Error, ErrorKind};
+use crate::model::probe::Fact;
 
 /// A mapping file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +35,9 @@ pub struct Mapping {
     /// Styles of names.
     #[serde(default, skip_serializing_if = "Naming::is_keep")]
     pub naming: Naming,
+    /// How enumerations, collations and full-text indexes are made.
+    #[serde(default, skip_serializing_if = "Objects::is_empty")]
+    pub objects: Objects,
     /// What masks are made with.
     #[serde(default, skip_serializing_if = "Masking::is_empty")]
     pub masking: Masking,
@@ -59,6 +65,12 @@ pub struct TypeRule {
     /// Masks the columns. A column's own `mask` wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<MaskKind>,
+    /// What becomes of such a column, where it is an ENUM.
+    #[serde(default, rename = "enum", skip_serializing_if = "Option::is_none")]
+    pub enumeration: Option<EnumChoice>,
+    /// What becomes of such a column, where it is text whose collation knows no case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<CollationChoice>,
     /// What becomes of hard values.
     #[serde(flatten)]
     pub policies: PolicyRules,
@@ -90,6 +102,20 @@ pub struct TypeMatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "glob"))]
     pub column: Option<String>,
+    /// What the probe of the data has proven of the column: without `--probe full` nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven: Option<Fact>,
+}
+
+/// What becomes of rows that point to no parent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Orphans {
+    /// The run is refused when the probe finds some, and the table fails when its foreign key cannot be validated.
+    #[default]
+    Error,
+    /// They are carried, and the foreign keys are made but not validated: they hold for new and changed rows only.
+    NotValid,
 }
 
 /// What becomes of a table.
@@ -97,13 +123,26 @@ pub struct TypeMatch {
 // Not `deny_unknown_fields`, which serde does not have beside `flatten`: the document is checked against the schema before.
 #[schemars(extend("additionalProperties" = false))]
 pub struct TableRule {
-    /// The source table's name, exactly.
+    /// The source table's name, exactly. Several rules of one name, each with a `to` of its own, make several tables of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1))]
     pub name: String,
+    /// In the place of `name`: regular expression over the names of source tables; it must fit the whole name: `orders_(.*)`. In `to`, and
+    /// within the quotes of a text in `where` and `expr`, `$1` to `$9` stand for what its groups matched. A rule by `name` goes before.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("format" = "regex"))]
+    pub matches: Option<String>,
     /// Its name in the target: `orders` or `sales.orders`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub to: Option<String>,
+    /// Rows of other tables may go into the same target table; each of their rules says so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub merge: bool,
+    /// Carry only these columns of the source, and those that are computed newly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub only: Option<Vec<String>>,
     /// Leave the table out.
     #[serde(default, skip_serializing_if = "is_false")]
     pub exclude: bool,
@@ -115,6 +154,26 @@ pub struct TableRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("format" = "sql"))]
     pub source_where: Option<String>,
+    /// What becomes of each of its columns, where it is an ENUM.
+    #[serde(default, rename = "enum", skip_serializing_if = "Option::is_none")]
+    pub enumeration: Option<EnumChoice>,
+    /// What becomes of each of its columns, where it is text whose collation knows no case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<CollationChoice>,
+    /// Carry only this share of the rows (of those that the conditions let through): `0.01`. The same rows on each run, by their key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minimum" = 0, "maximum" = 1))]
+    pub sample: Option<Sample>,
+    /// Carry along, of other tables, the rows that the chosen ones need (`foreign_keys`), and, if wanted, those that point to them
+    /// (`foreign_keys_and_children`): a small copy whose foreign keys hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<Follow>,
+    /// The target's columns of the unique key by which `--if-exists upsert` finds the rows that stand there. Default: the primary key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upsert_key: Vec<String>,
+    /// What becomes of rows whose foreign keys lead to no parent. Default `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphans: Option<Orphans>,
     /// What to do with a row that cannot be carried: `stop`, the table fails, or `reject`, it is kept in the ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_error: Option<OnError>,
@@ -133,8 +192,45 @@ pub struct TableRule {
     pub line: u32,
 }
 
+fn computes(choice: &GeneratedChoice) -> bool {
+    *choice == GeneratedChoice::Compute
+}
+
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+impl TableRule {
+    /// The name or the pattern of the tables that it is about.
+    pub fn subject(&self) -> &str {
+        self.matches.as_deref().unwrap_or(&self.name)
+    }
+
+    /// What is wrong with its name or pattern, if something is.
+    fn check_subject(&self) -> Result<(), String> {
+        match &self.matches {
+            None if self.name.is_empty() => Err("a `[[table]]` has a `name`, or a `match`".into()),
+            None => Ok(()),
+            Some(_) if !self.name.is_empty() => Err("a `[[table]]` has either a `name` or a `match`".into()),
+            Some(pattern) => {
+                let pattern = naming::whole_name(pattern)?;
+                self.to.as_deref().map_or(Ok(()), |to| naming::check_template(to, &pattern))
+            }
+        }
+    }
+
+    /// True if the two are about the same tables, in the same words.
+    pub fn is_about_the_same(&self, other: &TableRule) -> bool {
+        self.name == other.name && self.matches == other.matches
+    }
+
+    /// True if the column of the source is left out.
+    pub fn leaves_out(&self, column: &str) -> bool {
+        let own = self.columns.get(column);
+        let computed = own.is_some_and(|rule| rule.expr.is_some());
+        own.is_some_and(|rule| rule.drop)
+            || (!computed && self.only.as_ref().is_some_and(|only| !only.iter().any(|name| name == column)))
+    }
 }
 
 /// What becomes of a column.
@@ -163,6 +259,15 @@ pub struct ColumnRule {
     /// Masks the column's values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<MaskKind>,
+    /// What becomes of the column, where it is an ENUM.
+    #[serde(default, rename = "enum", skip_serializing_if = "Option::is_none")]
+    pub enumeration: Option<EnumChoice>,
+    /// What becomes of the column, where it is text whose collation knows no case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<CollationChoice>,
+    /// What becomes of the column, where the source computes it. Default `compute`.
+    #[serde(default, skip_serializing_if = "computes")]
+    pub generated: GeneratedChoice,
     /// Let the column be NULL in the target, though it is NOT NULL in the source.
     #[serde(default, skip_serializing_if = "is_false")]
     pub nullable: bool,
@@ -172,6 +277,9 @@ pub struct ColumnRule {
     /// Leave the column out, with what is built on it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drop: bool,
+    /// It tells merged rows apart: it goes in front of the primary key and of every unique index, and is NOT NULL.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub key: bool,
     /// Line in its file, for messages and for the plan; set when it is loaded.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(skip)]
@@ -193,9 +301,40 @@ impl Mapping {
             faults.push(Error::new(ErrorKind::Config, what).hint(hint).file(format!("{}:{line}", self.file)));
         };
         for (place, rule) in self.tables.iter().enumerate() {
-            if let Some(first) = self.tables[..place].iter().find(|other| other.name == rule.name) {
-                let what = format!("`{}` has a rule already, in line {}", rule.name, first.line);
-                fault(rule.line, what, "Join the two `[[table]]` rules");
+            let same_part = |other: &&TableRule| {
+                other.is_about_the_same(rule) && (rule.to.is_none() || other.to.is_none() || other.to == rule.to)
+            };
+            if let Some(first) = self.tables.get(..place).and_then(|before| before.iter().find(same_part)) {
+                let what = format!("`{}` has a rule already, in line {}", rule.subject(), first.line);
+                fault(
+                    rule.line,
+                    what,
+                    "Join the two `[[table]]` rules; or give each a `to` of its own, if each makes a table of its own",
+                );
+            }
+            if rule.exclude
+                && (rule.to.is_some()
+                    || !rule.columns.is_empty()
+                    || rule.merge
+                    || rule.only.is_some()
+                    || !rule.upsert_key.is_empty()
+                    || !rule.policies.is_empty())
+            {
+                fault(
+                    rule.line,
+                    format!("`{}` is left out, so its other rules say nothing", rule.subject()),
+                    "Take out `exclude = true`, or the other lines",
+                );
+            }
+            if let Err(why) = rule.check_subject() {
+                fault(
+                    rule.line,
+                    why,
+                    "A rule is such as `match = \"orders_(.*)\"` with `to = \"orders\"`, or by `name = \"orders\"`",
+                );
+            }
+            for (what, hint) in super::subset::faults(rule) {
+                fault(rule.line, what, hint);
             }
             for (what, hint) in rule.policies.faults() {
                 fault(rule.line, what, hint);
@@ -205,15 +344,14 @@ impl Mapping {
                     fault(column.line_in(rule), what, hint);
                 }
             }
-            if rule.exclude && (rule.to.is_some() || !rule.columns.is_empty() || !rule.policies.is_empty()) {
-                fault(
-                    rule.line,
-                    format!("`{}` is left out, so its other rules say nothing", rule.name),
-                    "Take out `exclude = true`, or the other lines",
-                );
-            }
             for (name, column) in &rule.columns {
-                if column.drop && (column.to.is_some() || column.rename.is_some() || column.mask.is_some() || column.nullable) {
+                if let Some(only) = rule.only.as_ref().filter(|only| column.expr.is_none() && !only.contains(name)) {
+                    let what = format!("column `{name}` has a rule, and `only` leaves it out");
+                    fault(column.line_in(rule), what, &format!("Add it to `only = {only:?}`, or take its rule out"));
+                }
+                let says =
+                    column.to.is_some() || column.rename.is_some() || column.mask.is_some() || column.key || column.nullable;
+                if column.drop && says {
                     fault(
                         column.line_in(rule),
                         format!("column `{name}` is left out, so its other rules say nothing"),
@@ -222,7 +360,14 @@ impl Mapping {
                 }
             }
         }
-        for rule in self.types.iter().filter(|rule| rule.to.is_none() && rule.mask.is_none() && rule.policies.is_empty()) {
+        let empty = |rule: &&TypeRule| {
+            rule.to.is_none()
+                && rule.mask.is_none()
+                && rule.enumeration.is_none()
+                && rule.collation.is_none()
+                && rule.policies.is_empty()
+        };
+        for rule in self.types.iter().filter(empty) {
             fault(
                 rule.line,
                 "the rule says nothing".into(),
@@ -233,6 +378,10 @@ impl Mapping {
             for (what, hint) in rule.policies.faults() {
                 fault(rule.line, what, hint);
             }
+        }
+        for rule in self.types.iter().filter(|rule| rule.mask.is_some() && rule.matches.proven.is_some()) {
+            let what = "a mask does not depend on what the data holds: without the probe, the column would go in the clear";
+            fault(rule.line, what.into(), "Take `proven` out of its `match`, or mask the columns by name");
         }
         self.masking_faults(&mut fault);
         for rule in &self.renames {

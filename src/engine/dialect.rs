@@ -3,11 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::Batch;
-use crate::error::{Error, Result};
-use crate::model::catalog::{NativeType, ServerInfo, Table};
+use crate::config::objects::CollationChoice;
+use crate::config::subset::Sample;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::catalog::{Column, NativeType, ServerInfo, Table};
+use crate::model::expression::Understood;
 use crate::model::policy::PolicyKind;
 use crate::model::predicate::PushedPredicate;
 use crate::model::reject::RawRow;
+use crate::model::row_set::RowSet;
 use crate::model::unit::ReadPlan;
 use crate::model::{LogicalType, ObjectName};
 
@@ -21,6 +25,8 @@ pub enum DdlPhase {
     Before,
     /// Tables without indexes.
     Tables,
+    /// What was set aside of tables that stand is put back, whatever became of their rows.
+    Restore,
     /// Primary keys, unique keys and indexes, once the rows are there.
     Indexes,
     /// Next ids, comments, checks, owners.
@@ -35,10 +41,11 @@ pub enum DdlPhase {
 
 impl DdlPhase {
     /// All, in the order of the work.
-    pub const ALL: [DdlPhase; 8] = [
+    pub const ALL: [DdlPhase; 9] = [
         DdlPhase::Clear,
         DdlPhase::Before,
         DdlPhase::Tables,
+        DdlPhase::Restore,
         DdlPhase::Indexes,
         DdlPhase::Finish,
         DdlPhase::ForeignKeys,
@@ -83,6 +90,15 @@ pub enum Fidelity {
     Widened,
 }
 
+/// Which different texts a collation finds alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folding {
+    /// Those that differ in their case.
+    Case,
+    /// Those that differ in their case or their accents.
+    CaseAndAccents,
+}
+
 /// How the target's objects are to be made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DdlOptions {
@@ -92,6 +108,8 @@ pub struct DdlOptions {
     pub schemas: Vec<String>,
     /// What the target can do, as in [`ServerInfo::features`]: the types of extensions are written with their schema.
     pub features: Vec<String>,
+    /// The target's configuration of full-text indexes, or `skip`; its simplest one when none.
+    pub fulltext: Option<String>,
 }
 
 /// A name, quoted; the only way a name reaches SQL text.
@@ -156,6 +174,80 @@ pub trait Dialect: Send + Sync {
         false
     }
 
+    /// What an expression in this engine's SQL over a row of `table` means: of a check, a default, a generated column, an index.
+    ///
+    /// # Errors
+    /// Why it is not understood, in words that follow "not translated:".
+    fn understand(&self, _table: &Table, _sql: &str) -> Result<Understood, String> {
+        Err("this engine's SQL is not read".into())
+    }
+
+    /// What the collation of that column finds alike; none where only equal texts are, or for what is no text.
+    fn folding(&self, _native: &NativeType) -> Option<Folding> {
+        None
+    }
+
+    /// The type that finds texts alike as `folding` says, in the way that `choice` names; none for a type that is no text.
+    ///
+    /// # Errors
+    /// `Mapping` where the server has no such thing.
+    fn without_case(
+        &self,
+        _native: &NativeType,
+        _choice: CollationChoice,
+        _folding: Folding,
+        _server: &ServerInfo,
+    ) -> Result<Option<NativeType>> {
+        Err(Error::new(ErrorKind::Mapping, "the target compares all text by its letters").hint("Leave `collation` out"))
+    }
+
+    /// The type that keeps an enumeration as text; none for what is no enumeration, or where it is text already.
+    fn enum_as_text(&self, _native: &NativeType) -> Option<NativeType> {
+        None
+    }
+
+    /// The type that holds the values of both, for columns that a foreign key joins; none where the engine does not say.
+    fn wider(&self, _one: &NativeType, _other: &NativeType) -> Option<NativeType> {
+        None
+    }
+
+    /// Whether this engine can compute a column of `table`, in its names and types, by the meaning of `sql` that the table holds.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn can_generate(&self, _table: &Table, _column: &Column, _sql: &str, _server: &ServerInfo) -> Result<(), String> {
+        Err("the target computes no columns".into())
+    }
+
+    /// A condition that lets a share of the rows through, by the values of the key alone, which are never NULL; `None` if the engine has no
+    /// such function. See [`Sample`] for the function.
+    fn sample(&self, _key: &[&Column], _share: Sample) -> Option<String> {
+        None
+    }
+
+    /// The condition that the rows of the set at `wanted` meet, and no other rows of its table.
+    ///
+    /// # Errors
+    /// `Unsupported` where the engine, or the server, cannot follow foreign keys.
+    fn row_set(&self, _sets: &[RowSet], _wanted: usize, _server: &ServerInfo) -> Result<String> {
+        Err(Error::new(ErrorKind::Unsupported, "rows of this source cannot be followed along foreign keys"))
+    }
+
+    /// True where text may have a NUL character in it.
+    fn holds_nul_in_text(&self) -> bool {
+        true
+    }
+
+    /// The largest entry of an ordered index, in bytes before compression; none for no limit.
+    fn max_index_entry_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    /// The largest value of one field, in bytes; none for no limit.
+    fn max_field_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Quotes one part of a name.
     fn quote(&self, name: &str) -> Quoted;
 
@@ -184,7 +276,7 @@ pub trait Dialect: Send + Sync {
         false
     }
 
-    /// Statements of phase `Finish` that let a table that rows were added to go on with numbers that are not taken.
+    /// Statements of phase `Finish` that let a table that stood before the run go on with numbers that are not taken.
     fn continue_numbers(&self, _standing: &Table) -> Vec<Ddl> {
         Vec::new()
     }

@@ -4,8 +4,9 @@
 //! a pair of them. A new engine is one folder with the same file names, one line in [`registry`], one line in the
 //! conformance tests.
 //!
-//! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to, [`dialect`] types and SQL,
-//! [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which tables are wanted.
+//! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already),
+//! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which
+//! tables are wanted, [`collision`] keys that two tables share. [`row_set`] is SQL that engines with subqueries share.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use crate::config::endpoint::Endpoint;
 use crate::error::Result;
 
+pub mod collision;
 pub mod dialect;
 pub mod filter;
 pub mod mysql;
@@ -21,17 +23,21 @@ pub mod parquet;
 pub mod postgres;
 pub mod profile;
 pub mod registry;
+pub mod row_set;
 pub mod sink;
 pub mod source;
 pub mod sqlite;
+pub mod standing;
 pub mod text_policy;
 
 pub use crate::model::EngineKind;
-pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Quoted};
+pub use collision::{KeyOf, SharedKeys};
+pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted};
 pub use filter::TableFilter;
 pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};
 pub use source::{Batch, BatchStream, Consistency, LogPosition, RawRows, Snapshot, Source};
+pub use standing::{Asked, Inspection, SetAside, Standing, Trigger};
 
 /// An engine: how to talk to it, and the way in and out.
 #[async_trait]

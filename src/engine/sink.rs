@@ -5,11 +5,12 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
-use super::{BatchStream, Ddl, Profile, ProfileColumn};
+use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
+use crate::model::load::UpsertKey;
 use crate::model::reject::Reject;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, Hook, Losses, ObjectName, RunId};
@@ -22,6 +23,31 @@ pub trait Sink: Send + Sync {
 
     /// Of these tables, those that exist, as they are.
     async fn existing(&self, tables: &[ObjectName]) -> Result<Vec<Table>>;
+
+    /// The tables of these schemas, for the names that were probably meant.
+    async fn table_names(&self, _schemas: &[String]) -> Result<Vec<ObjectName>> {
+        Ok(Vec::new())
+    }
+
+    /// What rows will meet in tables that stand. Changes nothing.
+    async fn inspect(&self, _asked: &[Asked]) -> Result<Inspection> {
+        Ok(Inspection::default())
+    }
+
+    /// Makes a place for the keys that a run sends into a table that stands. Safe to repeat.
+    async fn keep_keys(&self, _run: RunId, _table: &ObjectName, _key: &UpsertKey) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "rows of this target cannot be found by a key"))
+    }
+
+    /// Gives up the places for the keys that a run has sent.
+    async fn forget_keys(&self, _run: RunId, _tables: &[ObjectName]) -> Result<()> {
+        Ok(())
+    }
+
+    /// True if what the statement makes stands already, as far as the statement can tell.
+    async fn stands(&self, _ddl: &Ddl) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Checks that the rights are there and that the place can be written to; creates nothing that stays. All faults at once.
     async fn check(&self, schemas: &[String], owner: Option<&str>) -> Result<()>;
@@ -86,6 +112,11 @@ pub trait ChunkWriter: Send {
 /// An independent look at what stands in the target.
 #[async_trait]
 pub trait ReadBack: Send + Sync {
+    /// `table`, narrowed to the rows whose keys the run has sent, each as often as it is there.
+    fn only_sent(&self, table: &Table, _run: RunId, _key: &UpsertKey) -> Table {
+        table.clone()
+    }
+
     /// The rows of a table, counted by the database itself.
     async fn count(&self, table: &Table) -> Result<u64>;
 

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use super::{Profile, ProfileColumn, TableFilter};
+use super::{KeyOf, Profile, ProfileColumn, SharedKeys, TableFilter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
+use crate::model::probe::{Answer, Question};
 use crate::model::reject::{RawRow, Reject};
 use crate::model::unit::ReadPlan;
 use crate::model::{Hook, Losses};
@@ -27,8 +28,22 @@ pub trait Source: Send + Sync {
     /// Cuts a table into chunks of about `target_bytes`. Only the database orders keys.
     async fn plan_chunks(&self, table: &Table, target_bytes: u64) -> Result<ChunkPlan>;
 
+    /// True if a row of the table passes its filter; any row, if it has none. Asks for one row, counts nothing.
+    async fn any_row(&self, table: &Table) -> Result<bool>;
+
+    /// Answers questions about the rows of `table` that are carried, in their order: about all of them, or, with `first_rows`, about so
+    /// many at most. `None` if the source cannot be asked.
+    async fn probe(&self, _table: &Table, _questions: &[Question], _first_rows: Option<u64>) -> Result<Option<Vec<Answer>>> {
+        Ok(None)
+    }
+
     /// Opens `readers` readers over one consistent view of `tables`.
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>>;
+
+    /// Whether rows of two tables have the same key, compared as the target will compare it.
+    async fn shared_keys(&self, _keys: [KeyOf<'_>; 2]) -> Result<SharedKeys> {
+        Ok(SharedKeys::Unknown("this source does not compare the keys of two tables".into()))
+    }
 
     /// Why this source cannot run hooks; none where it can.
     fn refuses_hooks(&self) -> Option<&'static str> {

@@ -9,7 +9,7 @@ use crate::transform::expr::{Expression, Predicate, Rounding};
 
 use super::rules::column_rule;
 use super::tables::{Computing, receive};
-use super::{ColumnMapping, Computed, Condition};
+use super::{ColumnMapping, Computed, Condition, standing};
 
 /// What the rule of a source's column computes.
 pub(super) fn of(table: &Computing<'_>, column: &str) -> Option<Computed> {
@@ -62,8 +62,20 @@ fn new_column(table: &Computing<'_>, name: &str, rule: &ColumnRule) -> Result<(C
     let Some(computed) = computed(rule) else { return Err(Error::internal("a new column without an expression")) };
     let (dialect, server) = (table.rules.route.target, table.rules.route.target_server);
     let natural = Expression::natural_type(&computed.sql, table.scope)?;
-    let (native, to, why) = match &rule.to {
-        Some(to) => {
+    let target = rule.rename.clone().unwrap_or_else(|| name.to_string());
+    let there = standing::column(table, &target, Some(rule));
+    if standing::is_generated(table.standing, &target) {
+        return Err(Error::new(ErrorKind::Mapping, "the existing table computes the column by itself").hint("Take its rule out"));
+    }
+    let (native, to, why) = match (there, &rule.to) {
+        (Some(there), _) => {
+            let to = standing::logical(&natural, there).ok_or_else(|| {
+                let what = format!("the existing table has `{}`, which cannot be written", there.native.full);
+                Error::new(ErrorKind::Mapping, what)
+            })?;
+            (there.native.clone(), to, standing::RULE.to_string())
+        }
+        (None, Some(to)) => {
             let native = dialect.parse_type(to)?;
             let logical = dialect
                 .to_logical(&native)
@@ -71,14 +83,13 @@ fn new_column(table: &Computing<'_>, name: &str, rule: &ColumnRule) -> Result<(C
             let place = table.rule.map(|table_rule| table.rules.place_of(table_rule, Some(rule))).unwrap_or_default();
             (native, receive(&natural, logical), place)
         }
-        None => {
+        (None, None) => {
             let (native, _) = dialect.to_native(&natural, server)?;
             let to = dialect.to_logical(&native).map_or_else(|| natural.clone(), |to| receive(&natural, to));
             (native, to, format!("the target's type for {natural}"))
         }
     };
     Expression::compile(&computed.sql, table.scope, &to, computed.rounding)?;
-    let target = rule.rename.clone().unwrap_or_else(|| name.to_string());
     let column = Column {
         name: target.clone(),
         native,
@@ -130,6 +141,19 @@ pub(super) fn condition(table: &Computing<'_>, source: &mut Table) -> Result<Opt
             Some(Condition { sql: sql.clone(), complete })
         }
     };
+    if let Some(share) = rule.sample {
+        let error = |what: &str, hint: &str| Err(place(Error::new(ErrorKind::Mapping, what).hint(hint)));
+        let Some(key) = table.source.identity_columns() else {
+            return error(
+                "`sample` takes rows by their key, and the table has none",
+                "Choose its rows with `where` or `source_where`, or give it a primary key",
+            );
+        };
+        match dialect.sample(&key, share) {
+            Some(sql) => filters.push(sql),
+            None => return error("the source takes no samples", "Choose its rows with `where`"),
+        }
+    }
     source.row_filter = match filters.len() {
         0 => None,
         1 => filters.pop(),

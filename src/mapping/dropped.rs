@@ -2,14 +2,14 @@
 
 use crate::model::catalog::{Index, Problem, Severity, Table};
 
-/// Takes out of `target`, which still has the source's column names, all that needs one of the `dropped` columns.
-pub(super) fn without_dropped(source: &Table, target: &mut Table, dropped: &[&str], problems: &mut Vec<Problem>) {
+/// Takes out of `target`, which still has the source's column names, all that needs one of the `dropped` columns; `why` is what says so.
+pub(super) fn without_dropped(source: &Table, target: &mut Table, dropped: &[&str], why: &str, problems: &mut Vec<Problem>) {
     if dropped.is_empty() {
         return;
     }
     for name in dropped {
         let place = format!("{}.{name}", source.name);
-        problems.push(Problem::new(Severity::Note, "column", place, "left out, as the mapping says (`drop = true`)"));
+        problems.push(Problem::new(Severity::Note, "column", place, format!("left out, as the mapping says ({why})")));
     }
     let needs = |index: &Index| {
         let mut columns = index.parts.iter().filter_map(|part| part.column.as_deref());
@@ -36,13 +36,7 @@ pub(super) fn without_dropped(source: &Table, target: &mut Table, dropped: &[&st
     target.foreign_keys.retain(|key| match key.columns.iter().find(|column| dropped.contains(&column.as_str())) {
         None => true,
         Some(column) => {
-            let ddl = format!(
-                "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})",
-                key.name,
-                key.columns.join(", "),
-                key.parent,
-                key.parent_columns.join(", ")
-            );
+            let ddl = super::foreign_keys::ddl(key);
             lost("foreign key", format!("{}.{}", source.name, key.name), ddl, column);
             false
         }
@@ -52,7 +46,8 @@ pub(super) fn without_dropped(source: &Table, target: &mut Table, dropped: &[&st
     }
 }
 
-fn parts(index: &Index) -> String {
+/// The columns and expressions of an index, for people.
+pub(super) fn parts(index: &Index) -> String {
     let parts = index.parts.iter().map(|part| part.column.as_deref().or(part.expression.as_deref()).unwrap_or("?"));
     parts.collect::<Vec<_>>().join(", ")
 }

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 
 use crate::config::masking::MaskKind;
+use crate::config::rules::TableRule;
 use crate::model::ObjectName;
 use crate::model::catalog::{Index, Problem, Severity};
 use crate::transform::mask::{ColumnMask, fits};
 
 use super::rules::Rules;
-use super::{ColumnMapping, Mapped, MappedTable};
+use super::{ColumnMapping, Mapped, MappedTable, parts};
 
 /// A column, by the places of its table and of itself.
 type Place = (usize, usize);
@@ -22,21 +23,22 @@ struct Edge {
     parent: Place,
 }
 
-/// Decides the masks of all columns.
-pub(super) fn apply(mapped: &mut Mapped, rules: &Rules<'_>) {
+/// Decides the masks of all columns. `resolved` has the rule of each table.
+pub(super) fn apply(mapped: &mut Mapped, rules: &Rules<'_>, resolved: &[Option<TableRule>]) {
     let Mapped { tables, problems } = mapped;
-    for table in tables.iter_mut() {
+    for (table, rule) in tables.iter_mut().zip(resolved) {
+        let rule = rule.as_ref();
         let MappedTable { source, target, columns, .. } = table;
         for (mapping, target) in columns.iter_mut().zip(&target.columns) {
             let Some(column) = source.column(&mapping.source) else { continue };
-            if mapping.computed.is_some() && rules.mask(source, column).is_some() {
+            if mapping.computed.is_some() && rules.mask(rule, column).is_some() {
                 let place = format!("{}.{}", source.name, column.name);
                 let hint = "Write the masking into the expression, or leave out one of the two".to_string();
                 problems.push(refuse(place, "a column that is computed cannot be masked as well".into(), hint));
                 continue;
             }
             mapping.mask =
-                rules.mask(source, column).map(|(kind, because)| new(kind, because, mapping, target.native.labels.clone()));
+                rules.mask(rule, column).map(|(kind, because)| new(kind, because, mapping, target.native.labels.clone()));
         }
     }
     let edges = edges(tables);
@@ -67,7 +69,10 @@ fn new(kind: MaskKind, because: String, mapping: &ColumnMapping, labels: Vec<Str
 
 /// The columns of all foreign keys whose both ends are carried.
 fn edges(tables: &[MappedTable]) -> Vec<Edge> {
-    let by_name: HashMap<&ObjectName, usize> = tables.iter().enumerate().map(|(at, table)| (&table.source.name, at)).collect();
+    let mut by_name: HashMap<&ObjectName, Vec<&MappedTable>> = HashMap::new();
+    for table in tables {
+        by_name.entry(&table.source.name).or_default().push(table);
+    }
     let column = |table: usize, name: &str| {
         let place = tables.get(table)?.columns.iter().position(|column| column.source == *name)?;
         Some((table, place))
@@ -75,9 +80,14 @@ fn edges(tables: &[MappedTable]) -> Vec<Edge> {
     let mut edges = Vec::new();
     for (child, table) in tables.iter().enumerate() {
         for key in &table.source.foreign_keys {
-            let Some(parent) = by_name.get(&key.parent) else { continue };
+            let Some(all) = by_name.get(&key.parent) else { continue };
+            // Rows join with the part that the key leads to, or, when it leads to none, with the first one.
+            let parent = parts::parent(all, &key.parent_columns).ok().or(all.first().copied());
+            let Some(parent) = tables.iter().position(|table| parent.is_some_and(|parent| std::ptr::eq(table, parent))) else {
+                continue;
+            };
             for (own, other) in key.columns.iter().zip(&key.parent_columns) {
-                if let (Some(child), Some(parent)) = (column(child, own), column(*parent, other)) {
+                if let (Some(child), Some(parent)) = (column(child, own), column(parent, other)) {
                     edges.push(Edge { child, parent });
                 }
             }

@@ -1,34 +1,53 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
-//! table together, `policies` decides what becomes of hard values, `dropped` takes out what goes with a column that is left out, `masks` decides the masks. Pure: opens no
-//! connection. What cannot be mapped is a [`Problem`] of severity `Refused` with the mapping lines that settle it; all of them
+//! table together, `parts` says how many are made of one, `merge` makes one of several, told apart by a `discriminator`, `foreign_keys`
+//! follow them, `subset` follows foreign keys from chosen rows, `policies` decides what becomes of hard values and `rejects` which tables go
+//! on without rows that cannot be carried, `agree` gives columns that foreign keys join one type, `choices` are types
+//! chosen by a word, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, `expressions` what checks and
+//! generated columns mean, `standing` follows the types of tables that stand in the target, [`lines`] writes what a
+//! person may paste, [`offline`] checks a mapping by itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of
+//! severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::OnError;
-use crate::config::rules::Mapping;
+use crate::config::rules::{Mapping, Orphans};
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
+use crate::model::probe::Proven;
 use crate::model::unit::ReadColumn;
 use crate::model::{LogicalType, ObjectName, ValuePolicies};
 use crate::transform::expr::{Rounding, Scope};
 use crate::transform::mask::{ColumnMask, Keyed};
 use crate::transform::{self, CastColumn, Step, Transform};
 
+mod agree;
+mod choices;
 mod computed;
+pub mod discriminator;
 mod dropped;
+mod expressions;
+mod foreign_keys;
+pub mod lines;
 mod masks;
+pub mod merge;
 pub mod names;
+pub mod offline;
+mod parts;
 mod policies;
 mod rejects;
 mod rename;
 pub mod rules;
+pub(crate) mod standing;
+pub mod subset;
 mod tables;
+
+pub(crate) use lines::{key as toml_key, string as toml_string};
 
 /// A source table and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,9 +70,37 @@ pub struct MappedTable {
     /// Rows that cannot be carried are rejected, so many at most; none where one is an error of the table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rejects: Option<u64>,
+    /// Why only some of its rows are carried, when foreign keys are followed from or to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<subset::Subset>,
+    /// The table's own conditions, as the mapping writes them, and the place of their rule; for messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_by: Option<ChosenBy>,
+    /// What becomes of rows that point to no parent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub orphans: Orphans,
     /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
     #[serde(default)]
     pub now_us: i64,
+    /// Its rows come together with those of other tables in one target table, which is the same for all of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merged: bool,
+    /// It is one of several that are made of its source table.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub part: bool,
+}
+
+/// The conditions that a rule has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChosenBy {
+    /// As the rule writes them.
+    pub conditions: Vec<String>,
+    /// The rule, for people: `shop.toml:7`.
+    pub place: String,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Which rows of a table are carried.
@@ -96,6 +143,11 @@ pub struct ColumnMapping {
 }
 
 impl MappedTable {
+    /// What tells it from all others in messages: the source's name, and for a part of a table its target as well.
+    pub fn label(&self) -> String {
+        if self.part { format!("{} -> {}", self.source.name, self.target.name) } else { self.source.name.to_string() }
+    }
+
     /// True if the column of that source name does not arrive in the clear.
     pub fn hides(&self, source: &str) -> bool {
         self.columns.iter().find(|column| column.source == source).is_none_or(|column| column.mask.is_some())
@@ -121,6 +173,14 @@ impl MappedTable {
             .collect()
     }
 
+    /// What expressions over its rows can name.
+    ///
+    /// # Errors
+    /// `Internal` for columns that make no schema.
+    pub fn scope(&self) -> Result<Scope> {
+        scope(&self.source, self.now_us)
+    }
+
     /// Compiles the way from what is read to what is written. Only masks need the key.
     ///
     /// # Errors
@@ -142,7 +202,7 @@ impl MappedTable {
                 Some(computed) => Step::Compute { cast, sql: computed.sql.clone(), rounding: computed.rounding },
             }
         });
-        let scope = scope(&self.source, self.now_us)?;
+        let scope = self.scope()?;
         transform::compile_table(&columns.collect::<Vec<_>>(), condition, &scope, key)
             .map_err(|error| error.table(&self.source.name))
     }
@@ -154,7 +214,7 @@ impl MappedTable {
         let source = columns.find(|column| column.target == name || column.source == name).map(|column| &column.source);
         let source = source.unwrap_or(&name);
         error.settle(|rule| {
-            let lines = crate::config::policies::lines(&self.source.name, source, rule);
+            let lines = lines::column(&self.source.name, source, rule);
             format!("Correct the value in the source, or add to the mapping file (`-m FILE`):\n{lines}")
         })
     }
@@ -209,6 +269,10 @@ pub struct MapOptions<'a> {
     pub on_error: OnError,
     /// Most rows of a table that are rejected, unless its rule says otherwise.
     pub max_rejects: u64,
+    /// Tables of the target that stand and are loaded as they are: their columns' types are followed.
+    pub standing: &'a [Table],
+    /// What is known of the data.
+    pub proven: Option<&'a Proven>,
 }
 
 /// Maps a catalog.
@@ -217,67 +281,79 @@ pub struct MapOptions<'a> {
 /// `Mapping` for rules that name tables or columns that do not exist (all of them at once, with the nearest name), and `Internal`
 /// if the built-in rules of the route cannot be read.
 pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route: Route<'_>) -> Result<Mapped> {
-    let MapOptions { schema, now_us, allow_empty, .. } = options;
-    let rules = rules::Rules::new(mapping, route, allow_empty)?;
+    let MapOptions { schema, now_us, allow_empty, standing, proven, .. } = options;
+    let rules = rules::Rules::new(mapping, route, allow_empty, proven)?;
     if let Some(error) = Error::many(rules.faults(catalog)) {
         return Err(error);
     }
     let schema = schema.unwrap_or(route.target.default_schema());
     let mut mapped = Mapped::default();
     let mut faults = Vec::new();
+    let place = tables::Place { schema, standing, now_us };
+    // The rule of each mapped table.
+    let mut resolved = Vec::new();
     for table in &catalog.tables {
-        let rule = rules.table(table);
-        if rule.is_some_and(|rule| rule.exclude) {
-            continue;
+        let all = parts::of(&rules, table, &mut faults);
+        let (first, several) = (mapped.tables.len(), all.len() > 1);
+        let mut left_out = Vec::new();
+        for rule in all.into_iter().filter(|rule| !rule.as_ref().is_some_and(|rule| rule.exclude)) {
+            let mut with_columns = Vec::new();
+            let listed = tables::Listed { problems: &mut mapped.problems, left_out: &mut with_columns };
+            if let Some(one) = tables::map_table(table, rule.as_ref(), place, &rules, &mut faults, listed) {
+                mapped.tables.push(MappedTable { part: several, ..one });
+                resolved.push(rule);
+            }
+            left_out.push(with_columns);
         }
-        mapped.tables.extend(tables::map_table(table, rule, schema, &rules, now_us, &mut faults, &mut mapped.problems));
+        mapped.problems.extend(parts::carried_by_none(left_out));
+        let made: Vec<&MappedTable> = mapped.tables.iter().skip(first).collect();
+        mapped.problems.extend(parts::rows_left_behind(&made));
+    }
+    if faults.is_empty() {
+        subset::apply(&mut mapped, &rules, &resolved, catalog, &mut faults);
     }
     if let Some(error) = Error::many(faults) {
         return Err(error);
     }
-    masks::apply(&mut mapped, &rules);
-    rejects::decide(&mut mapped, &rules, options);
+    let mut faults = Vec::new();
+    agree::agree(&mut mapped, &rules, &resolved, &mut faults);
+    if let Some(error) = Error::many(faults) {
+        return Err(error);
+    }
+    masks::apply(&mut mapped, &rules, &resolved);
+    rejects::decide(&mut mapped, &rules, &resolved, options);
+    merge::align(&mut mapped, &resolved);
     names::make_unique(&mut mapped, route.target);
-    point_foreign_keys(&mut mapped);
+    foreign_keys::point(&mut mapped, &resolved);
+    expressions::translate(&mut mapped, &rules, &resolved);
+    merge::join(&mut mapped, route.target);
+    choices::note_keys(&mut mapped, &rules);
     Ok(mapped)
 }
 
-/// Foreign keys follow the renames of their parents. A parent that is not carried keeps its source name; the target lists the key.
-fn point_foreign_keys(mapped: &mut Mapped) {
-    let parents: HashMap<ObjectName, (ObjectName, HashMap<String, String>)> = mapped
-        .tables
-        .iter()
-        .map(|table| {
-            let columns = table.columns.iter().map(|column| (column.source.clone(), column.target.clone())).collect();
-            (table.source.name.clone(), (table.target.name.clone(), columns))
-        })
-        .collect();
-    let Mapped { tables, problems } = mapped;
-    for table in tables {
-        let name = table.source.name.clone();
-        table.target.foreign_keys.retain_mut(|key| {
-            let Some((parent, columns)) = parents.get(&key.parent) else { return true };
-            if let Some(gone) = key.parent_columns.iter().find(|column| !columns.contains_key(*column)) {
-                let why = format!("the column `{gone}` of `{}` that it points to is left out", key.parent);
-                let ddl = format!(
-                    "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})",
-                    key.name,
-                    key.columns.join(", "),
-                    key.parent,
-                    key.parent_columns.join(", ")
-                );
-                problems.push(Problem::new(Severity::NotCarried, "foreign key", format!("{name}.{}", key.name), why).ddl(ddl));
-                return false;
-            }
-            key.parent = parent.clone();
-            for column in &mut key.parent_columns {
-                if let Some(renamed) = columns.get(column) {
-                    column.clone_from(renamed);
-                }
-            }
-            true
-        });
+/// The names in the target of the tables of a catalog, each with its source, in its order, without a look at their columns.
+///
+/// # Errors
+/// As for [`map`], as far as names go.
+pub fn target_names(
+    catalog: &Catalog,
+    mapping: &Mapping,
+    options: MapOptions<'_>,
+    route: Route<'_>,
+) -> Result<Vec<(ObjectName, ObjectName)>> {
+    let rules = rules::Rules::new(mapping, route, options.allow_empty, options.proven)?;
+    let schema = options.schema.unwrap_or(route.target.default_schema());
+    let mut names = Vec::new();
+    // What is wrong with a rule is told when the tables are mapped.
+    let mut faults = Vec::new();
+    for table in &catalog.tables {
+        for rule in parts::of(&rules, table, &mut faults).iter().filter(|rule| !rule.as_ref().is_some_and(|rule| rule.exclude)) {
+            let name = tables::target_name(table, rule.as_ref(), schema, &rules);
+            let short = names::shorten(&name.name, route.target.max_name_bytes());
+            names.push((table.name.clone(), ObjectName::new(name.schema, short)));
+        }
     }
+    Ok(names)
 }
 
 /// The refusals among `problems`, as one error.

@@ -33,10 +33,11 @@ pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
         let place = table.source.name.to_string();
         fit(&mut table.target.name.name, limit, "table", &place, problems);
         let name = (table.target.name.schema.clone(), table.target.name.name.clone());
-        if let Some(other) = seen.insert(name, place.clone()) {
+        if let Some(other) = seen.insert(name, place.clone()).filter(|_| !table.merged) {
             let why = format!("it would become `{}`, which `{other}` becomes already", table.target.name);
             let hint = format!(
-                "Give one of them another name in the mapping:\n[[table]]\nname = \"{}\"\nto = \"…\"",
+                "Give one of them another name in the mapping:\n[[table]]\nname = \"{}\"\nto = \"…\"\nor, if the rows of both belong \
+                 into one table, say `merge = true` in the `[[table]]` rule of each",
                 table.source.name.name
             );
             problems.push(Problem::new(Severity::Refused, "table", &place, why).hint(hint));
@@ -94,8 +95,11 @@ fn unique_indexes(tables: &mut [super::MappedTable], target: &dyn Dialect, probl
     let per_schema = target.index_names_per_schema();
     let mut counts: HashMap<(String, String), usize> = HashMap::new();
     let mut taken: HashSet<(String, String)> = HashSet::new();
+    // Of merged tables the first one speaks for all: they get its target in the end.
+    let mut joined: HashSet<crate::model::ObjectName> = HashSet::new();
+    let first: Vec<bool> = tables.iter().map(|table| !table.merged || joined.insert(table.target.name.clone())).collect();
     if per_schema {
-        for table in tables.iter() {
+        for (table, _) in tables.iter().zip(&first).filter(|(_, first)| **first) {
             let schema = &table.target.name.schema;
             // Tables and indexes share one name space in PostgreSQL.
             taken.insert((schema.clone(), table.target.name.name.clone()));
@@ -104,7 +108,13 @@ fn unique_indexes(tables: &mut [super::MappedTable], target: &dyn Dialect, probl
             }
         }
     }
-    for table in tables.iter_mut() {
+    for (table, first) in tables.iter_mut().zip(&first) {
+        for key in &mut table.target.foreign_keys {
+            key.name = shorten(&key.name, limit);
+        }
+        if !first {
+            continue;
+        }
         let schema = table.target.name.schema.clone();
         let owner = table.target.name.name.clone();
         let mut renamed = Vec::new();
@@ -121,9 +131,6 @@ fn unique_indexes(tables: &mut [super::MappedTable], target: &dyn Dialect, probl
                 renamed.push(format!("`{}` becomes `{name}`", index.name));
                 index.name = name;
             }
-        }
-        for key in &mut table.target.foreign_keys {
-            key.name = shorten(&key.name, limit);
         }
         if !renamed.is_empty() {
             let why = format!("index names are unique per schema in the target: {}", renamed.join(", "));

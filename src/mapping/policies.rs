@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::policies::{self as words, JsonRule, NulByteRule, NulByteWord, PolicyRules, lines};
+use crate::config::policies::{self as words, JsonRule, NulByteRule, NulByteWord, PolicyRules};
 use crate::config::rules::TableRule;
 use crate::error::{Error, ErrorKind};
 use crate::model::LogicalType;
@@ -13,6 +13,7 @@ use crate::model::catalog::{Column, Problem, Severity, Table};
 use crate::model::policy::{EnumEmpty, PolicyKind, ValuePolicies, ZeroDate};
 use crate::transform::numbers::is_number;
 
+use super::lines;
 use super::rules::{Rules, column_rule};
 
 /// A table as it is to be read, and what was decided for its columns.
@@ -30,6 +31,8 @@ pub(super) struct Decision {
     pub(super) policies: ValuePolicies,
     /// The target's type, where a policy decides it.
     pub(super) to: Option<Retype>,
+    /// A label that the enumeration does not have, and needs.
+    pub(super) added: Option<String>,
     /// The lines and places that decided, for the plan.
     pub(super) said: Vec<String>,
 }
@@ -71,13 +74,7 @@ struct Said<'r> {
 }
 
 /// Decides.
-pub(super) fn decide(
-    table: &Table,
-    rule: Option<&TableRule>,
-    rules: &Rules<'_>,
-    faults: &mut Vec<Error>,
-    problems: &mut Vec<Problem>,
-) -> Decided {
+pub(super) fn decide(table: &Table, rule: Option<&TableRule>, rules: &Rules<'_>, faults: &mut Vec<Error>) -> Decided {
     let mut decided = Decided { source: table.clone(), columns: BTreeMap::new() };
     let mut used = Vec::new();
     for column in &mut decided.source.columns {
@@ -85,7 +82,7 @@ pub(super) fn decide(
         if said.is_empty() {
             continue;
         }
-        let decision = decide_column(table, column, &said, rules, faults, problems, &mut used);
+        let decision = decide_column(table, column, &said, rules, faults, &mut used);
         decided.columns.insert(column.name.clone(), decision);
     }
     if let Some(rule) = rule {
@@ -174,7 +171,6 @@ fn decide_column(
     said: &[Said<'_>],
     rules: &Rules<'_>,
     faults: &mut Vec<Error>,
-    problems: &mut Vec<Problem>,
     used: &mut Vec<PolicyKind>,
 ) -> Decision {
     let mut decision = Decision::default();
@@ -241,6 +237,7 @@ fn decide_column(
         {
             let mut labels = labels.clone();
             labels.push(label.clone());
+            decision.added = Some(label.clone());
             logical = Some(LogicalType::Enum { labels });
         }
         policies.enum_empty = Some(chosen);
@@ -267,20 +264,58 @@ fn decide_column(
         note(PolicyKind::Uuid, if word == words::UuidRule::Binary16 { "binary16" } else { "binary16_swapped" }, said);
     }
     if let Some(logical) = logical {
-        retype(table, column, logical, problems);
+        if let LogicalType::Enum { labels } = &logical {
+            column.native.labels.clone_from(labels);
+        }
+        column.logical = Some(logical);
     }
     decision
 }
 
-/// Gives the column the type that the reader gives it.
-fn retype(table: &Table, column: &mut Column, logical: LogicalType, problems: &mut Vec<Problem>) {
-    if let LogicalType::Enum { labels } = &logical {
-        let added = labels.last().map(String::as_str).unwrap_or_default();
-        let why = format!("the label `{added}` is added to its type, for the values that have none (`enum_empty`)");
-        problems.push(Problem::new(Severity::Note, "column", format!("{}.{}", table.name, column.name), why));
-        column.native.labels.clone_from(labels);
+/// What a policy needs of a standing table's column, whose type stays as it is; a problem where it does not have that.
+pub(super) fn check_standing(
+    table: &Table,
+    column: &Column,
+    decision: &Decision,
+    there: Option<&Column>,
+    own_type: bool,
+) -> Result<(), Box<Problem>> {
+    use LogicalType as L;
+    let Some(there) = there.filter(|_| !own_type) else { return Ok(()) };
+    let logical = there.logical.as_ref();
+    let is_text = matches!(logical, Some(L::Text { .. }));
+    let fits = match &decision.to {
+        None => true,
+        Some(Retype::Named(name)) => there.native.name == *name || is_text,
+        Some(Retype::Logical(L::Text { .. })) => is_text,
+        Some(Retype::Logical(L::Binary { .. })) => matches!(logical, Some(L::Binary { .. })),
+        Some(Retype::Logical(wanted)) => is_text || logical == Some(wanted) || matches!(logical, Some(L::Binary { .. })),
+    };
+    let refuse = |why: String, hint: &str| {
+        let place = format!("{}.{}", table.name, column.name);
+        Err(Box::new(Problem::new(Severity::Refused, "column", place, why).hint(hint)))
+    };
+    if !fits {
+        let why =
+            format!("a policy ({}) cannot be followed: the existing table has `{}`", decision.said.join("; "), there.native.full);
+        return refuse(why, "Choose another policy, or change the column in the target");
     }
-    column.logical = Some(logical);
+    if let (Some(label), Some(L::Enum { labels })) = (&decision.added, logical)
+        && !labels.contains(label)
+    {
+        let why = format!("`enum_empty = \"{label}\"`: the existing table's `{}` has no such label", there.native.full);
+        return refuse(why, &format!("Choose one that it has, or add it in the target: ALTER TYPE … ADD VALUE '{label}'"));
+    }
+    Ok(())
+}
+
+/// True if a person's word decides the column's type.
+pub(super) fn decides_type(rule: Option<&TableRule>, column: &Column, rules: &Rules<'_>) -> bool {
+    let said = said(rule, column, rules);
+    find(&said, |rules| rules.zero_date.as_deref()).is_some_and(|(word, _)| word == "text")
+        || find(&said, |rules| rules.nul_byte.as_ref()).is_some_and(|(word, _)| *word == NulByteRule::Word(NulByteWord::Bytea))
+        || find(&said, |rules| rules.json).is_some_and(|(word, _)| word == JsonRule::Json)
+        || find(&said, |rules| rules.uuid).is_some()
 }
 
 /// Whether the target's column may be NULL; a problem where a policy gives NULL and the column does not take it.
@@ -288,29 +323,39 @@ pub(super) fn nullable(
     table: &Table,
     rule: Option<&TableRule>,
     column: &Column,
+    there: Option<&Column>,
     decision: Option<&Decision>,
 ) -> Result<bool, Box<Problem>> {
-    let own = column_rule(rule, &column.name);
+    let wanted = column_rule(rule, &column.name).is_some_and(|own| own.nullable);
     let is_key =
         table.primary_key.as_ref().is_some_and(|key| key.parts.iter().any(|part| part.column.as_ref() == Some(&column.name)));
-    let place = format!("{}.{}", table.name, column.name);
-    if own.is_some_and(|own| own.nullable) {
-        if is_key {
-            let why = "`nullable = true` is said of a column of the primary key, which cannot be NULL";
-            return Err(Box::new(Problem::new(Severity::Refused, "column", place, why).hint("Take the line out")));
-        }
-        return Ok(true);
+    let refuse = |why: String, hint: String| {
+        let place = format!("{}.{}", table.name, column.name);
+        Err(Box::new(Problem::new(Severity::Refused, "column", place, why).hint(hint)))
+    };
+    let takes = there.map_or(column.nullable, |there| there.nullable);
+    if wanted && is_key {
+        let why = "`nullable = true` is said of a column of the primary key, which cannot be NULL".to_string();
+        return refuse(why, "Take the line out".into());
     }
-    let gives = decision.and_then(|decision| decision.policies.gives_null()).filter(|_| !column.nullable);
-    let Some(gives) = gives else { return Ok(column.nullable) };
+    if wanted && there.is_some() && !takes {
+        let why = "`nullable = true` is said of a column that is NOT NULL in the existing table".to_string();
+        return refuse(why, "Take the line out, or drop the column's NOT NULL in the target".into());
+    }
+    let takes = takes || wanted;
+    let Some(gives) = decision.and_then(|decision| decision.policies.gives_null()).filter(|_| !takes) else {
+        return Ok(takes);
+    };
     let why = format!("`{gives}` would put NULL into a column that is NOT NULL");
     let other = match gives.split(' ').next() {
         Some("zero_date") => "zero_date = \"1970-01-01\"  # or another date that stands for it",
         Some("enum_empty") => "enum_empty = \"unknown\"  # or another label that stands for it",
         _ => "out_of_range = \"clamp\"",
     };
-    let rule =
-        if is_key { other.to_string() } else { format!("nullable = true  # drops NOT NULL; or instead of it:\n# {other}") };
-    let hint = format!("Add to the mapping file (`-m FILE`):\n{}", lines(&table.name, &column.name, &rule));
-    Err(Box::new(Problem::new(Severity::Refused, "column", place, why).hint(hint)))
+    let rule = if is_key || there.is_some() {
+        other.to_string()
+    } else {
+        format!("nullable = true  # drops NOT NULL; or instead of it:\n# {other}")
+    };
+    refuse(why, format!("Add to the mapping file (`-m FILE`):\n{}", lines::column(&table.name, &column.name, &rule)))
 }

@@ -1,16 +1,17 @@
 //! Which tables reject rows that cannot be carried, and go on.
 
 use crate::config::OnError;
+use crate::config::rules::TableRule;
 use crate::model::catalog::{Problem, Severity};
 
 use super::rules::Rules;
 use super::{MapOptions, Mapped};
 
 /// Decides for each table. Masks are decided before: a rejected row is kept as it came.
-pub(super) fn decide(mapped: &mut Mapped, rules: &Rules<'_>, options: MapOptions<'_>) {
+pub(super) fn decide(mapped: &mut Mapped, rules: &Rules<'_>, resolved: &[Option<TableRule>], options: MapOptions<'_>) {
     let Mapped { tables, problems } = mapped;
-    for table in tables {
-        let rule = rules.table(&table.source);
+    for (table, rule) in tables.iter_mut().zip(resolved) {
+        let rule = rule.as_ref();
         let on_error = rule.and_then(|rule| rule.on_error).unwrap_or(options.on_error);
         if on_error == OnError::Stop {
             continue;

@@ -1,11 +1,14 @@
 //! Finding the rule of a table and of a column: a person's first, then the built-in ones of the route.
 
 use crate::config::masking::MaskKind;
+use crate::config::naming::whole_name;
+use crate::config::nearest::nearest;
 use crate::config::policies::PolicyRules;
-use crate::config::rules::{ColumnRule, Mapping, TableRule, TypeMatch, TypeRule};
+use crate::config::rules::{ColumnRule, Mapping, Objects, TableRule, TypeMatch, TypeRule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::catalog::{Catalog, Column, NativeType, Table};
+use crate::model::probe::Proven;
 
 use super::Route;
 use super::rename::Renames;
@@ -13,6 +16,7 @@ use super::rename::Renames;
 /// The built-in rules, by source and target.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("mysql-to-postgres.toml", include_str!("../../mappings/mysql-to-postgres.toml")),
+    ("mysql-to-parquet.toml", include_str!("../../mappings/mysql-to-parquet.toml")),
     ("sqlite-to-postgres.toml", include_str!("../../mappings/sqlite-to-postgres.toml")),
     ("sqlite-to-parquet.toml", include_str!("../../mappings/sqlite-to-parquet.toml")),
 ];
@@ -24,6 +28,7 @@ pub struct Rules<'a> {
     pub(super) renames: Renames<'a>,
     pub(super) route: Route<'a>,
     pub(super) allow_empty: bool,
+    proven: Option<&'a Proven>,
 }
 
 /// The target type that a rule demands, and which rule that was.
@@ -32,10 +37,12 @@ pub struct Decision {
     pub to: String,
     /// The rule, for people.
     pub rule: String,
+    /// A person's, and not a built-in one.
+    pub own: bool,
 }
 
 impl<'a> Rules<'a> {
-    pub(super) fn new(mapping: &'a Mapping, route: Route<'a>, allow_empty: bool) -> Result<Self> {
+    pub(super) fn new(mapping: &'a Mapping, route: Route<'a>, allow_empty: bool, proven: Option<&'a Proven>) -> Result<Self> {
         let name = format!("{}-to-{}.toml", route.source_name, route.target_name);
         let built_in = match BUILT_IN.iter().find(|(file, _)| *file == name) {
             Some((_, text)) => {
@@ -45,27 +52,32 @@ impl<'a> Rules<'a> {
             }
             None => Mapping::default(),
         };
-        Ok(Rules { mapping, built_in, renames: Renames::new(mapping)?, route, allow_empty })
+        Ok(Rules { mapping, built_in, renames: Renames::new(mapping)?, route, allow_empty, proven })
     }
 
-    /// The rule for a table.
-    pub fn table(&self, table: &Table) -> Option<&'a TableRule> {
-        self.mapping.tables.iter().find(|rule| names_table(rule, &table.name))
+    /// The rules of a table: those by its name, or else those of the first pattern that fits it; see [`super::parts`].
+    pub(super) fn of_table(&self, table: &Table) -> Vec<&'a TableRule> {
+        let all = &self.mapping.tables;
+        let by_name = all.iter().find(|rule| names_table(rule, &table.name));
+        let first = by_name.or_else(|| all.iter().find(|rule| matches_table(rule, &table.name)));
+        let Some(first) = first else { return Vec::new() };
+        all.iter().filter(|rule| rule.is_about_the_same(first)).collect()
     }
 
     /// What decides the type of a column, before the target's own type for its logical type does.
-    pub fn column(&self, rule: Option<&TableRule>, column: &Column) -> Option<Decision> {
+    pub fn column(&self, rule: Option<&TableRule>, table: &Table, column: &Column) -> Option<Decision> {
         if let Some(rule) = rule
             && let Some(own) = rule.columns.get(&column.name)
             && let Some(to) = &own.to
         {
             let place = format!("{}:{}", self.mapping.file, own.line_in(rule));
-            return Some(Decision { to: fill(to, &column.native), rule: place });
+            return Some(Decision { to: fill(to, &column.native), rule: place, own: true });
         }
         [self.mapping, &self.built_in].into_iter().find_map(|mapping| {
-            let mut fitting = mapping.types.iter().filter(|rule| matches(&rule.matches, column));
+            let mut fitting =
+                mapping.types.iter().filter(|rule| matches(&rule.matches, column) && self.known(table, column, &rule.matches));
             let (rule, to) = fitting.find_map(|rule| Some((rule, rule.to.as_ref()?)))?;
-            Some(Decision { to: fill(to, &column.native), rule: place(mapping, rule) })
+            Some(Decision { to: fill(to, &column.native), rule: place(mapping, rule), own: std::ptr::eq(mapping, self.mapping) })
         })
     }
 
@@ -75,9 +87,25 @@ impl<'a> Rules<'a> {
         fitting.map(|rule| (&rule.policies, place(self.mapping, rule)))
     }
 
+    /// True if a person's rule decided the column's type.
+    pub(super) fn is_decided(&self, rule: Option<&TableRule>, table: &Table, column: &Column) -> bool {
+        let chosen = column_rule(rule, &column.name).is_some_and(|own| own.enumeration.is_some() || own.collation.is_some());
+        chosen || self.column(rule, table, column).is_some_and(|decision| decision.own)
+    }
+
+    /// The word of the first type rule for the column that has one.
+    pub(super) fn type_choice<T>(&self, column: &Column, word: impl Fn(&TypeRule) -> Option<T>) -> Option<T> {
+        self.mapping.types.iter().filter(|rule| matches(&rule.matches, column)).find_map(word)
+    }
+
+    /// The words that hold for all tables.
+    pub(super) fn objects(&self) -> &Objects {
+        &self.mapping.objects
+    }
+
     /// The mask of a column, and the place of the rule that demands it.
-    pub(super) fn mask(&self, table: &Table, column: &Column) -> Option<(MaskKind, String)> {
-        let own = self.table(table).and_then(|rule| Some((rule, rule.columns.get(&column.name)?)));
+    pub(super) fn mask(&self, rule: Option<&TableRule>, column: &Column) -> Option<(MaskKind, String)> {
+        let own = rule.and_then(|rule| Some((rule, rule.columns.get(&column.name)?)));
         if let Some((rule, own)) = own
             && let Some(mask) = own.mask
         {
@@ -93,6 +121,10 @@ impl<'a> Rules<'a> {
         let tables: Vec<&str> = catalog.tables.iter().map(|table| table.name.name.as_str()).collect();
         for rule in &self.mapping.tables {
             let place = format!("{}:{}", self.mapping.file, rule.line);
+            if rule.matches.is_some() {
+                faults.extend(self.faults_of_pattern(rule, catalog));
+                continue;
+            }
             let Some(table) = catalog.tables.iter().find(|table| names_table(rule, &table.name)) else {
                 // A table that the filter left out may well have a rule: only a name that is like another is taken for a typing error
                 // when nothing else explains it, but a rule that does nothing is never right in silence.
@@ -105,6 +137,9 @@ impl<'a> Rules<'a> {
             for (name, own) in unknown_names {
                 let place = format!("{}:{}", self.mapping.file, own.line_in(rule));
                 faults.push(unknown("column", name, &columns).table(&table.name).file(place));
+            }
+            for name in rule.only.iter().flatten().filter(|name| !columns.contains(&name.as_str())) {
+                faults.push(unknown("column", name, &columns).table(&table.name).file(place.clone()));
             }
         }
         // `shop.orders` and `orders` may be two rules of one table.
@@ -140,8 +175,17 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
     }
 }
 
+/// True if the rule is about a table of that name, by its name or its pattern.
+pub(crate) fn is_about(rule: &TableRule, name: &ObjectName) -> bool {
+    names_table(rule, name) || matches_table(rule, name)
+}
+
 fn names_table(rule: &TableRule, name: &ObjectName) -> bool {
-    rule.name == name.name || rule.name == name.to_string()
+    rule.matches.is_none() && (rule.name == name.name || rule.name == name.to_string())
+}
+
+fn matches_table(rule: &TableRule, name: &ObjectName) -> bool {
+    rule.matches.as_deref().is_some_and(|pattern| whole_name(pattern).is_ok_and(|pattern| pattern.is_match(&name.name)))
 }
 
 fn place(mapping: &Mapping, rule: &TypeRule) -> String {
@@ -160,7 +204,7 @@ fn matches(wanted: &TypeMatch, column: &Column) -> bool {
 
 /// Fills `{length}`, `{precision}`, `{scale}` and `{fsp}` with the source type's own numbers; a number that it lacks takes its
 /// brackets along, so that `varchar({length})` becomes `varchar`.
-fn fill(template: &str, native: &NativeType) -> String {
+pub(super) fn fill(template: &str, native: &NativeType) -> String {
     let numbers = [
         ("{length}", native.length),
         ("{precision}", native.precision.map(u64::from)),
@@ -178,6 +222,33 @@ fn fill(template: &str, native: &NativeType) -> String {
 }
 
 impl Rules<'_> {
+    /// A pattern that fits no table, and columns that none of its tables has.
+    fn faults_of_pattern(&self, rule: &TableRule, catalog: &Catalog) -> Vec<Error> {
+        let place = format!("{}:{}", self.mapping.file, rule.line);
+        let tables: Vec<&Table> = catalog.tables.iter().filter(|table| matches_table(rule, &table.name)).collect();
+        if tables.is_empty() {
+            let what = format!("the pattern `{}` fits no table of the source", rule.subject());
+            let names = catalog.tables.iter().map(|table| table.name.name.as_str());
+            let hint = match nearest(rule.subject(), names) {
+                Some(near) => format!("Did you mean `{near}`?"),
+                None => "The pattern must fit the whole name; correct it, or take the rule out of the mapping".into(),
+            };
+            return vec![Error::new(ErrorKind::Mapping, what).hint(hint).file(place)];
+        }
+        let columns: Vec<&str> = tables.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect();
+        let named = rule.columns.iter().filter(|(_, own)| own.expr.is_none()).map(|(name, own)| (name, own.line_in(rule)));
+        let only = rule.only.iter().flatten().map(|name| (name, rule.line));
+        let unknown_names = named.chain(only).filter(|(name, _)| !columns.contains(&name.as_str()));
+        unknown_names
+            .map(|(name, line)| unknown("column", name, &columns).file(format!("{}:{line}", self.mapping.file)))
+            .collect()
+    }
+
+    /// True if what the rule demands of the data is proven.
+    fn known(&self, table: &Table, column: &Column, wanted: &TypeMatch) -> bool {
+        wanted.proven.is_none_or(|fact| self.proven.is_some_and(|proven| proven.holds(&table.name, &column.name, fact)))
+    }
+
     /// The place of a column's rule in its file.
     pub(super) fn place_of(&self, rule: &TableRule, own: Option<&ColumnRule>) -> String {
         let line = own.map_or(rule.line, |own| own.line_in(rule));
@@ -199,5 +270,39 @@ mod tests {
         let native = NativeType { name: "decimal".into(), precision: Some(10), scale: Some(2), ..NativeType::default() };
         assert_eq!(fill("numeric({precision},{scale})", &native), "numeric(10,2)");
         assert_eq!(fill("varchar({length})", &native), "varchar");
+    }
+
+    /// What a table in the comments of a rule file says: the source's type, and the target's.
+    fn documented(text: &str) -> Vec<(&str, &str)> {
+        let rows = text.lines().filter_map(|line| line.strip_prefix("#   ")?.split_once("  "));
+        rows.map(|(from, rest)| (from, rest.trim_start().split("  ").next().unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn the_routes_without_rules_document_what_becomes_of_each_type() {
+        use crate::engine::registry::engine;
+        use crate::model::EngineKind;
+        for (file, source, rows) in
+            [("mysql-to-parquet.toml", EngineKind::MySql, 39), ("sqlite-to-parquet.toml", EngineKind::Sqlite, 23)]
+        {
+            let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == file).unwrap();
+            let (source, target) = (engine(source).dialect(), engine(EngineKind::Parquet).dialect());
+            let documented = documented(text);
+            assert_eq!(documented.len(), rows, "{file}");
+            for (from, to) in documented {
+                let native = source.parse_type(from).unwrap_or_else(|error| panic!("{file}: {from}: {error}"));
+                let logical = source.to_logical(&native).unwrap_or_else(|| panic!("{file}: {from} cannot be read"));
+                let (native, _) = target.to_native(&logical, &crate::model::catalog::ServerInfo::default()).unwrap();
+                assert_eq!(native.full, to, "{file}: {from}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_route_has_a_documented_rule_file() {
+        for route in ["mysql-to-postgres", "mysql-to-parquet", "sqlite-to-postgres", "sqlite-to-parquet"] {
+            let (_, text) = BUILT_IN.iter().find(|(file, _)| file.strip_suffix(".toml") == Some(route)).unwrap();
+            assert!(text.starts_with("# "), "{route}");
+        }
     }
 }

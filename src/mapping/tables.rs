@@ -1,6 +1,5 @@
 //! One source table, made into one target table.
 
-use crate::config::policies::{key as toml_key, quoted as toml_string};
 use crate::config::rules::TableRule;
 use crate::error::Error;
 use crate::model::catalog::{Column, IndexPart, Problem, Severity, Table};
@@ -10,20 +9,39 @@ use crate::transform::{Castability, can_cast};
 
 use super::policies::{Decided, Retype};
 use super::rules::{Rules, column_rule};
-use super::{ColumnMapping, MappedTable, computed, dropped, policies};
+use super::{ChosenBy, ColumnMapping, MappedTable, choices, computed, discriminator, dropped, lines, policies, standing};
 
-/// Maps a table; `None` if it is refused, and then a problem says why.
+/// Where tables go.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The schema, unless a rule says another.
+    pub(super) schema: &'a str,
+    /// Tables that stand and are loaded as they are.
+    pub(super) standing: &'a [Table],
+    /// What `now()` is.
+    pub(super) now_us: i64,
+}
+
+/// Where problems are gathered.
+pub(super) struct Listed<'a> {
+    /// All but these:
+    pub(super) problems: &'a mut Vec<Problem>,
+    /// What goes with columns that are left out, which another part of the table may carry.
+    pub(super) left_out: &'a mut Vec<Problem>,
+}
+
+/// Maps a table, or a part of it; `None` if it is refused, and then a problem says why.
 pub(super) fn map_table(
     source: &Table,
     rule: Option<&TableRule>,
-    schema: &str,
+    place: Place<'_>,
     rules: &Rules<'_>,
-    now_us: i64,
     faults: &mut Vec<Error>,
-    problems: &mut Vec<Problem>,
+    Listed { problems, left_out }: Listed<'_>,
 ) -> Option<MappedTable> {
-    let (faults_before, refusals) = (faults.len(), problems.len());
-    let decided = policies::decide(source, rule, rules, faults, problems);
+    let Place { schema, now_us, .. } = place;
+    let faulty = faults.len();
+    let decided = policies::decide(source, rule, rules, faults);
     let source = &decided.source;
     let scope = match super::scope(source, now_us) {
         Ok(scope) => scope,
@@ -32,36 +50,42 @@ pub(super) fn map_table(
             return None;
         }
     };
-    let table = Computing { source, rule, rules, scope: &scope, decided: &decided };
-    let faulty = faults_before;
     let mut target = source.clone();
     target.name = target_name(source, rule, schema, rules);
+    let standing = place.standing.iter().find(|table| table.name == target.name);
+    let table = Computing { source, rule, rules, scope: &scope, decided: &decided, standing };
     target.columns.clear();
     let mut columns = Vec::new();
+    let mut refused = false;
     let mut dropped = Vec::new();
     for column in &source.columns {
-        if column_rule(rule, &column.name).is_some_and(|rule| rule.drop) {
+        if rule.is_some_and(|rule| rule.leaves_out(&column.name)) {
             dropped.push(column.name.as_str());
             continue;
         }
-        match map_column(&table, column, faults) {
+        // Where the source computes it too, both are compared.
+        if column.generated.is_none() && standing::is_generated(table.standing, &target_column(&table, column)) {
+            let place = format!("{}.{}", source.name, column.name);
+            let why = "the existing table computes the column by itself, so it is not written";
+            problems.push(Problem::new(Severity::Note, "generated column", place, why));
+            continue;
+        }
+        match map_column(&table, column, faults, problems) {
             Ok((mapped, mapping)) => {
-                if let Some(generated) = column.generated.as_ref().filter(|_| mapping.computed.is_none()) {
-                    let why = "the column is computed by the source; its values are carried into a plain column";
-                    let place = format!("{}.{}", source.name, column.name);
-                    problems.push(Problem::new(Severity::NotCarried, "generated column", place, why).ddl(&generated.expression));
-                }
                 target.columns.push(mapped);
                 columns.push(mapping);
             }
-            Err(problem) => problems.push(*problem),
+            Err(problem) => {
+                refused = true;
+                problems.push(*problem);
+            }
         }
     }
     for (mapped, mapping) in computed::new_columns(&table, faults) {
         target.columns.push(mapped);
         columns.push(mapping);
     }
-    if faults.len() > faulty || problems[refusals..].iter().any(|problem| problem.severity == Severity::Refused) {
+    if faults.len() > faulty || refused {
         return None;
     }
     if columns.is_empty() && !dropped.is_empty() {
@@ -70,8 +94,10 @@ pub(super) fn map_table(
         problems.push(problem.hint(format!("Leave the table out with `--exclude {}`, or keep a column", source.name.name)));
         return None;
     }
-    dropped::without_dropped(source, &mut target, &dropped, problems);
+    let says = if rule.is_some_and(|rule| rule.only.is_some()) { "`only`" } else { "`drop = true`" };
+    dropped::without_dropped(source, &mut target, &dropped, says, left_out);
     rename_columns(&mut target, &columns);
+    discriminator::join_keys(source, rule, &columns, &mut target, problems);
     let mut source = source.clone();
     let condition = match computed::condition(&table, &mut source) {
         Ok(condition) => condition,
@@ -81,12 +107,28 @@ pub(super) fn map_table(
         }
     };
     let looked_at = computed::looked_at(&table, &columns, condition.as_ref());
-    let policies = decided.policies();
-    Some(MappedTable { source, target, columns, condition, looked_at, policies, max_rejects: None, now_us })
+    let chosen_by = rule.filter(|rule| !rule.own_conditions().is_empty());
+    let chosen_by = chosen_by.map(|rule| ChosenBy { conditions: rule.own_conditions(), place: rules.place_of(rule, None) });
+    let orphans = rule.and_then(|rule| rule.orphans).unwrap_or_default();
+    Some(MappedTable {
+        source,
+        target,
+        columns,
+        condition,
+        looked_at,
+        policies: decided.policies(),
+        max_rejects: None,
+        subset: None,
+        chosen_by,
+        orphans,
+        now_us,
+        merged: false,
+        part: false,
+    })
 }
 
 /// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's.
-fn target_name(source: &Table, rule: Option<&TableRule>, schema: &str, rules: &Rules<'_>) -> ObjectName {
+pub(super) fn target_name(source: &Table, rule: Option<&TableRule>, schema: &str, rules: &Rules<'_>) -> ObjectName {
     let (own_schema, name) = match rule.and_then(|rule| rule.to.as_deref()) {
         Some(to) => match to.split_once('.') {
             Some((schema, name)) => (Some(schema.to_string()), name.to_string()),
@@ -105,22 +147,27 @@ pub(super) struct Computing<'a> {
     pub(super) rules: &'a Rules<'a>,
     pub(super) scope: &'a Scope,
     pub(super) decided: &'a Decided,
+    /// The table that stands in the target and is loaded as it is.
+    pub(super) standing: Option<&'a Table>,
+}
+
+/// The name of a source's column in the target.
+fn target_column(computing: &Computing<'_>, column: &Column) -> String {
+    let name = column_rule(computing.rule, &column.name).and_then(|rule| rule.rename.clone());
+    name.unwrap_or_else(|| computing.rules.renames.column(&computing.source.name.name, &column.name))
 }
 
 fn map_column(
     computing: &Computing<'_>,
     column: &Column,
     faults: &mut Vec<Error>,
+    problems: &mut Vec<Problem>,
 ) -> Result<(Column, ColumnMapping), Box<Problem>> {
     let &Computing { source: table, rule, rules, decided, .. } = computing;
     let decision = decided.columns.get(&column.name);
     let place = format!("{}.{}", table.name, column.name);
     let refuse = |why: String, hint: Option<&str>| {
-        let lines = format!(
-            "[[table]]\nname = {}\n[table.columns.{}]\nto = \"bytea\"  # or another type that can hold it",
-            toml_string(&table.name.name),
-            toml_key(&column.name)
-        );
+        let lines = lines::column(&table.name, &column.name, "to = \"bytea\"  # or another type that can hold it");
         let lines = hint.map_or(lines, |hint| suggest(table, column, hint));
         Box::new(
             Problem::new(Severity::Refused, "column", &place, why).hint(format!("Add to the mapping file (`-m FILE`):\n{lines}")),
@@ -132,10 +179,28 @@ fn map_column(
         return Err(Box::new(Problem::new(Severity::Refused, "column", &place, why).hint(hint)));
     };
     let dialect = rules.route.target;
+    let name = target_column(computing, column);
+    let there = standing::column(computing, &name, column_rule(rule, &column.name));
+    // Said here, and the column goes on without a type, so that all else that does not fit the existing table is said as well.
+    let mut fits = true;
+    let mut unfit = |why: String, there: &Column| {
+        let lines = standing::settle(table, column, there);
+        let hint = format!("Add to the mapping file (`-m FILE`):\n{lines}");
+        problems.push(Problem::new(Severity::Refused, "column", &place, why).hint(hint));
+        fits = false;
+    };
     let own_type = column_rule(rule, &column.name).is_some_and(|own| own.to.is_some());
     let retype = decision.and_then(|decision| decision.to.as_ref()).filter(|_| !own_type);
-    let (mut native, to, mut rule_name) = match rules.column(rule, column).filter(|_| retype.is_none()) {
-        Some(decision) => {
+    let by_rule = rules.column(rule, table, column).filter(|_| retype.is_none());
+    let (native, to, rule_name) = match (there, by_rule) {
+        (Some(there), _) => {
+            let to = standing::logical(&from, there).unwrap_or_else(|| {
+                unfit(format!("the existing table has `{}`, which cannot be written", there.native.full), there);
+                from.clone()
+            });
+            (there.native.clone(), to, standing::RULE.to_string())
+        }
+        (None, Some(decision)) => {
             let mut native = dialect.parse_type(&decision.to).map_err(|error| refuse(error.to_string(), None))?;
             native.labels.clone_from(&column.native.labels);
             let to = dialect
@@ -147,12 +212,12 @@ fn map_column(
                 .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
             (native, receive(&from, to), decision.rule)
         }
-        None if let Some(Retype::Named(name)) = retype => {
+        (None, None) if let Some(Retype::Named(name)) = retype => {
             let native = dialect.parse_type(name).map_err(|error| refuse(error.to_string(), None))?;
             let to = dialect.to_logical(&native).map_or_else(|| from.clone(), |to| receive(&from, to));
             (native, to, format!("`{name}`"))
         }
-        None => {
+        (None, None) => {
             let from = if let Some(Retype::Logical(logical)) = retype { logical } else { &from };
             let (native, _) = dialect
                 .to_native(from, rules.route.target_server)
@@ -160,6 +225,25 @@ fn map_column(
             let to = dialect.to_logical(&native).map_or_else(|| from.clone(), |to| receive(from, to));
             (native, to, format!("the target's type for {from}"))
         }
+    };
+    if let Some(decision) = decision {
+        policies::check_standing(table, column, decision, there, own_type)?;
+    }
+    let chosen = rules.column(rule, table, column).is_some_and(|decision| decision.own);
+    let (mut native, word) = if chosen || there.is_some() || retype.is_some() {
+        (native, None)
+    } else {
+        choices::choose(rules, rule, column, native).map_err(|error| {
+            let problem = Problem::new(Severity::Refused, "column", &place, error.what());
+            Box::new(match error.hint_text() {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            })
+        })?
+    };
+    let (to, rule_name) = match word {
+        Some(word) => (dialect.to_logical(&native).map_or(to, |to| receive(&from, to)), format!("{rule_name}, {word}")),
+        None => (to, rule_name),
     };
     let computed = computed::of(computing, &column.name);
     if computed.is_some() && decision.is_some_and(|decision| decision.policies.out_of_range.is_some() || decision.to.is_some()) {
@@ -170,19 +254,31 @@ fn map_column(
     if let Some(computed) = &computed {
         computed::check(computing, &column.name, computed, &to, faults);
     } else if let Castability::Never(why) = can_cast(&from, &to) {
-        return Err(refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None));
+        let Some(there) = there else {
+            return Err(refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None));
+        };
+        unfit(format!("`{}` cannot become `{}`, the existing table's type: {why}", column.native.full, native.full), there);
     }
     // The sign is kept as a check where the target's type would also take negative numbers (rows N1 and N9 of the matrix).
-    native.unsigned = column.native.unsigned && !matches!(from, LogicalType::UInt8 | LogicalType::UInt16 | LogicalType::UInt32);
-    let name = column_rule(rule, &column.name).and_then(|rule| rule.rename.clone());
-    let name = name.unwrap_or_else(|| rules.renames.column(&table.name.name, &column.name));
-    let nullable = policies::nullable(table, rule, column, decision)?;
+    native.unsigned = keeps_sign(column, &from);
+    let nullable = policies::nullable(table, rule, column, there, decision)?;
+    let logical = fits.then(|| to.clone());
+    if let Some(added) = decision.and_then(|decision| decision.added.as_ref()).filter(|_| there.is_none()) {
+        let why = format!("the label `{added}` is added to its type, for the values that have none (`enum_empty`)");
+        problems.push(Problem::new(Severity::Note, "column", &place, why));
+    }
+    let mut rule_name = rule_name;
     for said in decision.iter().flat_map(|decision| &decision.said) {
         rule_name.push_str("; ");
         rule_name.push_str(said);
     }
-    let mapped = Column { name: name.clone(), native, logical: Some(to.clone()), generated: None, nullable, ..column.clone() };
+    let mapped = Column { name: name.clone(), native, logical, generated: None, nullable, ..column.clone() };
     Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, computed, rule: rule_name, mask: None }))
+}
+
+/// True if the sign of an unsigned column is kept by a check.
+pub(super) fn keeps_sign(column: &Column, from: &LogicalType) -> bool {
+    column.native.unsigned && !matches!(from, LogicalType::UInt8 | LogicalType::UInt16 | LogicalType::UInt32)
 }
 
 /// The logical type under which a target column receives values of `from`. One native type may hold several: a PostgreSQL `interval`
@@ -205,7 +301,7 @@ fn suggested(error: &crate::Error) -> Option<&str> {
 }
 
 fn suggest(table: &Table, column: &Column, to: &str) -> String {
-    format!("[[table]]\nname = {}\n[table.columns.{}]\nto = \"{to}\"", toml_string(&table.name.name), toml_key(&column.name))
+    lines::column(&table.name, &column.name, &format!("to = \"{to}\""))
 }
 
 /// Keys and indexes follow the renames of the columns.

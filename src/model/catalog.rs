@@ -2,10 +2,12 @@
 //!
 //! The same structs describe the source as it is and the target as it will be. Serializable, since they are part of a stored plan.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::expression::Reading;
 use super::ident::ObjectName;
 use super::logical::LogicalType;
 
@@ -141,6 +143,9 @@ pub struct Table {
     /// False for storage that takes part in no transaction, so in no snapshot.
     #[serde(default = "yes")]
     pub transactional: bool,
+    /// What the expressions of its checks, defaults, generated columns and indexes mean, by their SQL. A catalog never sets it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub expressions: BTreeMap<String, Reading>,
 }
 
 fn yes() -> bool {
@@ -164,12 +169,34 @@ impl Table {
             storage: String::new(),
             row_filter: None,
             transactional: true,
+            expressions: BTreeMap::new(),
         }
     }
 
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// What the expression of that SQL means.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub fn expression(&self, sql: &str) -> Result<&super::expression::Understood, String> {
+        match self.expressions.get(sql) {
+            Some(reading) => reading.understood(),
+            None => Err("it is in the source's SQL and is not translated".into()),
+        }
+    }
+
+    /// The columns whose values tell each row from all others and are never NULL: the primary key's, else the first such unique index's.
+    pub fn identity_columns(&self) -> Option<Vec<&Column>> {
+        let unique = self.primary_key.iter().chain(self.indexes.iter().filter(|index| index.unique));
+        let mut keys = unique.filter_map(|index| {
+            let columns: Option<Vec<&Column>> = index.plain_columns()?.into_iter().map(|name| self.column(name)).collect();
+            columns.filter(|columns| !columns.is_empty() && columns.iter().all(|column| !column.nullable))
+        });
+        keys.next()
     }
 
     /// The columns that name a row in an error: the primary key, else the first unique index over plain columns, else none.

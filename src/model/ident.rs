@@ -33,7 +33,7 @@ impl EngineKind {
 /// The name of a table: schema (a database in MySQL, empty in SQLite and Parquet) and name, exactly as the engine has them.
 ///
 /// Display is for people (`shop.orders`); the way into SQL text is [`crate::engine::Dialect::quote`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectName {
     /// Schema, or empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -2,22 +2,26 @@
 //!
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
-//! receipt, [`hook`] a person's own SQL, [`policy`] what becomes of hard values, [`loss`] how often, [`reject`] rows that could
-//! not be carried.
+//! receipt, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL, [`probe`]
+//! questions about the data, [`policy`] what becomes of hard values, [`loss`] how often, [`reject`] rows that could not be carried.
 
 pub mod catalog;
 pub mod chunk;
 pub mod civil;
 pub mod digest;
+pub mod expression;
 pub mod hook;
 pub mod ident;
 pub mod json;
+pub mod load;
 pub mod logical;
 pub mod loss;
 pub mod policy;
 pub mod predicate;
+pub mod probe;
 pub mod reject;
 pub mod row;
+pub mod row_set;
 pub mod unit;
 
 pub use catalog::{Catalog, Column, Table};

@@ -6,6 +6,7 @@ use super::catalog::{NativeType, Table};
 use super::chunk::{Chunk, ChunkPlan};
 use super::digest::Digest;
 use super::ident::{ObjectName, RunId};
+use super::load::Load;
 use super::logical::LogicalType;
 use super::loss::Losses;
 use super::policy::ValuePolicies;
@@ -76,6 +77,9 @@ pub struct WorkUnit {
     pub chunk: Chunk,
     /// The table that receives them.
     pub target: ObjectName,
+    /// How they are put there.
+    #[serde(default, skip_serializing_if = "Load::is_plain")]
+    pub load: Load,
 }
 
 /// The proof in the target that a chunk's rows are there: committed with them in one atomic step.

@@ -7,9 +7,9 @@ use crate::config::nearest::nearest;
 use crate::engine::{Sink, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
-use crate::model::Hook;
 use crate::model::catalog::{Problem, Severity};
 use crate::model::hook::{HookSide, HookWhen};
+use crate::model::{Hook, ObjectName};
 
 /// Plans the hooks of `settings`; engines that cannot run them refuse.
 ///
@@ -30,6 +30,16 @@ pub(super) fn plan(
         let at = format!("{}:{}", settings.mapping.file, rule.line);
         let table = match rule.table.as_deref().map(|wanted| (wanted, find(wanted, tables))) {
             None => None,
+            Some((wanted, Some(table)))
+                if table.part && names(wanted, &table.source.name) && !names(wanted, &table.target.name) =>
+            {
+                let what = format!("the hook `{name}` is about `{wanted}`, of which several tables are made");
+                let parts = tables.iter().filter(|part| part.source.name == table.source.name);
+                let parts: Vec<String> = parts.map(|part| format!("`{}`", part.target.name)).collect();
+                let hint = format!("Name one of {} instead", parts.join(", "));
+                faults.push(Error::new(ErrorKind::Mapping, what).hint(hint).file(at));
+                continue;
+            }
             Some((_, Some(table))) => Some(table.target.name.clone()),
             Some((wanted, None)) => {
                 let what = format!("the hook `{name}` is about the table `{wanted}`, which is not carried");
@@ -65,8 +75,16 @@ pub(super) fn plan(
     Error::many(faults).map_or(Ok(hooks), Err)
 }
 
+/// By the source's name; a part of a table, and a table that several are merged into, also by the target's.
 fn find<'a>(wanted: &str, tables: &'a [MappedTable]) -> Option<&'a MappedTable> {
-    tables.iter().find(|table| table.source.name.name == wanted || table.source.name.to_string() == wanted)
+    let by_target = |table: &&MappedTable| (table.part || table.merged) && names(wanted, &table.target.name);
+    // A part whose target is called like the source is meant before the others.
+    let by_part = tables.iter().find(|table| table.part && by_target(table));
+    by_part.or_else(|| tables.iter().find(|table| names(wanted, &table.source.name))).or_else(|| tables.iter().find(by_target))
+}
+
+fn names(wanted: &str, name: &ObjectName) -> bool {
+    name.name == wanted || name.to_string() == wanted
 }
 
 /// The hooks of one point, in their order.

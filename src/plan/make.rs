@@ -1,27 +1,51 @@
 //! Asking both sides, and deciding everything.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::config::{IfExists, Scope, Settings};
-use crate::engine::{Sink, Source, TableFilter, registry};
+use crate::config::rules::Orphans;
+use crate::config::{IfExists, Scope, Settings, TargetForeignKeys, VerifyLevel};
+use crate::engine::{DdlPhase, Inspection, Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mapping::subset::Subset;
 use crate::mapping::{self, MapOptions, MappedTable, Route};
 use crate::model::catalog::{Problem, Severity};
+use crate::model::load::Load;
 use crate::model::{ChunkPlan, ObjectName};
+use crate::verify::profile;
 
-use super::standing;
+use super::groups::groups;
+use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
+use super::{collisions, history, numbers, order, probe};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
     /// Everything.
     Full,
-    /// Without cutting tables: enough to compare with a stored plan, or to verify.
+    /// Without cutting tables: enough to compare with a stored plan.
     WithoutChunks,
+    /// Only what a stored plan is compared by: a run that goes on has changed the target itself.
+    ToResume,
+    /// As if all was loaded already, for a comparison of both sides.
+    ToCompare,
 }
+
+impl Depth {
+    fn cuts(self) -> bool {
+        matches!(self, Depth::Full | Depth::ToCompare)
+    }
+
+    fn looks_at_standing(self) -> bool {
+        matches!(self, Depth::Full | Depth::WithoutChunks)
+    }
+}
+
+/// How much larger the chunks of a table are whose rows are found by way of other tables: each chunk asks those again.
+const SUBSET_CHUNKS: u64 = 16;
 
 /// Now, in microseconds since 1970 UTC.
 pub fn now_us() -> i64 {
@@ -58,28 +82,78 @@ pub async fn make(
         schema: settings.schema.as_deref(),
         now_us,
         allow_empty: settings.allow_empty,
+        standing: &[],
+        proven: None,
         on_error: settings.on_error,
         max_rejects: settings.max_rejects,
     };
     let source_fingerprint = fingerprint(&catalog.tables);
-    let mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     let mut problems = std::mem::take(&mut catalog.problems);
-    problems.extend(mapped.problems);
+    let names = mapping::target_names(&catalog, &settings.mapping, options, route)?;
+    let targets: BTreeSet<ObjectName> = names.iter().map(|(_, target)| target.clone()).collect();
+    let existing = sink.existing(&targets.into_iter().collect::<Vec<_>>()).await?;
+    history::leave_out(settings, &names, &existing, &mut catalog, &mut problems);
+    let options = MapOptions { standing: if standing::loads_standing(settings) { &existing } else { &[] }, ..options };
+    let mut mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
+    if depth == Depth::Full && mapping::refusals(&mapped.problems).is_none() {
+        let probed = probe::ask(settings, source, to.dialect(), &mapped.tables).await?;
+        if !probed.proven.is_empty() {
+            // What was proven may choose other types.
+            mapped = mapping::map(&catalog, &settings.mapping, MapOptions { proven: Some(&probed.proven), ..options }, route)?;
+        }
+        problems.extend(probed.problems);
+    }
+    problems.append(&mut mapped.problems);
 
-    let names: Vec<ObjectName> = mapped.tables.iter().map(|table| table.target.name.clone()).collect();
-    let existing = sink.existing(&names).await?;
-    let ddl = standing::statements(settings, to.dialect(), sink.server(), &mapped.tables, &existing, &mut problems);
+    // What is done once for a target table is done with the first one whose rows go there.
+    let groups = groups(mapped.tables.iter());
+    let first = groups.iter().filter_map(|group| mapped.tables.get(*group.first()?));
+    let leads: Vec<MappedTable> = first.cloned().collect();
+    let inspection = if depth.looks_at_standing() && standing::loads_standing(settings) && settings.scope != Scope::SchemaOnly {
+        sink.inspect(&standing::asked(settings, &leads, &existing)).await?
+    } else {
+        Inspection::default()
+    };
+    let ground = Ground {
+        settings,
+        dialect: to.dialect(),
+        tables: &leads,
+        existing: &existing,
+        inspection: &inspection,
+        names: &standing::names_if_absent(settings, &leads, &existing, &**sink).await?,
+    };
+    let (mut ddl, of_leads) = ground.statements(&**sink, &mut problems);
+    let mut loads = vec![Load::default(); mapped.tables.len()];
+    for (group, load) in groups.iter().zip(of_leads) {
+        group.iter().for_each(|place| loads[*place].clone_from(&load));
+    }
+    problems.extend(mapped.tables.iter().zip(&loads).filter_map(|(table, load)| standing::refuse_rejects(table, load)));
+    standing::adopt(settings, &mut mapped.tables, &existing);
+    numbers::go_on(settings, to.dialect(), &groups, &mapped.tables, &existing, &mut ddl);
+    let unproven =
+        |name: &ObjectName| mapped.tables.iter().any(|table| table.target.name == *name && table.orphans == Orphans::NotValid);
+    ddl.retain(|statement| statement.phase != DdlPhase::Validate || !statement.table.as_ref().is_some_and(unproven));
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
     let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;
-    let chunks = match depth {
-        Depth::Full if settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
+    let mut chunks = match depth {
+        depth if depth.cuts() && settings.scope != Scope::SchemaOnly => cut(settings, source, &mapped.tables).await?,
         _ => mapped
             .tables
             .iter()
             .map(|table| ChunkPlan::whole(table.source.estimated_rows, table.source.estimated_bytes))
             .collect(),
     };
+    number_on(&groups, &mut chunks)?;
+    if depth == Depth::Full {
+        problems.extend(collisions::find(settings, source, &mapped.tables, &ddl).await?);
+        problems.extend(proven_by_digest(settings, &groups, &mapped.tables));
+    }
     problems.extend(mapped.tables.iter().zip(&chunks).filter_map(|(table, chunks)| bounds_in_the_clear(table, chunks)));
+    let levels = if settings.loading.foreign_keys == TargetForeignKeys::Keep && standing::loads_standing(settings) {
+        order::levels(&mapped.tables, &chunks, &existing, &mut problems)
+    } else {
+        vec![0; mapped.tables.len()]
+    };
     Ok(Plan {
         format: FORMAT,
         source: PlannedSide {
@@ -97,15 +171,53 @@ pub async fn make(
             .tables
             .into_iter()
             .zip(chunks)
-            .map(|(mapped, chunks)| {
+            .zip(loads.into_iter().zip(levels))
+            .map(|((mapped, chunks), (load, level))| {
                 let stands = existing.iter().any(|table| table.name == mapped.target.name);
-                TablePlan { mapped, chunks, append: stands && settings.if_exists == IfExists::Append }
+                TablePlan { mapped, chunks, append: stands && settings.if_exists == IfExists::Append, load, level }
             })
             .collect(),
         ddl,
         hooks,
         problems,
     })
+}
+
+/// Receipts know target table and chunk, so the chunks of all whose rows go into one table have numbers of their own.
+fn number_on(groups: &[Vec<usize>], chunks: &mut [ChunkPlan]) -> Result<()> {
+    for group in groups.iter().filter(|group| group.len() > 1) {
+        let mut next: u32 = 0;
+        for place in group {
+            for chunk in chunks.get_mut(*place).into_iter().flat_map(|plan| &mut plan.chunks) {
+                chunk.id = next;
+                next = next.checked_add(1).ok_or_else(|| Error::internal("more than 2^32 chunks"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Columns of merged tables whose profiles cannot be put together.
+fn proven_by_digest(settings: &Settings, groups: &[Vec<usize>], tables: &[MappedTable]) -> Vec<Problem> {
+    if settings.verify != VerifyLevel::Full {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    for group in groups.iter().filter(|group| group.len() > 1) {
+        let members: Vec<&MappedTable> = group.iter().filter_map(|place| tables.get(*place)).collect();
+        let Some(target) = members.first().map(|table| &table.target) else { continue };
+        let kinds = profile::kinds(&members);
+        let names = target.columns.iter().zip(kinds).filter(|(_, kind)| kind.is_none()).map(|(column, _)| column.name.as_str());
+        let names: Vec<&str> = names.collect();
+        if !names.is_empty() {
+            let why = format!(
+                "only the digest proves {}: not each of the merged tables brings the values as they are",
+                names.join(", ")
+            );
+            problems.push(Problem::new(Severity::Note, "merged table", &target.name, why));
+        }
+    }
+    problems
 }
 
 /// The bounds of chunks are values of the source, and stay in the ledger, which stands in the target.
@@ -135,14 +247,14 @@ async fn nothing_to_carry(settings: &Settings, source: &Arc<dyn Source>) -> Resu
 }
 
 async fn cut(settings: &Settings, source: &Arc<dyn Source>, tables: &[MappedTable]) -> Result<Vec<ChunkPlan>> {
-    stream::iter(
-        tables.iter().map(|table| {
-            let source = Arc::clone(source);
-            async move {
-                source.plan_chunks(&table.source, settings.chunk_bytes).await.map_err(|error| error.table(&table.source.name))
-            }
-        }),
-    )
+    stream::iter(tables.iter().map(|table| {
+        let source = Arc::clone(source);
+        async move {
+            let looks_elsewhere = table.subset.as_ref().is_some_and(Subset::looks_elsewhere);
+            let aim = settings.chunk_bytes.saturating_mul(if looks_elsewhere { SUBSET_CHUNKS } else { 1 });
+            source.plan_chunks(&table.source, aim).await.map_err(|error| error.table(&table.source.name))
+        }
+    }))
     .buffered(settings.effective_jobs())
     .try_collect()
     .await

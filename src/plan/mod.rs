@@ -1,25 +1,39 @@
 //! The order of the work, decided before anything runs, and stored before the first row moves.
 //!
-//! [`make`] asks both sides and decides everything, `standing` what becomes of target tables that exist; [`text`] prints a plan for
-//! people and as SQL, [`hooks`] is the person's own SQL. A stored plan is a contract: a run of
+//! [`make`] asks both sides and decides everything, [`probe`] asks the data, `standing` what becomes of target tables that exist (`columns`
+//! compares them, `loading` says how rows get into them, `order` which comes first, `history` which are left out), `collisions` whether keys
+//! meet in merged ones, [`passing`] whether conditions let something through; `groups` says which tables belong together, `numbers` lets next
+//! ids go on; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two
+//! mappings. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::masking::Masking;
-use crate::config::rules::Mapping;
-use crate::config::{DEFAULT_MAX_REJECTS, IfExists, OnError, OnTableError, Scope, Settings, VerifyLevel};
+use crate::config::rules::{Mapping, is_zero};
+use crate::config::{DEFAULT_MAX_REJECTS, IfExists, Loading, OnError, OnTableError, ProbeLevel, Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
 use crate::model::catalog::{Problem, ServerInfo, Table};
+use crate::model::load::Load;
 use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
 
+mod collisions;
+mod columns;
+pub mod diff;
+mod groups;
+mod history;
 pub mod hooks;
+mod loading;
 pub mod make;
+mod numbers;
+mod order;
+pub mod passing;
+pub mod probe;
 mod standing;
 pub mod text;
 
@@ -37,7 +51,8 @@ pub struct Plan {
     pub target: PlannedSide,
     /// What was asked for.
     pub choices: Choices,
-    /// The tables, in the order of their names.
+    /// The tables, in the order of their names in the source. One target table may stand in several entries (merged rows), and so may one
+    /// source table (parts of it).
     pub tables: Vec<TablePlan>,
     /// Every statement for the target; each says its phase.
     pub ddl: Vec<Ddl>,
@@ -74,6 +89,9 @@ pub struct Choices {
     pub scope: Scope,
     /// What to do with target tables that exist.
     pub if_exists: IfExists,
+    /// How tables that stand are loaded.
+    #[serde(default, skip_serializing_if = "Loading::is_default")]
+    pub loading: Loading,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
     /// What to do with rows that cannot be carried.
@@ -82,6 +100,9 @@ pub struct Choices {
     /// Most rows of one table that are rejected.
     #[serde(default = "most_rejects", skip_serializing_if = "is_usual")]
     pub max_rejects: u64,
+    /// How much of the data was looked at.
+    #[serde(default)]
+    pub probe: ProbeLevel,
     /// What is compared at the end.
     pub verify: VerifyLevel,
     /// Owner of what is created.
@@ -116,9 +137,11 @@ impl Choices {
             mapping,
             scope: settings.scope,
             if_exists: settings.if_exists,
+            loading: settings.loading,
             on_table_error: settings.on_table_error,
             on_error: settings.on_error,
             max_rejects: settings.max_rejects,
+            probe: settings.probe,
             verify: settings.verify,
             owner: settings.owner.clone(),
             chunk_bytes: settings.chunk_bytes,
@@ -136,12 +159,23 @@ pub struct TablePlan {
     /// It stands in the target, and rows are added to those that are there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub append: bool,
+    /// How its rows are put there.
+    #[serde(default, skip_serializing_if = "Load::is_plain")]
+    pub load: Load,
+    /// Tables of smaller numbers are loaded first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub level: u32,
 }
 
 impl TablePlan {
     /// Name in the source.
     pub fn source(&self) -> &ObjectName {
         &self.mapped.source.name
+    }
+
+    /// What tells it from all others in messages.
+    pub fn label(&self) -> String {
+        self.mapped.label()
     }
 
     /// Name in the target.
@@ -174,6 +208,12 @@ impl Plan {
     /// Bytes in all, estimated.
     pub fn estimated_bytes(&self) -> u64 {
         self.tables.iter().map(|table| table.mapped.source.estimated_bytes).sum()
+    }
+
+    /// The target tables whose rows are found by a key.
+    pub fn upserted(&self) -> Vec<ObjectName> {
+        let tables = self.tables.iter().filter(|table| table.load.upsert.is_some());
+        tables.map(|table| table.target().clone()).collect()
     }
 
     /// The key of the masks, if there is one at hand.

@@ -1,98 +1,176 @@
 //! The statements for the target, and what becomes of tables that stand there already.
+//!
+//! [`loading`] decides how rows get into a table that stands: its triggers, foreign keys and indexes, and the key of an upsert.
 
 use crate::config::{IfExists, Scope, Settings};
-use crate::engine::{Clear, Ddl, DdlOptions, DdlPhase, Dialect};
+use crate::engine::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Inspection, Sink};
+use crate::error::Result;
 use crate::mapping::MappedTable;
 use crate::model::ObjectName;
-use crate::model::catalog::{Problem, ServerInfo, Severity, Table};
+use crate::model::catalog::{Problem, Severity, Table};
+use crate::model::load::Load;
 
-/// The statements for the target; what exists already is refused, or cleared as asked.
-pub(super) fn statements(
-    settings: &Settings,
-    dialect: &dyn Dialect,
-    server: &ServerInfo,
-    tables: &[MappedTable],
-    existing: &[Table],
-    problems: &mut Vec<Problem>,
-) -> Vec<Ddl> {
-    let targets: Vec<Table> = tables.iter().map(|table| table.target.clone()).collect();
-    let mut schemas: Vec<String> =
-        targets.iter().map(|table| table.name.schema.clone()).filter(|schema| !schema.is_empty()).collect();
-    schemas.sort();
-    schemas.dedup();
-    let options = DdlOptions { owner: settings.owner.clone(), schemas, features: server.features.clone() };
-    let (mut ddl, more) = dialect.ddl(&targets, &options);
-    problems.extend(more);
+use super::columns;
+use super::loading;
 
-    let stands = |name: &ObjectName| existing.iter().find(|table| table.name == *name);
-    if settings.scope == Scope::DataOnly {
-        ddl.retain(|statement| statement.phase == DdlPhase::Analyze);
-        for table in tables {
-            match stands(&table.target.name) {
-                None => problems.push(
-                    Problem::new(
-                        Severity::Refused,
-                        "table",
-                        &table.target.name,
-                        "it does not exist in the target, and --data-only creates none",
-                    )
-                    .hint("Create it first, or leave out `--data-only`"),
-                ),
-                Some(found) => {
-                    compare_columns(table, found, problems);
-                    ddl.extend(dialect.recheck(found));
-                }
-            }
-        }
-    }
-    let standing: Vec<(&MappedTable, &Table)> =
-        tables.iter().filter_map(|table| Some((table, stands(&table.target.name)?))).collect();
-    match settings.if_exists {
-        IfExists::Error if settings.scope == Scope::DataOnly => {}
-        IfExists::Error => problems.extend(standing.iter().map(|(table, _)| {
-            Problem::new(Severity::Refused, "table", &table.target.name, "it exists in the target already")
-                .hint("Choose another schema with `--schema`, or say what to do with `--if-exists drop|truncate|append`")
-        })),
-        IfExists::Drop => clear(&standing, Clear::Drop, dialect, &mut ddl, problems),
-        IfExists::Append => {
-            for (table, found) in standing {
-                let name = &table.target.name;
-                if !dialect.appends() {
-                    let why = "it exists in the target already, and rows cannot be added to it there";
-                    problems.push(Problem::new(Severity::Refused, "table", name, why).hint("Choose another target"));
-                    continue;
-                }
-                if settings.scope != Scope::DataOnly {
-                    load_as_it_stands(table, found, dialect, &mut ddl, problems);
-                }
-                if settings.scope != Scope::SchemaOnly {
-                    ddl.extend(dialect.continue_numbers(found));
-                }
-                let why = "rows are added to those that stand there; its keys, indexes and defaults are left as they are";
-                problems.push(Problem::new(Severity::Note, "table", name, why));
-            }
-        }
-        IfExists::Truncate => {
-            clear(&standing, Clear::Truncate, dialect, &mut ddl, problems);
-            for (table, found) in standing {
-                let name = &table.target.name;
-                if settings.scope != Scope::DataOnly {
-                    load_as_it_stands(table, found, dialect, &mut ddl, problems);
-                }
-                let why = "it is loaded as it stands: its keys, indexes, defaults and next ids are left as they are";
-                problems.push(Problem::new(Severity::Note, "table", name, why));
-            }
-        }
-    }
-    ddl
+/// What is known, and asked for.
+pub(super) struct Ground<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) dialect: &'a dyn Dialect,
+    pub(super) tables: &'a [MappedTable],
+    /// Those of the target that exist already.
+    pub(super) existing: &'a [Table],
+    /// What rows will meet in those that are loaded as they stand; nothing when no rows are to be loaded.
+    pub(super) inspection: &'a Inspection,
+    /// The names of the target's tables, if one that should stand does not.
+    pub(super) names: &'a [ObjectName],
 }
 
-/// A table that keeps its shape: nothing is made of it, its columns must fit, and its own foreign keys are checked afterwards.
-fn load_as_it_stands(table: &MappedTable, found: &Table, dialect: &dyn Dialect, ddl: &mut Vec<Ddl>, problems: &mut Vec<Problem>) {
-    compare_columns(table, found, problems);
-    let name = Some(&table.target.name);
-    ddl.retain(|statement| statement.table.as_ref() != name || statement.phase == DdlPhase::Analyze);
-    ddl.extend(dialect.recheck(found));
+/// True if tables that stand are loaded as they are.
+pub(super) fn loads_standing(settings: &Settings) -> bool {
+    settings.scope == Scope::DataOnly || matches!(settings.if_exists, IfExists::Truncate | IfExists::Append | IfExists::Upsert)
+}
+
+/// Rows that are found by their key are not rejected: the row that stands in the place of a rejected one would be taken for it.
+pub(super) fn refuse_rejects(table: &MappedTable, load: &Load) -> Option<Problem> {
+    (table.max_rejects.is_some() && load.upsert.is_some()).then(|| {
+        let why = "`on_error = \"reject\"`: rows are found by their key there, and what stands would be taken for a rejected row";
+        let hint = "Say `on_error = \"stop\"` for the table, or take value policies for what cannot be carried";
+        Problem::new(Severity::Refused, "table", &table.source.name, why).hint(hint)
+    })
+}
+
+/// A table that keeps its shape computes what it computes, whatever the source does: its values are read again and compared.
+pub(super) fn adopt(settings: &Settings, tables: &mut [MappedTable], existing: &[Table]) {
+    let keeps = loads_standing(settings);
+    for table in tables.iter_mut().filter(|_| keeps) {
+        let Some(found) = existing.iter().find(|found| found.name == table.target.name) else { continue };
+        for column in &mut table.target.columns {
+            if let Some(there) = found.column(&column.name) {
+                column.generated.clone_from(&there.generated);
+            }
+        }
+    }
+}
+
+impl Ground<'_> {
+    pub(super) fn stands(&self, name: &ObjectName) -> Option<&Table> {
+        self.existing.iter().find(|table| table.name == *name)
+    }
+
+    /// The statements for the target, and how each table is loaded; what exists already is refused, cleared or loaded, as asked.
+    pub(super) fn statements(&self, sink: &dyn Sink, problems: &mut Vec<Problem>) -> (Vec<Ddl>, Vec<Load>) {
+        let Ground { settings, dialect, tables, .. } = *self;
+        let targets: Vec<Table> = tables.iter().map(|table| table.target.clone()).collect();
+        let mut schemas: Vec<String> =
+            targets.iter().map(|table| table.name.schema.clone()).filter(|schema| !schema.is_empty()).collect();
+        schemas.sort();
+        schemas.dedup();
+        let options = DdlOptions {
+            owner: settings.owner.clone(),
+            schemas,
+            features: sink.server().features.clone(),
+            fulltext: settings.mapping.objects.fulltext.clone(),
+        };
+        let (mut ddl, more) = dialect.ddl(&targets, &options);
+        let mut loads = vec![Load::default(); tables.len()];
+        if settings.scope == Scope::DataOnly {
+            // Nothing is made, so nothing of it can fail to be made.
+            ddl.retain(|statement| statement.phase == DdlPhase::Analyze);
+            let absent = tables.iter().filter(|table| self.stands(&table.target.name).is_none());
+            problems.extend(absent.map(|table| columns::absent(table, self.names)));
+        } else {
+            problems.extend(more);
+        }
+        let standing: Vec<(&MappedTable, &Table)> =
+            tables.iter().filter_map(|table| Some((table, self.stands(&table.target.name)?))).collect();
+        match settings.if_exists {
+            IfExists::Error if settings.scope == Scope::DataOnly => {}
+            IfExists::Error => problems.extend(standing.iter().map(|(table, _)| {
+                Problem::new(Severity::Refused, "table", &table.target.name, "it exists in the target already").hint(
+                    "Choose another schema with `--schema`, or say what to do with `--if-exists drop|truncate|append|upsert`",
+                )
+            })),
+            IfExists::Drop => clear(&standing, Clear::Drop, dialect, &mut ddl, problems),
+            IfExists::Truncate => clear(&standing, Clear::Truncate, dialect, &mut ddl, problems),
+            IfExists::Append | IfExists::Upsert => {
+                if !dialect.appends() {
+                    problems.extend(standing.iter().map(|(table, _)| {
+                        let why = "it exists in the target already, and rows cannot be added to it there";
+                        Problem::new(Severity::Refused, "table", &table.target.name, why).hint("Choose another target")
+                    }));
+                    return (ddl, loads);
+                }
+            }
+        }
+        if !loads_standing(settings) {
+            return (ddl, loads);
+        }
+        for (place, table) in tables.iter().enumerate() {
+            let name = &table.target.name;
+            let Some(found) = self.stands(name) else { continue };
+            columns::compare(table, found, problems);
+            ddl.retain(|statement| {
+                statement.table.as_ref() != Some(name) || matches!(statement.phase, DdlPhase::Analyze | DdlPhase::Clear)
+            });
+            if settings.scope != Scope::SchemaOnly
+                && let Some(standing) = self.inspection.tables.iter().find(|standing| standing.name == *name)
+            {
+                loads[place] = loading::decide(self, table, found, standing, &mut ddl, problems);
+            }
+            let why = match settings.if_exists {
+                IfExists::Append => {
+                    "rows are added to those that stand there; its keys, indexes and defaults are left as they are"
+                }
+                IfExists::Upsert => {
+                    "rows that stand there are changed by their key, and the others added; its keys, indexes and defaults are left as they are"
+                }
+                _ => "it is loaded as it stands: its keys, indexes and defaults are left as they are",
+            };
+            problems.push(Problem::new(Severity::Note, "table", name, why));
+        }
+        (ddl, loads)
+    }
+}
+
+/// The tables of which more must be known than the catalog tells, as they are planned.
+pub(super) fn asked(settings: &Settings, tables: &[MappedTable], existing: &[Table]) -> Vec<crate::engine::Asked> {
+    let asked = tables.iter().filter_map(|table| {
+        let found = existing.iter().find(|found| found.name == table.target.name)?;
+        let mut planned = table.target.clone();
+        // What does not fit is told by the comparison of the columns.
+        planned.columns.retain(|column| {
+            column.logical.is_some()
+                && found.column(&column.name).is_some_and(|there| {
+                    there.generated.is_none() && (there.native.full == column.native.full || there.logical == column.logical)
+                })
+        });
+        Some(crate::engine::Asked {
+            table: planned,
+            upsert: settings.if_exists == IfExists::Upsert,
+            truncate: settings.if_exists == IfExists::Truncate,
+            rebuild: settings.loading.indexes == crate::config::TargetIndexes::Rebuild,
+        })
+    });
+    asked.collect()
+}
+
+/// The names of all tables of the target, where one that should stand does not.
+pub(super) async fn names_if_absent(
+    settings: &Settings,
+    tables: &[MappedTable],
+    existing: &[Table],
+    sink: &dyn Sink,
+) -> Result<Vec<ObjectName>> {
+    let stands = |name: &ObjectName| existing.iter().any(|table| table.name == *name);
+    let absent = tables.iter().map(|table| &table.target.name).filter(|name| !stands(name));
+    let mut schemas: Vec<String> = absent.map(|name| name.schema.clone()).collect();
+    schemas.sort();
+    schemas.dedup();
+    if settings.scope != Scope::DataOnly || schemas.is_empty() {
+        return Ok(Vec::new());
+    }
+    sink.table_names(&schemas).await
 }
 
 fn clear(
@@ -109,42 +187,5 @@ fn clear(
             Problem::new(Severity::Refused, "table", &table.name, "it exists in the target already, and cannot be cleared there")
                 .hint("Clear it by hand, or choose another target")
         })),
-    }
-}
-
-/// A table that is loaded as it stands must have every column, each of a type with the same values.
-fn compare_columns(table: &MappedTable, found: &Table, problems: &mut Vec<Problem>) {
-    let place = |column: &str| format!("{}.{column}", table.target.name);
-    for column in &table.target.columns {
-        match found.column(&column.name) {
-            None => problems.push(
-                Problem::new(Severity::Refused, "column", place(&column.name), "the existing table does not have it")
-                    .hint("Add the column, or rename it in the mapping"),
-            ),
-            Some(there) if there.native.full != column.native.full && there.logical != column.logical => problems.push(
-                Problem::new(
-                    Severity::Refused,
-                    "column",
-                    place(&column.name),
-                    format!("the existing table has `{}`, and `{}` is planned", there.native.full, column.native.full),
-                )
-                .hint(format!("Set `to = \"{}\"` for the column in the mapping", there.native.full)),
-            ),
-            Some(_) => {}
-        }
-    }
-    for column in &found.columns {
-        let filled = table.target.column(&column.name).is_some();
-        if !filled && !column.nullable && column.default.is_none() && column.generated.is_none() && !column.identity {
-            problems.push(
-                Problem::new(
-                    Severity::Refused,
-                    "column",
-                    place(&column.name),
-                    "the existing table demands it, and the source does not have it",
-                )
-                .hint("Give the column a default, or let it be NULL"),
-            );
-        }
     }
 }

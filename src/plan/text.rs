@@ -13,6 +13,9 @@ use super::{Plan, TablePlan, hooks};
 /// Most chunk bounds of one table that are shown; the JSON form has all.
 const BOUNDS_SHOWN: usize = 4;
 
+/// Most characters of a condition in the source's SQL that are shown.
+const FILTER_SHOWN: usize = 400;
+
 /// The plan for people.
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
@@ -28,8 +31,23 @@ pub fn text(plan: &Plan) -> String {
             human::bytes(plan.estimated_bytes())
         ),
     );
-    for table in &plan.tables {
-        describe_table(&mut out, table);
+    for group in plan.groups() {
+        let all: Vec<&TablePlan> = group.iter().filter_map(|place| plan.tables.get(*place)).collect();
+        let sources = |without: &TablePlan| {
+            let others = all.iter().filter(|other| other.source() != without.source());
+            others.map(|other| other.source().to_string()).collect::<Vec<_>>().join(", ")
+        };
+        for (place, table) in all.iter().enumerate() {
+            describe_table(&mut out, table);
+            if all.len() > 1 {
+                line(&mut out, format_args!("  merged with {}", sources(table)));
+            }
+            // The keys of a merged table are told once.
+            if place + 1 == all.len() {
+                describe_keys(&mut out, table);
+            }
+            describe_chunks(&mut out, table);
+        }
     }
     out.push('\n');
     for phase in DdlPhase::ALL {
@@ -83,8 +101,13 @@ fn describe_table(out: &mut String, table: &TablePlan) {
         };
         line(out, format_args!("  where {}  [{by}]", condition.sql));
     }
+    if let Some(subset) = &table.mapped.subset {
+        line(out, format_args!("  {subset}"));
+    }
     if let Some(filter) = &source.row_filter {
-        line(out, format_args!("  in the source: where {filter}"));
+        let more = if filter.chars().nth(FILTER_SHOWN).is_some() { "… (in full with --format json)" } else { "" };
+        let filter: String = filter.chars().take(FILTER_SHOWN).collect();
+        line(out, format_args!("  in the source: where {filter}{more}"));
     }
     let rows: Vec<[String; 4]> = table
         .mapped
@@ -115,6 +138,9 @@ fn describe_table(out: &mut String, table: &TablePlan) {
     for [name, from, to, rule] in &rows {
         line(out, format_args!("  {name:0$}  {from:1$}  ->  {to:2$}  [{rule}]", widths[0], widths[1], widths[2]));
     }
+}
+
+fn describe_keys(out: &mut String, table: &TablePlan) {
     let target = &table.mapped.target;
     let mut keys = Vec::new();
     if let Some(key) = &target.primary_key {
@@ -140,7 +166,6 @@ fn describe_table(out: &mut String, table: &TablePlan) {
     if !keys.is_empty() {
         line(out, format_args!("  {}", keys.join(", ")));
     }
-    describe_chunks(out, table);
 }
 
 /// A long list of labels says little.
@@ -222,6 +247,7 @@ fn phase_name(phase: DdlPhase) -> &'static str {
         DdlPhase::Clear => "clear",
         DdlPhase::Before => "schemas and types",
         DdlPhase::Tables => "tables",
+        DdlPhase::Restore => "put back what was set aside",
         DdlPhase::Indexes => "keys and indexes",
         DdlPhase::Finish => "next ids, comments, owners",
         DdlPhase::ForeignKeys => "foreign keys",

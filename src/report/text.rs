@@ -250,11 +250,14 @@ fn instants(page: &mut Page, report: &Report) {
 }
 
 fn added(page: &mut Page, report: &Report) {
-    let tables: Vec<String> = report
+    let mut tables: Vec<String> = report
         .tables
         .iter()
         .filter_map(|table| Some(format!("{} ({} rows)", table.target, human::count(table.stood?.rows))))
         .collect();
+    // Several may have gone into one.
+    let mut seen = std::collections::HashSet::new();
+    tables.retain(|table| seen.insert(table.clone()));
     if !tables.is_empty() {
         page.gap();
         page.fold("", &format!("Rows were added to what stood in: {}", tables.join(", ")));

@@ -34,7 +34,9 @@ pub async fn baselines(
 ) -> Result<Baselines> {
     let level = asking.level.min(VerifyLevel::Digest);
     let mut known = stored(marks)?;
-    let mut wanted: Vec<usize> = (0..plan.tables.len())
+    let mut wanted: Vec<usize> = plan
+        .leads()
+        .into_iter()
         .filter(|place| plan.tables[*place].append && !known.contains_key(plan.tables[*place].target()))
         .collect();
     if level == VerifyLevel::None || wanted.is_empty() {
@@ -78,7 +80,10 @@ fn has_rows(table: &ObjectName, receipts: &[Receipt]) -> bool {
 }
 
 /// The baselines among the marks of a run.
-fn stored(marks: &[(ObjectName, String)]) -> Result<Baselines> {
+///
+/// # Errors
+/// `Ledger` for a mark that cannot be read, and when two coordinators have read different things.
+pub fn stored(marks: &[(ObjectName, String)]) -> Result<Baselines> {
     let mut all = Baselines::new();
     for (table, mark) in marks {
         let Some(payload) = mark.strip_prefix(STOOD).and_then(|rest| rest.strip_prefix(' ')) else { continue };

@@ -1,6 +1,6 @@
 //! Handing units to workers, and keeping account of the tables.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -90,7 +90,9 @@ pub fn accounts(plan: &Plan, receipts: &[Receipt]) -> Vec<Account> {
         .iter()
         .map(|table| {
             let mut account = Account { left: table.chunks.chunks.len(), ..Account::default() };
-            for receipt in receipts.iter().filter(|receipt| receipt.table == *table.target()) {
+            let own: HashSet<u32> = table.chunks.chunks.iter().map(|chunk| chunk.id).collect();
+            // Other tables may go into the same target table, with chunks of their own.
+            for receipt in receipts.iter().filter(|receipt| receipt.table == *table.target() && own.contains(&receipt.chunk)) {
                 account.digest.merge(receipt.digest);
                 account.rows_read += receipt.rows_read;
                 account.bytes += receipt.bytes;
@@ -121,7 +123,13 @@ impl Copy<'_> {
                 if !done.contains(&(table.target(), chunk.id)) {
                     units.push((
                         place,
-                        WorkUnit { run: self.run, read: read.clone(), chunk: chunk.clone(), target: table.target().clone() },
+                        WorkUnit {
+                            run: self.run,
+                            read: read.clone(),
+                            chunk: chunk.clone(),
+                            target: table.target().clone(),
+                            load: table.load.clone(),
+                        },
                     ));
                 }
             }
@@ -152,11 +160,20 @@ impl Copy<'_> {
             stop_on_error: self.plan.choices.on_table_error == OnTableError::Stop,
             hide_keys: self.hide_keys,
         });
-        pool::each(self.jobs, units, move |(place, unit)| {
+        // Where foreign keys are enforced meanwhile, parents come first: all of them, before the first of their children.
+        let mut levels: BTreeMap<u32, Vec<(usize, WorkUnit)>> = BTreeMap::new();
+        for unit in units {
+            levels.entry(self.plan.tables[unit.0].level).or_default().push(unit);
+        }
+        for units in levels.into_values() {
             let worker = Arc::clone(&worker);
-            async move { worker.carry(place, unit).await }
-        })
-        .await
+            pool::each(self.jobs, units, move |(place, unit)| {
+                let worker = Arc::clone(&worker);
+                async move { worker.carry(place, unit).await }
+            })
+            .await?;
+        }
+        Ok(())
     }
 }
 
@@ -165,7 +182,7 @@ impl Copy<'_> {
     fn tell_of_resumed(&self, accounts: &Accounts) {
         let accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
         for (table, account) in self.plan.tables.iter().zip(accounts.iter()).filter(|(_, account)| account.resumed > 0) {
-            let name = table.source().to_string();
+            let name = table.label();
             self.progress.emit(Event::TableStarted {
                 table: name.clone(),
                 estimated_rows: table.mapped.source.estimated_rows,
@@ -192,13 +209,13 @@ struct Worker {
 impl Worker {
     async fn carry(&self, place: usize, unit: WorkUnit) -> Result<()> {
         let Some(hands) = self.hands.get(&place) else { return Err(Error::internal("a unit of no table")) };
-        if self.begin(place, hands, &unit) {
+        if self.begin(place, hands) {
             return Ok(());
         }
         let result = self.stop.unless_stopped(self.with_retries(&unit, hands)).await;
         let error = match result {
             Ok(receipt) => {
-                self.end(place, &unit, Ok(receipt));
+                self.end(place, Ok(receipt));
                 return Ok(());
             }
             Err(error) => error.hide_keys(self.hide_keys || hands.mapped.hides_key()),
@@ -206,7 +223,7 @@ impl Worker {
         if self.stop_on_error || stops_the_run(&error) {
             return Err(error);
         }
-        self.end(place, &unit, Err(error));
+        self.end(place, Err(error));
         Ok(())
     }
 
@@ -217,7 +234,7 @@ impl Worker {
                 Err(error) if tries < TRIES && advice(error.kind()).retry == Retry::Later => {
                     let error = error.hide_keys(self.hide_keys || hands.mapped.hides_key());
                     self.progress.emit(Event::Note {
-                        text: format!("chunk {} of `{}` is tried again: {error}", unit.chunk.id, unit.read.table),
+                        text: format!("chunk {} of `{}` is tried again: {error}", unit.chunk.id, hands.mapped.label()),
                     });
                     tokio::time::sleep(PAUSE * 2u32.pow(tries - 1)).await;
                     tries += 1;
@@ -228,7 +245,7 @@ impl Worker {
     }
 
     /// Notes the beginning; true if the table has failed, so that the rest of it is left.
-    fn begin(&self, place: usize, hands: &Hands, unit: &WorkUnit) -> bool {
+    fn begin(&self, place: usize, hands: &Hands) -> bool {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let account = &mut accounts[place];
         if !account.errors.is_empty() {
@@ -237,7 +254,7 @@ impl Worker {
         if account.began.is_none() {
             account.began = Some(Instant::now());
             self.progress.emit(Event::TableStarted {
-                table: unit.read.table.to_string(),
+                table: hands.mapped.label(),
                 estimated_rows: hands.mapped.source.estimated_rows,
                 estimated_bytes: hands.mapped.source.estimated_bytes,
                 chunks: account.left,
@@ -246,7 +263,11 @@ impl Worker {
         false
     }
 
-    fn end(&self, place: usize, unit: &WorkUnit, result: Result<Receipt>) {
+    fn label(&self, place: usize) -> String {
+        self.hands.get(&place).map(|hands| hands.mapped.label()).unwrap_or_default()
+    }
+
+    fn end(&self, place: usize, result: Result<Receipt>) {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let account = &mut accounts[place];
         account.seconds = account.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
@@ -259,15 +280,14 @@ impl Worker {
                 account.rejected += receipt.rejected;
                 account.left = account.left.saturating_sub(1);
                 if account.left == 0 && account.errors.is_empty() {
-                    self.progress.emit(Event::TableFinished { table: unit.read.table.to_string(), error: None });
+                    self.progress.emit(Event::TableFinished { table: self.label(place), error: None });
                 }
             }
             Err(error) => {
                 let first = account.errors.is_empty();
                 account.errors.push(error.with_hint());
                 if first {
-                    self.progress
-                        .emit(Event::TableFinished { table: unit.read.table.to_string(), error: Some(error.to_string()) });
+                    self.progress.emit(Event::TableFinished { table: self.label(place), error: Some(error.to_string()) });
                 }
             }
         }

@@ -50,10 +50,10 @@ impl Hands {
 /// # Errors
 /// What reading, transforming or writing says, with the table's name.
 pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
-    let name = unit.read.table.to_string();
     if hands.mapped.max_rejects.is_some() {
         return super::sift::execute(unit, hands).await;
     }
+    let name = hands.mapped.label();
     let mut rows = Rows::read(&*hands.snapshot, unit);
     let mut writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
     let mut hasher = RowHasher::new(hands.mapped.target_types());

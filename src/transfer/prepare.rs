@@ -1,16 +1,17 @@
 //! All that may refuse a run, before anything is changed: the plan, the ledger's word on earlier runs, the rights.
 
-use crate::config::Settings;
+use crate::config::{Scope, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{HookRecord, RunRecord, RunState};
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
 use crate::plan::make::{Depth, make, now_us};
-use crate::plan::{self, Choices, Plan};
+use crate::plan::{self, Choices, Plan, passing};
 use crate::progress::{Event, Phase};
 use crate::report::{self, Report};
 
 use super::hooks::check_left;
+use super::restore::refuse_unrestored;
 use super::run::{Job, VERIFIED};
 
 /// A run that may begin, or go on.
@@ -37,7 +38,8 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
     let given = Choices::of(settings);
     let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
     let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
-    let mut same: Vec<RunRecord> = sink.ledger().runs().await?;
+    let all: Vec<RunRecord> = sink.ledger().runs().await?;
+    let mut same = all.clone();
     if job.resume && !same.iter().any(|run| run.identity == identity) {
         refuse_other_hooks(&same, settings, &choices)?;
     }
@@ -64,18 +66,29 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         Some(stored) => {
             let now = make(settings, source, sink, Depth::WithoutChunks, now_us()).await?;
             stored.check(&now)?;
+            // Rows may have come into tables that were to be empty.
+            if let Some(refusal) = now.refusal() {
+                return Err(refusal);
+            }
             let mut stored = stored.clone();
             stored.unlock(&given)?;
             stored
         }
-        None => make(settings, source, sink, Depth::Full, now_us()).await?,
+        None => {
+            let plan = make(settings, source, sink, Depth::Full, now_us()).await?;
+            passing::refuse_empty(settings, source, &plan).await?;
+            plan
+        }
     };
     if let Some(refusal) = plan.refusal() {
         let unfinished = same.iter().any(|run| run.state != RunState::Done);
         return Err(if unfinished { hint_at_resume(refusal) } else { refusal });
     }
-    let schemas: Vec<String> = plan.tables.iter().map(|table| table.target().schema.clone()).collect();
+    // Nothing is made where every table stands.
+    let made = plan.tables.iter().filter(|_| plan.choices.scope != Scope::DataOnly);
+    let schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
     sink.check(&distinct(schemas), settings.owner.as_deref()).await?;
+    refuse_unrestored(&plan, &all, &**sink).await?;
 
     // From here on something changes; the ledger comes first, so that whatever follows can be continued.
     let ledger = sink.ledger();
@@ -92,6 +105,12 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         report: None,
     };
     ledger.start(&record).await?;
+    for earlier in &same {
+        // They are given up by this one: nobody goes on with them any more.
+        if let Ok(theirs) = stored_plan(earlier) {
+            sink.forget_keys(earlier.run, &theirs.upserted()).await?;
+        }
+    }
     Ok(Start::Go(Box::new(Prepared {
         run: job.run,
         plan,
@@ -147,7 +166,7 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepare
         job.progress.emit(Event::Note { text: format!("going on with run {}: only its last hooks are left", record.run) });
         return Ok(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified: Some(report) });
     }
-    let now = make(&job.settings, &job.source, &job.sink, Depth::WithoutChunks, now_us()).await?;
+    let now = make(&job.settings, &job.source, &job.sink, Depth::ToResume, now_us()).await?;
     // The target has changed: this run has created its tables. Only the source must be what it was.
     Plan { target: now.target.clone(), ..plan.clone() }.check(&now)?;
     let receipts = ledger.receipts(record.run).await?;

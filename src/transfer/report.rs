@@ -1,5 +1,6 @@
 //! What a run has done, table by table, from its accounts and the facts of both sides.
 
+use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use crate::config::{Scope, VerifyLevel};
@@ -10,7 +11,9 @@ use crate::progress::Phase;
 use crate::report::{Outcome, PhaseReport, Report, Side, TableReport};
 use crate::verify::compare;
 use crate::verify::facts::Facts;
+use crate::verify::merged::{self, Member};
 
+use super::baseline::Baselines;
 use super::copy::{Account, Accounts};
 use super::run::{Faults, Runner, View};
 
@@ -27,11 +30,18 @@ impl Runner<'_> {
         let View { snapshot, how, stood } = view;
         let plan = self.plan;
         let level = self.asking().level;
+        let leads = plan.leads();
         let accounts: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut together = self.differences_together(&accounts, source_facts, target_facts, &stood);
         let mut tables = Vec::new();
         for (place, (table, account)) in plan.tables.iter().zip(&accounts).enumerate() {
             let mut found = account.errors.clone();
-            found.extend(errors.iter().filter(|(name, _)| name.as_ref() == Some(table.target())).map(|(_, error)| error.clone()));
+            // What fails of a merged table as a whole is told with the first of those that went into it.
+            if leads.contains(&place) {
+                found.extend(
+                    errors.iter().filter(|(name, _)| name.as_ref() == Some(table.target())).map(|(_, error)| error.clone()),
+                );
+            }
             let complete = plan.choices.scope == Scope::SchemaOnly || (account.left == 0 && account.errors.is_empty());
             let mut outcome = match (complete, found.is_empty()) {
                 (false, _) | (_, false) => Outcome::Failed,
@@ -42,6 +52,7 @@ impl Runner<'_> {
             if complete {
                 let (read, one, two) = (account.read(), &source_facts[place], &target_facts[place]);
                 let differences = match stood.get(table.target()) {
+                    _ if table.mapped.merged => together.remove(&place).unwrap_or_default(),
                     Some(stood) => compare::differences_appended(&table.mapped, level, *stood, &read, one, two),
                     None if table.append && level != VerifyLevel::None => vec!["it is not known what stood there before".into()],
                     None => compare::differences(&table.mapped, level, &read, one, two),
@@ -78,6 +89,7 @@ impl Runner<'_> {
                 errors: found,
             });
         }
+        merged::share_outcomes(&mut tables);
         let mut other: Vec<String> = errors
             .iter()
             .filter(|(name, _)| !plan.tables.iter().any(|table| Some(table.target()) == name.as_ref()))
@@ -104,7 +116,7 @@ impl Runner<'_> {
         let proven = if plan.choices.scope == Scope::SchemaOnly {
             "The schema was made; no rows were asked for, and nothing was compared.".to_string()
         } else {
-            compare::sentence(level, &tables)
+            compare::sentence(level, &tables) + &self.by_key(level, good)
         };
         let report = Report {
             command: "run".into(),
@@ -124,6 +136,49 @@ impl Runner<'_> {
             exit_code: u8::from(!good),
         };
         Ok(report)
+    }
+
+    /// Where merged tables differ, by their place; of target tables that did not arrive in full, nothing.
+    fn differences_together(
+        &self,
+        accounts: &[Account],
+        source_facts: &[Facts],
+        target_facts: &[Facts],
+        stood: &Baselines,
+    ) -> HashMap<usize, Vec<String>> {
+        let (plan, level) = (self.plan, self.asking().level);
+        let mut together = HashMap::new();
+        let whole = |account: &Account| account.left == 0 && account.errors.is_empty();
+        for group in plan.groups().into_iter().filter(|group| group.len() > 1) {
+            let lead = group[0];
+            if plan.choices.scope == Scope::SchemaOnly || !group.iter().all(|place| whole(&accounts[*place])) {
+                continue;
+            }
+            let member = |place: &usize| Member {
+                table: &plan.tables[*place].mapped,
+                read: accounts[*place].read(),
+                source: &source_facts[*place],
+            };
+            let members: Vec<Member<'_>> = group.iter().map(member).collect();
+            let stood = stood.get(plan.tables[lead].target()).copied();
+            let mut found = merged::differences(&members, level, stood, &target_facts[lead]);
+            if plan.tables[lead].append && stood.is_none() && level != VerifyLevel::None {
+                found[0] = vec!["it is not known what stood there before".into()];
+            }
+            together.extend(group.into_iter().zip(found));
+        }
+        together
+    }
+
+    /// What the proof is over where rows were found by a key.
+    fn by_key(&self, level: VerifyLevel, good: bool) -> String {
+        match self.plan.upserted().len() {
+            0 => String::new(),
+            _ if level == VerifyLevel::None || !good => String::new(),
+            count => format!(
+                " For {count} of them rows were found by their key and changed, or added: compared are the rows whose keys were sent, each once, and no others."
+            ),
+        }
     }
 
     fn phase_reports(&self) -> Vec<PhaseReport> {

@@ -4,7 +4,7 @@
 //! ledger and adds it to the receipt of its chunk, so that the digests of the run add up whatever happens in between. When none is left the
 //! run is verified as a whole: the source's count is the one that the run itself has compared.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::config::VerifyLevel;
@@ -13,17 +13,22 @@ use crate::config::rules::Mapping;
 use crate::engine::{DdlPhase, Dialect, Sink, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{RunRecord, RunState};
+use crate::mapping::rules::is_about;
+use crate::mapping::standing::decides;
 use crate::mapping::{self, MapOptions, MappedTable, Route};
 use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange};
+use crate::model::load::Load;
+use crate::model::probe::{Fact, Proven};
 use crate::model::reject::RejectRecord;
 use crate::model::unit::{ReadPlan, WorkUnit};
-use crate::model::{Catalog, Digest, ObjectName, Table};
-use crate::plan::Plan;
+use crate::model::{Catalog, Digest, LogicalType, ObjectName, Table};
+use crate::plan::{Plan, TablePlan};
 use crate::report::{self, Outcome, Report};
 use crate::transform::Transform;
 use crate::verify::compare;
 use crate::verify::facts::{self, Asking, Facts};
 use crate::verify::hasher::RowHasher;
+use crate::verify::merged::{self, Member};
 
 use super::copy::{accounts, stops_the_run};
 
@@ -55,10 +60,13 @@ pub async fn retry(record: &RunRecord, mapping: Option<&Mapping>, sink: &Arc<dyn
     let source = registry::engine(Endpoint::parse(&record.source)?.engine).dialect();
     let target = registry::engine(Endpoint::parse(&record.target)?.engine).dialect();
     let mapping = mapping.unwrap_or(&plan.choices.mapping);
-    let tables = if rejects.is_empty() { HashMap::new() } else { remap(&plan, &rejects, mapping, source, target, sink)? };
+    let tables = match rejects.is_empty() {
+        true => HashMap::new(),
+        false => remap(&plan, &rejects, mapping, source, target, &**sink).await?,
+    };
     let (mut sent, mut left) = (0, Vec::new());
     for reject in &rejects {
-        let Some(table) = tables.get(&reject.table) else {
+        let Some(table) = origin(&plan, reject).and_then(|place| tables.get(&place)) else {
             return Err(Error::new(ErrorKind::Ledger, "the run's plan has no such table").table(&reject.table));
         };
         match asking.stop.unless_stopped(send(record, reject, table, source, &**sink, asking.hide_keys)).await {
@@ -76,17 +84,24 @@ struct Settled {
     mapped: MappedTable,
     read: ReadPlan,
     transform: Transform,
+    load: Load,
+}
+
+/// The table of the plan that a rejected row came from: of those that go into one target, the one that has the chunk.
+fn origin(plan: &Plan, reject: &RejectRecord) -> Option<usize> {
+    let holds = |table: &TablePlan| table.chunks.chunks.iter().any(|chunk| chunk.id == reject.chunk);
+    plan.tables.iter().position(|table| *table.target() == reject.table && holds(table))
 }
 
 /// Maps the source's tables, as the plan knows them, once more. Tables that rows go into must be what they are.
-fn remap(
+async fn remap(
     plan: &Plan,
     rejects: &[RejectRecord],
     mapping: &Mapping,
     source: &'static dyn Dialect,
     target: &'static dyn Dialect,
-    sink: &Arc<dyn Sink>,
-) -> Result<HashMap<ObjectName, Settled>> {
+    sink: &dyn Sink,
+) -> Result<HashMap<usize, Settled>> {
     let natural = |table: &Table| {
         let mut table = table.clone();
         table.row_filter = None;
@@ -97,20 +112,24 @@ fn remap(
     };
     let catalog = Catalog {
         server: plan.source.server.clone(),
-        tables: plan.tables.iter().map(|table| natural(&table.mapped.source)).collect(),
+        tables: plan.source_tables().iter().map(natural).collect(),
         problems: Vec::new(),
     };
     // Rules of tables that the run has left out say nothing here.
     let mut mapping = mapping.clone();
-    mapping
-        .tables
-        .retain(|rule| catalog.tables.iter().any(|table| rule.name == table.name.name || rule.name == table.name.to_string()));
+    mapping.tables.retain(|rule| catalog.tables.iter().any(|table| is_about(rule, &table.name)));
     let kinds = (Endpoint::parse(&plan.source.address)?.engine, Endpoint::parse(&plan.target.address)?.engine);
     let route = Route { source, source_name: kinds.0.name(), target, target_name: kinds.1.name(), target_server: sink.server() };
+    let stand: Vec<ObjectName> =
+        plan.tables.iter().filter(|table| table.mapped.columns.iter().any(decides)).map(|table| table.target().clone()).collect();
+    let standing = sink.existing(&stand).await?;
+    let proven = proven(plan);
     let options = MapOptions {
         schema: plan.choices.schema.as_deref(),
         now_us: plan.tables.first().map_or(0, |table| table.mapped.now_us),
         allow_empty: true,
+        standing: &standing,
+        proven: Some(&proven),
         ..MapOptions::default()
     };
     let mapped = mapping::map(&catalog, &mapping, options, route)?;
@@ -118,8 +137,10 @@ fn remap(
         return Err(refusal);
     }
     let mut tables = HashMap::new();
-    for planned in plan.tables.iter().filter(|planned| rejects.iter().any(|reject| reject.table == *planned.target())) {
-        let found = mapped.tables.iter().find(|table| table.source.name == *planned.source());
+    for place in rejects.iter().filter_map(|reject| origin(plan, reject)).collect::<BTreeSet<_>>() {
+        let Some(planned) = plan.tables.get(place) else { continue };
+        let same = |table: &&MappedTable| table.source.name == *planned.source() && table.target.name == *planned.target();
+        let found = mapped.tables.iter().find(same);
         let mapped = found.filter(|table| same_shape(table, &planned.mapped)).ok_or_else(|| {
             let what = "the mapping makes another table than the one that stands in the target";
             Error::new(ErrorKind::Mapping, what).table(planned.target()).hint(
@@ -128,10 +149,27 @@ fn remap(
         })?;
         let mut read = ReadPlan::of(&mapped.source, mapped.read_columns(), &ChunkPlan::whole(0, 0), 1);
         read.keep_raw = true;
-        let settled = Settled { mapped: mapped.clone(), read, transform: mapped.transform(None)? };
-        tables.insert(planned.target().clone(), settled);
+        let settled = Settled { mapped: mapped.clone(), read, transform: mapped.transform(None)?, load: planned.load.clone() };
+        tables.insert(place, settled);
     }
     Ok(tables)
+}
+
+/// What the run's probe had proven, as far as it chose types: the same types are chosen once more.
+fn proven(plan: &Plan) -> Proven {
+    let mut proven = Proven::default();
+    for table in &plan.tables {
+        for column in table.mapped.columns.iter().filter(|column| column.computed.is_none()) {
+            match (&column.from, &column.to) {
+                (from, LogicalType::Bool) if from.is_integer() => proven.insert(table.source(), &column.source, Fact::ZeroOrOne),
+                (LogicalType::Duration { .. }, LogicalType::Time { .. }) => {
+                    proven.insert(table.source(), &column.source, Fact::TimeOfDay);
+                }
+                _ => {}
+            }
+        }
+    }
+    proven
 }
 
 /// True if rows of both have the same form.
@@ -162,7 +200,8 @@ async fn send(
     let mut digest = Digest::default();
     RowHasher::new(table.mapped.target_types()).update(&rows, &mut digest)?;
     let chunk = Chunk { id: reject.chunk, range: ChunkRange::Whole, estimated_rows: 1, estimated_bytes: 0 };
-    let unit = WorkUnit { run: record.run, read: table.read.clone(), chunk, target: reject.table.clone() };
+    let unit =
+        WorkUnit { run: record.run, read: table.read.clone(), chunk, target: reject.table.clone(), load: table.load.clone() };
     let mut writer = sink.begin_reject(&unit, reject.number, &table.mapped.target).await?;
     let written = writer.write(&rows).await;
     if let Err(error) = written {
@@ -180,7 +219,9 @@ async fn send(
 async fn judge(record: &RunRecord, plan: &Plan, report: &mut Report, sink: &Arc<dyn Sink>, asking: &Asking) -> Result<()> {
     let receipts = sink.ledger().receipts(record.run).await?;
     let accounts = accounts(plan, &receipts);
-    let complete: Vec<usize> = accounts.iter().enumerate().filter(|(_, account)| account.left == 0).map(|(at, _)| at).collect();
+    let groups = plan.groups();
+    let whole = |group: &&Vec<usize>| group.iter().all(|place| accounts.get(*place).is_some_and(|account| account.left == 0));
+    let complete: Vec<usize> = groups.iter().filter(whole).flatten().copied().collect();
     let faults = constrain(plan, &complete, sink).await?;
     // The source is not asked again, so its columns cannot be profiled.
     let level = plan.choices.verify.min(VerifyLevel::Digest);
@@ -191,36 +232,50 @@ async fn judge(record: &RunRecord, plan: &Plan, report: &mut Report, sink: &Arc<
         let read_back = asking.stop.unless_stopped(sink.read_back(asking.jobs)).await?;
         facts::of_target(plan, &read_back, Some(record.run), &complete, &asking).await?
     };
-    for (place, (table, account)) in plan.tables.iter().zip(&accounts).enumerate() {
-        let name = table.target().to_string();
-        let Some(entry) = report.tables.iter_mut().find(|entry| entry.target == name) else { continue };
+    for group in groups.iter().filter(whole) {
+        let entry = |place: usize| {
+            let table = plan.tables.get(place)?;
+            let (source, target) = (table.source().to_string(), table.target().to_string());
+            report.tables.iter().position(|entry| entry.source == source && entry.target == target)
+        };
+        let entries: Vec<usize> = group.iter().filter_map(|place| entry(*place)).collect();
         // A difference that was found with the source at hand cannot be judged anew without it.
-        if account.left > 0 || entry.outcome == Outcome::Differs {
+        if entries.len() < group.len() || entries.iter().any(|at| report.tables[*at].outcome == Outcome::Differs) {
             continue;
         }
-        let read = account.read();
-        let counted = Facts { rows: Some(read.rows), ..Facts::default() };
-        let Some(facts) = facts.get(place) else { continue };
-        let differences = match entry.stood {
-            Some(stood) => compare::differences_appended(&table.mapped, level, stood, &read, &counted, facts),
-            None => compare::differences(&table.mapped, level, &read, &counted, facts),
-        };
-        let mut errors: Vec<String> = faults.get(table.target()).cloned().unwrap_or_default();
-        entry.outcome = match (errors.is_empty(), differences.is_empty(), account.rejected) {
-            (_, false, _) => Outcome::Differs,
-            (false, _, _) => Outcome::Failed,
-            (true, true, 1..) => Outcome::Rejected,
-            (true, true, 0) if level == VerifyLevel::None => Outcome::NotVerified,
-            (true, true, 0) => Outcome::Verified,
-        };
-        errors.extend(differences);
-        entry.errors = errors;
-        entry.rows = account.digest.rows;
-        entry.bytes = account.bytes;
-        entry.digest = entry.digest.map(|_| account.digest);
-        entry.losses = account.losses.clone();
-        entry.rejected = account.rejected;
+        let Some(facts) = group.first().and_then(|lead| facts.get(*lead)) else { continue };
+        let counted: Vec<Facts> =
+            group.iter().map(|place| Facts { rows: Some(accounts[*place].read().rows), ..Facts::default() }).collect();
+        let members: Vec<Member<'_>> = group
+            .iter()
+            .zip(&counted)
+            .map(|(place, source)| Member { table: &plan.tables[*place].mapped, read: accounts[*place].read(), source })
+            .collect();
+        let stood = entries.first().and_then(|at| report.tables[*at].stood);
+        let differences = merged::differences(&members, level, stood, facts);
+        for ((place, at), differences) in group.iter().zip(&entries).zip(differences) {
+            let account = &accounts[*place];
+            let table = &plan.tables[*place];
+            let entry = &mut report.tables[*at];
+            let lead = group.first() == Some(place);
+            let mut errors: Vec<String> = faults.get(table.target()).filter(|_| lead).cloned().unwrap_or_default();
+            entry.outcome = match (errors.is_empty(), differences.is_empty(), account.rejected) {
+                (_, false, _) => Outcome::Differs,
+                (false, _, _) => Outcome::Failed,
+                (true, true, 1..) => Outcome::Rejected,
+                (true, true, 0) if level == VerifyLevel::None => Outcome::NotVerified,
+                (true, true, 0) => Outcome::Verified,
+            };
+            errors.extend(differences);
+            entry.errors = errors;
+            entry.rows = account.digest.rows;
+            entry.bytes = account.bytes;
+            entry.digest = entry.digest.map(|_| account.digest);
+            entry.losses = account.losses.clone();
+            entry.rejected = account.rejected;
+        }
     }
+    merged::share_outcomes(&mut report.tables);
     let good = report.errors.is_empty()
         && report.tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
     report.verify = level;

@@ -20,6 +20,7 @@ use super::copy::{Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
+use super::restore;
 use super::stop::Stop;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
@@ -103,7 +104,13 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
     };
     match result {
         Ok(report) => Ok(report),
-        Err(error) => Err(Failure::Stopped(run, error)),
+        Err(error) => {
+            if let Some(aside) = restore::told(&plan) {
+                let text = format!("set aside for the load, and put back by `--resume` unless it is back already: {aside}");
+                job.progress.emit(Event::Note { text });
+            }
+            Err(Failure::Stopped(run, error))
+        }
     }
 }
 
@@ -147,6 +154,11 @@ impl Runner<'_> {
         });
         let mut errors: Faults = Vec::new();
         self.create(marks).await?;
+        for table in plan.tables.iter().filter(|_| scope != Scope::SchemaOnly) {
+            if let Some(key) = &table.load.upsert {
+                job.stop.unless_stopped(job.sink.keep_keys(self.run, table.target(), key)).await?;
+            }
+        }
 
         let stood = match scope {
             Scope::SchemaOnly => Baselines::new(),
@@ -219,6 +231,10 @@ impl Runner<'_> {
         report.hooks = self.hook_reports(&earlier);
         let state = if good { RunState::Done } else { RunState::Failed };
         ledger.finish(self.run, state, &report::json::to_value(&report)?).await?;
+        if good {
+            // A run that is not good may be gone on with, and needs them.
+            self.job.sink.forget_keys(self.run, &self.plan.upserted()).await?;
+        }
         self.job.progress.emit(Event::Finished { seconds: report.seconds });
         Ok(report)
     }
@@ -242,15 +258,13 @@ impl Runner<'_> {
         }
     }
 
-    /// Tables whose every chunk is there, by their place in the plan.
+    /// Tables whose every chunk is there, by their place in the plan; of merged ones, all or none.
     fn arrived(&self, accounts: &Accounts) -> Vec<usize> {
         let accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts
-            .iter()
-            .enumerate()
-            .filter(|(_, account)| account.left == 0 && account.errors.is_empty())
-            .map(|(place, _)| place)
-            .collect()
+        let whole = |place: &usize| accounts.get(*place).is_some_and(|account| account.left == 0 && account.errors.is_empty());
+        let mut places: Vec<usize> = self.plan.groups().into_iter().filter(|group| group.iter().all(whole)).flatten().collect();
+        places.sort_unstable();
+        places
     }
 
     /// Clears what stands in the way, once a run, and creates what is missing.
@@ -289,7 +303,7 @@ impl Runner<'_> {
     /// Takes the snapshot, and makes sure that it shows the tables that were planned for.
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>> {
         let job = self.job;
-        let tables: Vec<_> = self.plan.tables.iter().map(|table| table.mapped.source.clone()).collect();
+        let tables = self.plan.source_tables();
         let snapshot = job.stop.unless_stopped(job.source.snapshot(&tables, job.settings.effective_jobs())).await?;
         // D11: a column added between plan and snapshot would otherwise shift what is read.
         let filter = crate::engine::TableFilter::new(&self.plan.choices.include, &self.plan.choices.exclude)?;
@@ -341,7 +355,16 @@ impl Runner<'_> {
         };
         statements.sort_by_key(|ddl| std::cmp::Reverse(size(ddl)));
         let finish: Vec<Ddl> = self.plan.statements(DdlPhase::Finish).filter(|ddl| wanted(ddl)).cloned().collect();
-        self.phase(Phase::Index, statements.len() + finish.len());
+        let restored = restore::groups(self.plan);
+        self.phase(Phase::Index, statements.len() + finish.len() + restored.iter().map(Vec::len).sum::<usize>());
+        if !restored.is_empty() {
+            // Whatever became of the rows.
+            let before = errors.len();
+            self.side_by_side(restored, errors).await?;
+            if errors.len() == before {
+                self.job.sink.ledger().mark(self.run, &ObjectName::new("", "*"), restore::RESTORED).await?;
+            }
+        }
         self.side_by_side(statements.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
         // Those about one table run in their order: the owner changes last, when nothing is left to be done as its maker.
         let mut by_table: Vec<Vec<Ddl>> = Vec::new();
@@ -370,6 +393,7 @@ impl Runner<'_> {
         let failed: Arc<Mutex<Faults>> = Arc::default();
         let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
         let collected = Arc::clone(&failed);
+        let hide_keys = self.job.settings.hide_keys;
         pool::each(self.job.settings.effective_jobs(), groups, move |group| {
             let (sink, stop, progress, failed) = (Arc::clone(&sink), stop.clone(), progress.clone(), Arc::clone(&collected));
             async move {
@@ -380,7 +404,7 @@ impl Runner<'_> {
                             failed
                                 .lock()
                                 .unwrap_or_else(PoisonError::into_inner)
-                                .push((statement.table.clone(), error.with_hint()));
+                                .push((statement.table.clone(), error.hide_keys(hide_keys).with_hint()));
                         }
                         Ok(()) => {}
                     }

@@ -6,7 +6,7 @@ use crate::model::{Digest, Losses};
 use crate::report::{Outcome, TableReport};
 
 use super::facts::Facts;
-use super::profile;
+use super::{merged, profile};
 
 /// What was read of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,7 +76,13 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, read: &Read, source:
 }
 
 /// What went wrong on either side, and whether the source counts the rows that were read.
-fn differences_read(table: &MappedTable, level: VerifyLevel, read: &Read, source: &Facts, target: &Facts) -> Vec<String> {
+pub(super) fn differences_read(
+    table: &MappedTable,
+    level: VerifyLevel,
+    read: &Read,
+    source: &Facts,
+    target: &Facts,
+) -> Vec<String> {
     let mut found: Vec<String> = source.errors.iter().chain(&target.errors).cloned().collect();
     let name = &table.source.name;
     match source.rows {
@@ -174,6 +180,7 @@ pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
             crate::report::human::count(changed)
         ),
     };
+    let proven = merged::sentence(tables).map_or(proven.clone(), |merged| format!("{proven} {merged}"));
     let added = tables.iter().filter(|table| table.stood.is_some()).count();
     if added == 0 || level == VerifyLevel::None {
         return proven;

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 
 use crate::config::VerifyLevel;
-use crate::engine::{Batch, BatchStream, Profile, ReadBack, Snapshot};
+use crate::engine::{Batch, BatchStream, Profile, ProfileKind, ReadBack, Snapshot};
 use crate::error::{Error, Result};
 use crate::model::{Chunk, Digest, Losses, ObjectName, RunId};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Progress};
+use crate::transfer::copy::stops_the_run;
 use crate::transfer::pool;
 use crate::transfer::stop::Stop;
 use crate::transform::Transform;
@@ -78,13 +79,14 @@ pub async fn of_source(plan: &Plan, snapshot: &Arc<dyn Snapshot>, wanted: &[usiz
     let all: All = Arc::new(Mutex::new(vec![Facts::default(); plan.tables.len()]));
     let work = {
         let (all, snapshot, asking) = (Arc::clone(&all), Arc::clone(snapshot), asking.clone());
+        let kinds = kinds(plan);
         move |(place, table): (usize, Arc<TablePlan>)| {
             let (all, snapshot, asking) = (Arc::clone(&all), Arc::clone(&snapshot), asking.clone());
+            let columns = profile::source_columns(&table.mapped, kinds.get(place).map_or(&[], Vec::as_slice));
             async move {
                 let source = &table.mapped.source;
                 let ask = async {
                     if asking.level == VerifyLevel::Full {
-                        let (columns, _) = profile::columns(&table.mapped);
                         snapshot.profile(source, &columns).await.map(|profile| (profile.rows, Some(profile)))
                     } else {
                         snapshot.count(source).await.map(|rows| (rows, None))
@@ -96,7 +98,7 @@ pub async fn of_source(plan: &Plan, snapshot: &Arc<dyn Snapshot>, wanted: &[usiz
                         facts.rows = Some(rows);
                         facts.profile = profile;
                     }
-                    Err(error) if asking.stop.reason().is_some() => return Err(error),
+                    Err(error) if asking.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
                     Err(error) => note(&all, place, &error.table(&source.name)),
                 }
                 Ok(())
@@ -109,7 +111,8 @@ pub async fn of_source(plan: &Plan, snapshot: &Arc<dyn Snapshot>, wanted: &[usiz
     Ok(taken(all))
 }
 
-/// Counts, profiles and the digest of a re-read of the target, as far as the level asks.
+/// Counts, profiles and the digest of a re-read of the target, as far as the level asks. Of tables that are merged the first one alone gets
+/// them: they are the target's.
 ///
 /// # Errors
 /// `Interrupted`. What goes wrong with one table stands in its facts.
@@ -124,17 +127,21 @@ pub async fn of_target(
     if asking.level == VerifyLevel::None {
         return Ok(taken(all));
     }
+    let leads = plan.leads();
+    let wanted: Vec<usize> = wanted.iter().copied().filter(|place| leads.contains(place)).collect();
     let pieces: Arc<Mutex<Vec<Piece>>> = Arc::default();
     let ask = {
+        let kinds = kinds(plan);
         let (all, pieces, read_back, asking) = (Arc::clone(&all), Arc::clone(&pieces), Arc::clone(read_back), asking.clone());
         move |(place, table): (usize, Arc<TablePlan>)| {
             let (all, pieces, read_back, asking) =
                 (Arc::clone(&all), Arc::clone(&pieces), Arc::clone(&read_back), asking.clone());
+            let columns = profile::target_columns(&table.mapped, kinds.get(place).map_or(&[], Vec::as_slice));
             async move {
+                let table = sent_alone(table, &*read_back, run);
                 let target = &table.mapped.target;
                 let ask = async {
                     let (rows, profile) = if asking.level == VerifyLevel::Full {
-                        let (_, columns) = profile::columns(&table.mapped);
                         let profile = read_back.profile(target, &columns).await?;
                         (profile.rows, Some(profile))
                     } else {
@@ -158,14 +165,14 @@ pub async fn of_target(
                         let pieces = &mut pieces.lock().unwrap_or_else(PoisonError::into_inner);
                         pieces.extend(chunks.into_iter().map(|chunk| (place, Arc::clone(&table), chunk)));
                     }
-                    Err(error) if asking.stop.reason().is_some() => return Err(error),
+                    Err(error) if asking.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
                     Err(error) => note(&all, place, &error.table(&target.name)),
                 }
                 Ok(())
             }
         }
     };
-    pool::each(asking.jobs, chosen(plan, wanted), ask).await?;
+    pool::each(asking.jobs, chosen(plan, &wanted), ask).await?;
 
     let pieces = std::mem::take(&mut *pieces.lock().unwrap_or_else(PoisonError::into_inner));
     let read_back = Arc::clone(read_back);
@@ -191,14 +198,15 @@ pub async fn digests_of_source(
         pieces.extend(table.chunks.chunks.iter().map(|chunk| (place, Arc::clone(&table), chunk.clone())));
     }
     let keyed = plan.keyed();
-    let transforms: HashMap<ObjectName, Transform> = plan
+    let transforms: HashMap<(ObjectName, ObjectName), Transform> = plan
         .tables
         .iter()
-        .map(|table| Ok((table.source().clone(), table.mapped.transform(keyed.as_ref())?)))
+        .map(|table| Ok(((table.source().clone(), table.target().clone()), table.mapped.transform(keyed.as_ref())?)))
         .collect::<Result<_>>()?;
     let (snapshot, batch_bytes) = (Arc::clone(snapshot), asking.batch_bytes);
     let open: Open = Arc::new(move |table, chunk, counter| {
-        let transform = transforms.get(table.source()).ok_or_else(|| Error::internal("a table without its casts"))?.clone();
+        let ends = (table.source().clone(), table.target().clone());
+        let transform = transforms.get(&ends).ok_or_else(|| Error::internal("a table without its casts"))?.clone();
         let read = table.read_plan(batch_bytes);
         let batches = snapshot.read(&read, chunk);
         let counter = Arc::clone(counter);
@@ -212,6 +220,14 @@ pub async fn digests_of_source(
     });
     digests(&all, pieces, asking, open).await?;
     Ok(taken(all))
+}
+
+/// Of a table whose rows were found by a key, only those that the run has sent.
+fn sent_alone(table: Arc<TablePlan>, read_back: &dyn ReadBack, run: Option<RunId>) -> Arc<TablePlan> {
+    let (Some(key), Some(run)) = (&table.load.upsert, run) else { return table };
+    let mut narrowed = (*table).clone();
+    narrowed.mapped.target = read_back.only_sent(&table.mapped.target, run, key);
+    Arc::new(narrowed)
 }
 
 /// A chunk of a table, by the table's place in the plan.
@@ -239,7 +255,7 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
                     hasher.update(&batch.rows, &mut digest)?;
                     losses.merge(&batch.losses);
                     let (rows, bytes) = (batch.rows.num_rows() as u64, batch.bytes as u64);
-                    asking.progress.emit(Event::Rows { table: table.source().to_string(), rows, bytes });
+                    asking.progress.emit(Event::Rows { table: table.label(), rows, bytes });
                 }
                 Ok((digest, losses, counter.load(Ordering::Relaxed)))
             };
@@ -250,7 +266,7 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
                     facts.digest.get_or_insert_default().merge(piece);
                     facts.rows_read += rows_read;
                 }
-                Err(error) if asking.stop.reason().is_some() => return Err(error),
+                Err(error) if asking.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
                 Err(error) => {
                     note(&all, place, &error.table(table.source()).hide_keys(asking.hide_keys || table.mapped.hides_key()))
                 }
@@ -259,6 +275,17 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
         }
     })
     .await
+}
+
+/// What is computed of each column of each table.
+fn kinds(plan: &Plan) -> Vec<Vec<Option<ProfileKind>>> {
+    let mut all = vec![Vec::new(); plan.tables.len()];
+    for group in plan.groups() {
+        let members: Vec<_> = group.iter().map(|place| &plan.tables[*place].mapped).collect();
+        let kinds = profile::kinds(&members);
+        group.iter().for_each(|place| all[*place].clone_from(&kinds));
+    }
+    all
 }
 
 /// All tables by their place.

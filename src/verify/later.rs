@@ -1,12 +1,12 @@
 //! Comparing again, later and independently: both sides are read, the source through the same mapping.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::{IfExists, Scope, Settings, VerifyLevel};
+use crate::config::{IfExists, ProbeLevel, Scope, Settings, VerifyLevel};
 use crate::engine::{Sink, Source};
 use crate::error::Result;
-use crate::ledger::RunState;
 use crate::model::{Digest, Losses, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
@@ -16,16 +16,9 @@ use crate::transfer::run::batch_bytes;
 use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
+use super::earlier::{self, Earlier, Stood};
 use super::facts::{self, Asking, Facts};
-
-/// What `now()` was when the target was made: when the newest finished run between the same two databases began.
-async fn start_of_last_run(settings: &Settings, sink: &Arc<dyn Sink>) -> Result<i64> {
-    let (source, target) = (settings.source.to_string(), settings.target.to_string());
-    let runs = sink.ledger().runs().await?;
-    let last = runs.into_iter().find(|run| run.source == source && run.target == target && run.state != RunState::Running);
-    let plan: Option<Plan> = last.and_then(|run| serde_json::from_value(run.plan).ok());
-    Ok(plan.and_then(|plan| Some(plan.tables.first()?.mapped.now_us)).unwrap_or_else(now_us))
-}
+use super::merged::{self, Member};
 
 /// Compares source and target at `settings.verify`; changes neither.
 ///
@@ -41,15 +34,21 @@ pub async fn verify(
     let started = Instant::now();
     progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
     // As if rows were to be loaded into the tables that stand: each must be there, with every column.
-    let mut standing = Settings { scope: Scope::DataOnly, if_exists: IfExists::Error, ..settings.clone() };
+    let mut standing =
+        Settings { scope: Scope::DataOnly, if_exists: IfExists::Error, probe: ProbeLevel::Off, ..settings.clone() };
     // They are a run's affair, and a target that runs none can still be compared.
     standing.mapping.hooks.clear();
-    let plan =
-        stop.unless_stopped(make(&standing, &source, &sink, Depth::Full, start_of_last_run(settings, &sink).await?)).await?;
+    let earlier = stop.unless_stopped(Earlier::read(settings.source.to_string(), &*sink)).await?;
+    let now = earlier.now_us(&settings.target.to_string()).unwrap_or_else(now_us);
+    let mut plan = stop.unless_stopped(make(&standing, &source, &sink, Depth::ToCompare, now)).await?;
     if let Some(refusal) = plan.refusal() {
         return Err(refusal);
     }
-    check_key(&plan, &*sink).await?;
+    check_key(&plan, &earlier)?;
+    let stood = stop.unless_stopped(earlier.stood(&plan, settings.verify, &*sink)).await?;
+    let targets = plan.leads().into_iter().map(|place| plan.tables[place].target());
+    let notes: Vec<_> = targets.filter_map(|target| stood.get(target)?.note(target)).collect();
+    plan.problems.extend(notes);
     let planned = started.elapsed().as_secs_f64();
     progress.emit(Event::Started {
         run: String::new(),
@@ -71,30 +70,53 @@ pub async fn verify(
     };
     let all: Vec<usize> = (0..plan.tables.len()).collect();
 
-    let sources: Vec<_> = plan.tables.iter().map(|table| table.mapped.source.clone()).collect();
-    let snapshot = stop.unless_stopped(source.snapshot(&sources, jobs)).await?;
+    let snapshot = stop.unless_stopped(source.snapshot(&plan.source_tables(), jobs)).await?;
     let mut source_facts = facts::of_source(&plan, &snapshot, &all, &asking).await?;
     if settings.verify >= VerifyLevel::Digest {
         source_facts = facts::digests_of_source(&plan, &snapshot, source_facts, &asking).await?;
     }
     let position = snapshot.position().cloned();
-    let consistency: Vec<_> = sources.iter().map(|table| snapshot.consistency(table)).collect();
+    let consistency: Vec<_> = plan.tables.iter().map(|table| snapshot.consistency(&table.mapped.source)).collect();
     snapshot.close().await?;
     // A phase of its own, so that what was read of the source is not taken for half of the target.
     progress.emit(Event::Phase { phase: Phase::Verify, steps: plan.tables.len() });
     let read_back = stop.unless_stopped(sink.read_back(jobs)).await?;
     let target_facts = facts::of_target(&plan, &read_back, None, &all, &asking).await?;
 
-    let mut tables = Vec::new();
-    for (place, table) in plan.tables.iter().enumerate() {
-        let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
-        let read = if settings.verify >= VerifyLevel::Digest {
+    let read = |one: &Facts| {
+        if settings.verify >= VerifyLevel::Digest {
             Read { rows: one.rows_read, digest: one.digest.unwrap_or_default(), losses: one.losses.clone(), rejected: 0 }
         } else {
             let rows = one.rows.unwrap_or_default();
             Read { rows, digest: Digest { rows, sum: 0 }, losses: Losses::default(), rejected: 0 }
+        }
+    };
+    let mut together: HashMap<usize, Vec<String>> = HashMap::new();
+    for group in plan.groups().into_iter().filter(|group| group.len() > 1) {
+        let member = |place: &usize| {
+            let source = &source_facts[*place];
+            Member { table: &plan.tables[*place].mapped, read: read(source), source }
         };
-        let mut errors = compare::differences(&table.mapped, settings.verify, &read, one, two);
+        let members: Vec<Member<'_>> = group.iter().map(member).collect();
+        let beside = stood.get(plan.tables[group[0]].target()).and_then(Stood::digest);
+        let found = merged::differences(&members, settings.verify, beside, &target_facts[group[0]]);
+        together.extend(group.iter().copied().zip(found));
+    }
+    let mut tables = Vec::new();
+    for (place, table) in plan.tables.iter().enumerate() {
+        let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
+        let read = read(one);
+        let beside = stood.get(table.target());
+        let alone = !together.contains_key(&place);
+        let mut errors = match (together.remove(&place), beside.and_then(Stood::digest)) {
+            (Some(errors), _) => errors,
+            (None, Some(stood)) => compare::differences_appended(&table.mapped, settings.verify, stood, &read, one, two),
+            (None, None) => compare::differences(&table.mapped, settings.verify, &read, one, two),
+        };
+        let expected = read.digest.rows.saturating_add(beside.and_then(Stood::digest).unwrap_or_default().rows);
+        if let Some(last) = errors.last_mut().filter(|_| alone && two.rows.is_some_and(|rows| rows > expected)) {
+            last.push_str(&format!("\nhint: {}", earlier::hint(beside)));
+        }
         if settings.verify == VerifyLevel::Rows && table.mapped.condition.as_ref().is_some_and(|condition| !condition.complete) {
             let name = table.source();
             errors = vec![format!(
@@ -110,7 +132,7 @@ pub async fn verify(
             chunks: table.chunks.chunks.len(),
             consistency: consistency[place],
             digest: one.digest,
-            stood: None,
+            stood: beside.and_then(Stood::digest),
             losses: read.losses,
             rejected: 0,
             outcome: match (errors.is_empty(), settings.verify) {
@@ -121,6 +143,7 @@ pub async fn verify(
             errors,
         });
     }
+    merged::share_outcomes(&mut tables);
     let seconds = started.elapsed().as_secs_f64();
     progress.emit(Event::Finished { seconds });
     Ok(Report {
@@ -146,7 +169,7 @@ pub async fn verify(
 }
 
 /// Refuses a key that is not the one of the run which brought the rows: with another, every masked value differs, and proves nothing.
-async fn check_key(plan: &Plan, sink: &dyn Sink) -> Result<()> {
+fn check_key(plan: &Plan, earlier: &Earlier) -> Result<()> {
     if !plan.needs_key() {
         return Ok(());
     }
@@ -154,12 +177,9 @@ async fn check_key(plan: &Plan, sink: &dyn Sink) -> Result<()> {
         let mut columns = plan.tables.iter().filter(|table| table.target() == name).flat_map(|table| &table.mapped.columns);
         columns.any(|column| column.mask.as_ref().is_some_and(|mask| mask.kind.needs_key()))
     };
-    let runs = sink.ledger().runs().await?;
-    // A plan of another version tells nothing; then the digests tell.
-    let stored: Vec<Plan> = runs.into_iter().filter_map(|run| serde_json::from_value(run.plan).ok()).collect();
     for name in plan.tables.iter().map(TablePlan::target).filter(|name| masked(plan, name)) {
-        // The newest run that brought the table.
-        let brought = stored.iter().find(|stored| stored.tables.iter().any(|table| table.target() == name));
+        // The newest run that brought the table. A plan of another version tells nothing; then the digests tell.
+        let brought = earlier.plans().find(|stored| stored.tables.iter().any(|table| table.target() == name));
         if let Some(brought) = brought.filter(|brought| masked(brought, name)) {
             brought.clone().unlock(&plan.choices).map_err(|error| error.table(name))?;
         }

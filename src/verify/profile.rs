@@ -4,28 +4,51 @@
 
 use crate::config::masking::MaskKind;
 use crate::engine::{ProfileColumn, ProfileKind};
+use crate::mapping::merge::is_lacking;
 use crate::mapping::{ColumnMapping, MappedTable};
-use crate::model::LogicalType;
+use crate::model::{Column, LogicalType};
 
 /// The columns to profile, in the source and in the target, in the order of the target's columns. One that becomes NULL throughout has
 /// nothing to compare.
 pub fn columns(table: &MappedTable) -> (Vec<ProfileColumn>, Vec<ProfileColumn>) {
-    table
-        .columns
-        .iter()
-        .zip(&table.target.columns)
-        // The source cannot compute our expressions: those columns are proven by the digest alone.
-        .filter(|(mapping, _)| mapping.computed.is_none())
-        .filter(|(mapping, _)| mapping.mask.as_ref().is_none_or(|mask| mask.kind != MaskKind::Null))
-        .map(|(mapping, target)| {
-            let kind = kind(mapping);
-            let native = table.source.column(&mapping.source).map(|column| column.native.clone()).unwrap_or_default();
-            (
-                ProfileColumn { name: mapping.source.clone(), native, kind },
-                ProfileColumn { name: mapping.target.clone(), native: target.native.clone(), kind },
-            )
-        })
-        .unzip()
+    let kinds = kinds(&[table]);
+    (source_columns(table, &kinds), target_columns(table, &kinds))
+}
+
+/// What is computed of each column of a target table that these tables' rows go into; none for a column that not all of them bring as
+/// it is in the source. The source cannot compute our expressions: those columns are proven by the digest alone.
+pub fn kinds(members: &[&MappedTable]) -> Vec<Option<ProfileKind>> {
+    let places = members.first().map_or(0, |table| table.columns.len());
+    let one = |place: usize| {
+        let all = members.iter().filter_map(|table| table.columns.get(place)).filter(|column| !is_lacking(column));
+        let mut found = None;
+        for column in all {
+            let same = column.computed.is_none() && column.mask.as_ref().is_none_or(|mask| mask.kind != MaskKind::Null);
+            let kind = same.then(|| kind(column))?;
+            // What can be computed in every one of them: the number of values at least.
+            found = Some(if found.is_none_or(|other| other == kind) { kind } else { ProfileKind::Count });
+        }
+        found
+    };
+    (0..places).map(one).collect()
+}
+
+/// The columns that a source table is profiled by: those with a kind, but for those that it lacks.
+pub fn source_columns(table: &MappedTable, kinds: &[Option<ProfileKind>]) -> Vec<ProfileColumn> {
+    let wanted = table.columns.iter().zip(kinds).filter(|(mapping, _)| !is_lacking(mapping));
+    let column = |(mapping, kind): (&ColumnMapping, &Option<ProfileKind>)| {
+        let native = table.source.column(&mapping.source).map(|column| column.native.clone()).unwrap_or_default();
+        Some(ProfileColumn { name: mapping.source.clone(), native, kind: (*kind)? })
+    };
+    wanted.filter_map(column).collect()
+}
+
+/// The columns that a target table is profiled by.
+pub fn target_columns(table: &MappedTable, kinds: &[Option<ProfileKind>]) -> Vec<ProfileColumn> {
+    let column = |(column, kind): (&Column, &Option<ProfileKind>)| {
+        Some(ProfileColumn { name: column.name.clone(), native: column.native.clone(), kind: (*kind)? })
+    };
+    table.target.columns.iter().zip(kinds).filter_map(column).collect()
 }
 
 /// What can be computed alike on both sides: the aggregates of the type when it stays what it is, else the number of values.

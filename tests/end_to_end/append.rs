@@ -59,6 +59,80 @@ async fn what_stands_is_kept_and_the_proof_is_before_plus_sent() {
 }
 
 #[tokio::test]
+async fn a_later_verification_knows_what_stood_there() {
+    let keyless =
+        "CREATE TABLE people (name VARCHAR(40), score DECIMAL(8,2)); INSERT INTO people VALUES ('Ada', 1.50), ('Bob', NULL);
+CREATE TABLE whole (id INT NOT NULL PRIMARY KEY); INSERT INTO whole VALUES (1);";
+    let (from, other) = (MySqlDatabase::create(keyless).await, MySqlDatabase::create(keyless).await);
+    let to = PostgresDatabase::create(
+        "CREATE TABLE people (name varchar(40), score numeric(8,2)); INSERT INTO people VALUES ('Old', 3)",
+    )
+    .await;
+    let verify = ["verify", &from.url, &to.url];
+    // What stood there, what differs, and what is noted.
+    let people = |code, level, more: &[&str]| {
+        let (said, done) = ferry_with_report(&[&verify[..], &["--level", level, "--include", "people"], more].concat());
+        let (_, done) = (said.code(code), done.unwrap());
+        let entry = table(&done, "people");
+        (entry["stood"]["rows"].as_u64(), entry["errors"].to_string(), done["problems"].to_string())
+    };
+    let append = |from: &MySqlDatabase, more: &[&str]| {
+        ferry(&[&["run", &from.url, &to.url, "--if-exists", "append", "--include", "people"][..], more].concat())
+    };
+    append(&from, &[]).code(0);
+    for level in ["rows", "digest", "full"] {
+        let (stood, _, notes) = people(0, level, &[]);
+        assert_eq!(stood, Some(1));
+        assert!(notes.contains("added rows to it; it must hold those of the source and 1 more"), "{notes}");
+    }
+    // Once more: what the first run has added stands there now.
+    append(&from, &[]).code(0);
+    assert_eq!(people(0, "digest", &[]).0, Some(3));
+    // Of another source: theirs are told apart from what stood there, for both.
+    append(&other, &[]).code(0);
+    let (stood, _, notes) = people(0, "digest", &[]);
+    assert_eq!(stood, Some(5));
+    assert!(notes.contains("5 more, 2 of which runs of other sources have added since"), "{notes}");
+    let said = ferry(&["verify", &other.url, &to.url, "--include", "people"]).code(0);
+    said.prints(&["Rows were added to what stood in: public.people (5 rows)"]);
+    // A mapping whose values have another form cannot be compared with what was read then.
+    let file = MappingFile::new("[[table]]\nname = \"people\"\n[table.columns]\nscore = { drop = true }\n");
+    let (_, errors, _) = people(1, "digest", &["-m", &file.path()]);
+    assert!(errors.contains("hint: rows may have been added to what stood there, and those of run "), "{errors}");
+
+    // What is changed by hand afterwards is found, and so is what the source has lost.
+    to.run("UPDATE people SET score = 4 WHERE name = 'Old'").await;
+    let (_, errors, _) = people(1, "digest", &[]);
+    assert!(errors.contains("are not those that stood there and those that were added"), "{errors}");
+    people(0, "rows", &[]);
+    to.run("UPDATE people SET score = 3 WHERE name = 'Old'; INSERT INTO people VALUES ('New', 1)").await;
+    let (_, errors, _) = people(1, "rows", &[]);
+    assert!(
+        errors.contains("held 5 rows, 2 were added, and it holds 8 now") && errors.contains("may have been added"),
+        "{errors}"
+    );
+    to.run("DELETE FROM people WHERE name = 'New'").await;
+    people(0, "digest", &[]);
+
+    // A table that is made anew holds the source's rows alone; one that nobody knows of is compared whole, with a hint.
+    ferry(&["run", &from.url, &to.url, "--if-exists", "drop"]).code(0);
+    assert_eq!(people(0, "full", &[]).0, None);
+    to.run("INSERT INTO people VALUES ('New', 1); DROP SCHEMA dbferry CASCADE").await;
+    let (stood, errors, _) = people(1, "digest", &[]);
+    assert!(stood.is_none() && errors.contains("the ledger has no finished run of this source that says so"), "{errors}");
+    // Nor does a run tell that has not compared, or only counted.
+    append(&from, &["--verify", "none"]).code(0);
+    assert!(people(1, "rows", &[]).1.contains("which compared nothing, does not know what stood there"));
+    append(&from, &["--verify", "rows"]).code(0);
+    assert!(people(1, "digest", &[]).1.contains("has only counted what stood there"));
+    assert_eq!(people(0, "rows", &[]).0, Some(5));
+    for database in [from, other] {
+        database.drop().await;
+    }
+    to.drop().await;
+}
+
+#[tokio::test]
 async fn rows_that_somebody_else_changes_meanwhile_are_no_proof() {
     for (sql, says) in [
         ("INSERT INTO logs VALUES ('x', 1)", "held 1 rows, 3 were added, and it holds 5 now"),
@@ -80,11 +154,12 @@ async fn rows_that_somebody_else_changes_meanwhile_are_no_proof() {
 #[tokio::test]
 async fn a_table_that_does_not_fit_is_refused_before_anything_is_added() {
     let from = MySqlDatabase::create(SHOP).await;
-    let to =
-        PostgresDatabase::create("CREATE TABLE people (id int, name int, extra int NOT NULL); CREATE TABLE logs (v varchar(20))")
-            .await;
+    let to = PostgresDatabase::create(
+        "CREATE TABLE people (id int, name boolean, extra int NOT NULL); CREATE TABLE logs (v varchar(20))",
+    )
+    .await;
     ferry(&["run", &from.url, &to.url, "--if-exists", "append"]).code(2).complains(&[
-        "public.people.name",
+        "people.name",
         "public.people.score",
         "public.people.extra",
         "public.logs.n",

@@ -216,8 +216,10 @@ CREATE TABLE c (id INT NOT NULL PRIMARY KEY, p_id INT, CONSTRAINT to_p FOREIGN K
             &["its mask is `redact`, and that of its parent"],
         ),
         (
-            format!("{MASKING}[[table]]\nname = \"p\"\ncolumns.id = {{ mask = \"hash\", to = \"smallint\" }}\n"),
-            &["numbers of two ranges are masked in two ways"],
+            format!(
+                "{MASKING}[[table]]\nname = \"p\"\ncolumns.id = {{ mask = \"hash\", to = \"smallint\" }}\n[[table]]\nname = \"c\"\ncolumns.p_id.to = \"integer\"\n"
+            ),
+            &["gives different types", "`smallint`", "`integer`"],
         ),
         (rule("p", "id", "hsh"), &["m.toml:5:", "`hsh` is no value of `mask`", "Did you mean `hash`?"]),
         (

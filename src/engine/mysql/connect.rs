@@ -175,10 +175,13 @@ async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()
             settings.push("idle_transaction_timeout = 0".into());
             settings.push("idle_readonly_transaction_timeout = 0".into());
         }
+        // MariaDB ends a recursive query after so many rounds without a word: a long chain of rows would lose its end.
+        settings.push("max_recursive_iterations = 4294967295".into());
     } else {
         settings.push("max_execution_time = 0".into());
         if server.version_number >= (8, 0, 0) {
             settings.push("information_schema_stats_expiry = 0".into());
+            settings.push("cte_max_recursion_depth = 4294967295".into());
         }
         if server.version_number >= (8, 0, 30) {
             // A generated primary key is a column like others, and chunks by it are cheap.

@@ -3,7 +3,8 @@
 //! `connect` a session with pinned settings; `source` the way in; `catalog` what the database holds;
 //! `typemap` its types; `plan` chunks, `key` their bounds in SQL; `snapshot` one instant for all readers,
 //! `readers` who hands them out; `read` one chunk as Arrow, `filter` conditions, `select` which expressions are asked for,
-//! `decode` wire bytes into Arrow; `profile` counts and aggregates; `error` the server's errors as ours.
+//! `expression` what checks and defaults mean, `decode` wire bytes into Arrow; `subset` rows by sample and by foreign keys; `profile` counts
+//! and aggregates, `probe` questions about the data; `error` the server's errors as ours.
 
 use std::sync::Arc;
 
@@ -16,18 +17,22 @@ use crate::error::{Error, ErrorKind, Result};
 #[doc(hidden)]
 mod batch;
 pub mod catalog;
+mod collision;
 mod connect;
 mod decode;
 mod error;
+mod expression;
 mod filter;
 mod key;
 mod plan;
+mod probe;
 mod profile;
 mod read;
 mod readers;
 mod select;
 mod snapshot;
 mod source;
+mod subset;
 pub mod typemap;
 
 pub use snapshot::{Barrier, MySqlSnapshot};

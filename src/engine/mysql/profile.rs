@@ -24,6 +24,13 @@ pub(super) async fn count(connection: &mut MySqlConnection, mark: &str, table: &
     u64::try_from(count).map_err(|_| Error::internal("a negative count"))
 }
 
+/// [`crate::engine::Source::any_row`].
+pub(super) async fn any_row(connection: &mut MySqlConnection, mark: &str, table: &Table) -> Result<bool> {
+    let sql = format!("{mark}SELECT 1 FROM {} LIMIT 1", from(table));
+    let failed = |error| failed("the table could not be asked for a row", error).table(&table.name);
+    Ok(sqlx::query(AssertSqlSafe(sql)).fetch_optional(connection).await.map_err(failed)?.is_some())
+}
+
 /// The rows that are carried.
 fn from(table: &Table) -> String {
     let name = quote_table(&table.name);

@@ -34,6 +34,11 @@ const BARRIER_WAIT_SECONDS: u32 = 30;
 /// How often snapshots are opened again until all have the same log position.
 const POSITION_TRIES: usize = 10;
 
+/// How often MariaDB is asked for the position of each snapshot, one session after the other. It keeps the answer to SHOW STATUS in a
+/// variable that all sessions share for a moment: asked side by side, one session was told the position of another, and two instants
+/// were taken for one. A session of somebody else may still ask in that moment; hardly so in each round.
+const POSITION_READINGS: usize = 3;
+
 /// MySQL shows the position of a transaction shortly before other sessions see its rows; after this pause they do.
 const POSITION_SETTLES: Duration = Duration::from_millis(20);
 
@@ -227,11 +232,13 @@ async fn begin_by_position(
     for _ in 0..POSITION_TRIES {
         if is_maria(server) {
             // MariaDB ties each such snapshot to the log and tells where.
-            let positions = futures::future::try_join_all(sessions.iter_mut().map(async |session| {
-                begin(session).await?;
-                snapshot_position(session).await
-            }))
-            .await?;
+            futures::future::try_join_all(sessions.iter_mut().map(begin)).await?;
+            let mut positions = Vec::with_capacity(POSITION_READINGS * sessions.len());
+            for _ in 0..POSITION_READINGS {
+                for session in sessions.iter_mut() {
+                    positions.push(snapshot_position(session).await?);
+                }
+            }
             position = positions.first().cloned().flatten();
             if position.is_some() && positions.iter().all(|other| *other == position) {
                 return Ok((Barrier::SameLogPosition, position));

@@ -1,19 +1,20 @@
 //! A connected source: one control session for catalog and planning, and the way to snapshots.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 
 use super::connect::{Connector, execute};
-use super::{MySqlSnapshot, catalog, error, plan};
+use super::{MySqlSnapshot, catalog, collision, error, plan, probe, profile};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{SessionOptions, Snapshot, Source, TableFilter};
+use crate::engine::{KeyOf, SessionOptions, SharedKeys, Snapshot, Source, TableFilter};
 use crate::error::Result;
 use crate::model::Hook;
 use crate::model::catalog::{Catalog, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
+use crate::model::probe::{Answer, Question};
 
 /// A MySQL or MariaDB server that is read from.
 pub struct MySqlSource {
@@ -21,6 +22,8 @@ pub struct MySqlSource {
     server: ServerInfo,
     /// Absent while it is used, and after an error or a dropped future left it in an unknown state.
     control: Mutex<Option<MySqlConnection>>,
+    /// Sessions that have asked questions and may ask more, side by side.
+    askers: std::sync::Mutex<Vec<MySqlConnection>>,
 }
 
 impl MySqlSource {
@@ -31,7 +34,7 @@ impl MySqlSource {
     pub async fn open(at: &Endpoint, options: &SessionOptions) -> Result<Self> {
         let connector = Connector::new(at, options)?;
         let (connection, server) = connector.connect().await?;
-        Ok(MySqlSource { connector, server, control: Mutex::new(Some(connection)) })
+        Ok(MySqlSource { connector, server, control: Mutex::new(Some(connection)), askers: std::sync::Mutex::default() })
     }
 
     /// [`Source::snapshot`], as its own type: with [`MySqlSnapshot::barrier`].
@@ -72,8 +75,35 @@ impl Source for MySqlSource {
         Ok(plan)
     }
 
+    async fn any_row(&self, table: &Table) -> Result<bool> {
+        let mut slot = self.control.lock().await;
+        let mut connection = self.control(&mut slot).await?;
+        let found = profile::any_row(&mut connection, self.connector.mark(), table).await?;
+        *slot = Some(connection);
+        Ok(found)
+    }
+
+    async fn probe(&self, table: &Table, questions: &[Question], first_rows: Option<u64>) -> Result<Option<Vec<Answer>>> {
+        let idle = self.askers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => self.connector.connect().await?.0,
+        };
+        let answers = probe::probe(&mut connection, self.connector.mark(), table, questions, first_rows).await?;
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok(Some(answers))
+    }
+
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
         Ok(Arc::new(self.open_snapshot(tables, readers).await?))
+    }
+
+    async fn shared_keys(&self, keys: [KeyOf<'_>; 2]) -> Result<SharedKeys> {
+        let mut slot = self.control.lock().await;
+        let mut connection = self.control(&mut slot).await?;
+        let shared = collision::shared_keys(&mut connection, self.connector.mark(), keys).await?;
+        *slot = Some(connection);
+        Ok(shared)
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {

@@ -28,13 +28,16 @@
 //!
 //! Anything else has no logical type, and the catalog lists the column as a problem.
 
-use super::super::{Batch, Ddl, DdlOptions, Dialect, Fidelity, Quoted};
+use super::super::{Batch, Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted};
+use crate::config::subset::Sample;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::catalog::{NativeType, Problem, ServerInfo, Severity, Table};
+use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Severity, Table};
+use crate::model::expression::Understood;
 use crate::model::logical::{LogicalType, Zone};
 use crate::model::policy::PolicyKind;
 use crate::model::predicate::PushedPredicate;
 use crate::model::reject::RawRow;
+use crate::model::row_set::RowSet;
 use crate::model::unit::ReadPlan;
 
 pub mod parse;
@@ -177,8 +180,30 @@ impl Dialect for MySqlDialect {
         super::batch::decode_raw(what, row)
     }
 
+    fn understand(&self, table: &Table, sql: &str) -> Result<Understood, String> {
+        super::expression::understand(table, sql)
+    }
+
+    fn folding(&self, native: &NativeType) -> Option<Folding> {
+        let collation = native.collation.as_deref().filter(|_| native.labels.is_empty())?;
+        // MariaDB: `uca1400_ai_ci`, `general_nopad_ci`. Those without `as` find `e` and `é` alike too.
+        match collation {
+            name if name.ends_with("_as_ci") => Some(Folding::Case),
+            name if name.ends_with("_ci") => Some(Folding::CaseAndAccents),
+            _ => None,
+        }
+    }
+
     fn takes_conditions(&self) -> bool {
         true
+    }
+
+    fn sample(&self, key: &[&Column], share: Sample) -> Option<String> {
+        Some(super::subset::sample(key, share))
+    }
+
+    fn row_set(&self, sets: &[RowSet], wanted: usize, server: &ServerInfo) -> Result<String> {
+        super::subset::row_set(sets, wanted, server)
     }
 
     fn quote(&self, name: &str) -> Quoted {

@@ -190,6 +190,27 @@ pub(super) async fn server_info(connection: &mut PgConnection) -> Result<ServerI
             features.push(name);
         }
     }
+    if number >= 180_000 {
+        features.extend(["not_enforced", "virtual_generated"].map(str::to_string));
+    }
+    let more = sqlx::query(
+        "SELECT 'icu' FROM pg_catalog.pg_collation WHERE collname = 'und-x-icu' AND collnamespace = 'pg_catalog'::regnamespace
+         UNION ALL
+         SELECT 'text_search:' || cfgname FROM pg_catalog.pg_ts_config WHERE cfgnamespace = 'pg_catalog'::regnamespace
+         UNION ALL
+         SELECT 'can_install:' || v.name FROM pg_catalog.pg_available_extension_versions AS v
+         JOIN pg_catalog.pg_available_extensions AS e ON e.name = v.name AND e.default_version = v.version
+         JOIN pg_catalog.pg_roles AS r ON r.rolname = current_user
+         WHERE v.name = 'citext' AND NOT v.installed
+           AND (r.rolsuper OR (v.trusted AND pg_catalog.has_database_privilege(current_database(), 'CREATE')))
+         ORDER BY 1",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed)?;
+    for row in more {
+        features.push(row.try_get(0).map_err(failed)?);
+    }
     Ok(ServerInfo {
         flavour: "PostgreSQL".into(),
         version: row.try_get(0).map_err(failed)?,

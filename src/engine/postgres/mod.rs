@@ -3,7 +3,8 @@
 //! A chunk arrives as one transaction: its receipt is claimed first, its rows follow as one binary COPY, the receipt is completed,
 //! and both are committed together (`write`). What is sent is encoded straight from Arrow (`encode`), by the type that the target's
 //! own catalog names (`target`), since a binary COPY rounds and pads in silence. What stands in the target is read again in one
-//! exported snapshot (`read_back`, `decode`, `profile`).
+//! exported snapshot (`read_back`, `decode`, `profile`). What tables that stand demand is asked beforehand (`standing`); rows that
+//! are found by a key go by way of a temporary table (`upsert`).
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub mod ddl;
 mod decode;
 mod encode;
 mod error;
+pub mod expression;
 mod hook;
 mod ledger;
 mod losses;
@@ -30,9 +32,11 @@ mod profile;
 mod read_back;
 mod rejects;
 mod sink;
+mod standing;
 mod target;
 mod type_text;
 pub mod typemap;
+mod upsert;
 mod write;
 
 /// The engine.

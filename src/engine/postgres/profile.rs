@@ -4,6 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::error;
+use super::read_back::narrowed;
 use super::target::quoted;
 use super::typemap::PostgresDialect;
 use crate::engine::{Dialect, Profile, ProfileColumn, ProfileKind};
@@ -31,7 +32,7 @@ pub(super) async fn profile(connection: &mut PgConnection, table: &Table, column
             taken += 1;
         }
         let texts: Vec<String> = outputs.iter().map(|output| format!("({output})::text")).collect();
-        let sql = format!("SELECT {} FROM {}", texts.join(", "), quoted(&table.name));
+        let sql = format!("SELECT {} FROM {}{}", texts.join(", "), quoted(&table.name), narrowed(None, table));
         let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *connection).await.map_err(failed)?;
         let rows: String = row.try_get(0).map_err(failed)?;
         profile.rows =

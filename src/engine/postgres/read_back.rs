@@ -18,9 +18,11 @@ use super::error;
 use super::pool::Pool;
 use super::profile;
 use super::target::{TargetTable, quoted, quoted_columns, run, target_table};
+use super::upsert;
 use crate::engine::{Batch, BatchStream, Profile, ProfileColumn, ReadBack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange};
+use crate::model::load::UpsertKey;
 use crate::model::{ObjectName, RunId, Table};
 
 /// Ranges of pages are read by themselves alone since version 14; before it, each would read the whole table.
@@ -33,6 +35,7 @@ pub(super) struct PostgresReadBack(Arc<Shared>);
 struct Shared {
     pool: Pool,
     snapshot: String,
+    ledger_schema: String,
     page_bytes: u64,
     major: u32,
     /// Holds the snapshot open.
@@ -44,7 +47,7 @@ struct Shared {
 
 impl PostgresReadBack {
     /// Takes the snapshot.
-    pub(super) async fn open(pool: Pool, readers: usize) -> Result<Self> {
+    pub(super) async fn open(pool: Pool, ledger_schema: &str, readers: usize) -> Result<Self> {
         let failed = |error| error::map(error, "the snapshot of the target could not be taken");
         let mut exporter = pool.connect().await?;
         run(&mut exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into()).await.map_err(failed)?;
@@ -56,6 +59,7 @@ impl PostgresReadBack {
         .map_err(failed)?;
         let shared = Shared {
             snapshot: row.try_get(0).map_err(failed)?,
+            ledger_schema: ledger_schema.to_string(),
             page_bytes: u64::try_from(row.try_get::<i64, _>(1).map_err(failed)?).unwrap_or(8_192).max(1),
             major: u32::try_from(row.try_get::<i32, _>(2).map_err(failed)? / 10_000).unwrap_or_default(),
             pool,
@@ -108,8 +112,9 @@ impl PostgresReadBack {
         let mut decoder = RowDecoder::new(&table, &target.columns)?;
         let pages =
             pages_condition(&range).ok_or_else(|| Error::internal("the target is read by pages alone").table(&table.name))?;
+        let rows_of = narrowed(pages, &table);
         let columns = quoted_columns(table.columns.iter().map(|column| column.name.as_str()));
-        let sql = format!("COPY (SELECT {columns} FROM {}{pages}) TO STDOUT (FORMAT binary)", quoted(&table.name));
+        let sql = format!("COPY (SELECT {columns} FROM {}{rows_of}) TO STDOUT (FORMAT binary)", quoted(&table.name));
         let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
         while let Some(data) = rows.next().await {
             decoder.feed(&data.map_err(failed)?);
@@ -138,14 +143,20 @@ enum Piece {
     Failed(Error),
 }
 
-/// The WHERE of a range of pages; `None` for ranges of another kind.
-fn pages_condition(range: &ChunkRange) -> Option<String> {
+/// The condition of a range of pages; `None` for ranges of another kind.
+fn pages_condition(range: &ChunkRange) -> Option<Option<String>> {
     match range {
-        ChunkRange::Whole => Some(String::new()),
-        ChunkRange::Pages { from, to: None } => Some(format!(" WHERE ctid >= '({from},0)'::tid")),
-        ChunkRange::Pages { from, to: Some(to) } => Some(format!(" WHERE ctid >= '({from},0)'::tid AND ctid < '({to},0)'::tid")),
+        ChunkRange::Whole => Some(None),
+        ChunkRange::Pages { from, to: None } => Some(Some(format!("ctid >= '({from},0)'::tid"))),
+        ChunkRange::Pages { from, to: Some(to) } => Some(Some(format!("ctid >= '({from},0)'::tid AND ctid < '({to},0)'::tid"))),
         ChunkRange::Key { .. } | ChunkRange::NullKey => None,
     }
+}
+
+/// The WHERE of a table's own filter, and of one more condition; empty without both.
+pub(super) fn narrowed(more: Option<String>, table: &Table) -> String {
+    let all: Vec<String> = more.into_iter().chain(table.row_filter.clone()).collect();
+    if all.is_empty() { String::new() } else { format!(" WHERE {}", all.join(" AND ")) }
 }
 
 /// A reader at work. Dropping it closes its connection.
@@ -164,10 +175,15 @@ impl Reader {
 
 #[async_trait]
 impl ReadBack for PostgresReadBack {
+    fn only_sent(&self, table: &Table, run: RunId, key: &UpsertKey) -> Table {
+        let filter = upsert::was_sent(&self.0.ledger_schema, run, &table.name, key);
+        Table { row_filter: Some(filter), ..table.clone() }
+    }
+
     async fn count(&self, table: &Table) -> Result<u64> {
         let failed = |error| error::map(error, "the rows could not be counted").table(&table.name);
         let mut reader = self.reader().await?;
-        let sql = format!("SELECT count(*) FROM {}", quoted(&table.name));
+        let sql = format!("SELECT count(*) FROM {}{}", quoted(&table.name), narrowed(None, table));
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut reader.connection).await.map_err(failed)?;
         reader.give_back();
         u64::try_from(count).map_err(|_| Error::internal("a count is negative").table(&table.name))

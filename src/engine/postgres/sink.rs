@@ -13,12 +13,13 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, hook, write};
+use super::{catalog, check, hook, standing, upsert, write};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{ChunkWriter, Ddl, DdlPhase, ReadBack, SessionOptions, Sink};
+use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::model::catalog::{Column, ServerInfo, Table};
+use crate::model::load::UpsertKey;
 use crate::model::unit::WorkUnit;
 use crate::model::{Hook, ObjectName, RunId};
 
@@ -75,7 +76,7 @@ impl PostgresSink {
                 return Err(error);
             }
         };
-        write::begin(lease, Arc::clone(&self.ledger), unit, encoder, self.triggers_off, claim).await
+        write::begin(lease, Arc::clone(&self.ledger), unit, encoder, self.triggers_off && !unit.load.enforced, claim).await
     }
 
     /// How the rows of `table` are written, looked up in the target's catalog once.
@@ -106,6 +107,23 @@ async fn may_switch_triggers_off(connection: &mut PgConnection) -> Result<bool, 
     }
 }
 
+/// True if what the statement makes stands already.
+async fn exists(connection: &mut PgConnection, ddl: &Ddl) -> Result<bool> {
+    let Some(sql) = &ddl.exists_sql else { return Ok(false) };
+    let row = sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+        .fetch_optional(connection)
+        .await
+        .and_then(|row| row.map(|row| row.try_get::<Option<bool>, _>(0)).transpose())
+        .map_err(|error| {
+            let error = error::map(error, format!("it could not be found out whether {} exists", ddl.object));
+            match &ddl.table {
+                Some(table) => error.table(table),
+                None => error,
+            }
+        })?;
+    Ok(row.flatten() == Some(true))
+}
+
 #[async_trait]
 impl Sink for PostgresSink {
     fn server(&self) -> &ServerInfo {
@@ -117,6 +135,46 @@ impl Sink for PostgresSink {
         let existing = catalog::existing(&mut lease, tables).await?;
         lease.give_back();
         Ok(existing)
+    }
+
+    async fn table_names(&self, schemas: &[String]) -> Result<Vec<ObjectName>> {
+        let mut lease = self.pool.acquire().await?;
+        let names = standing::table_names(&mut lease, schemas).await?;
+        lease.give_back();
+        Ok(names)
+    }
+
+    async fn inspect(&self, asked: &[Asked]) -> Result<Inspection> {
+        let mut lease = self.pool.acquire().await?;
+        let user = standing::user(&mut lease).await?;
+        let mut tables = Vec::with_capacity(asked.len());
+        for one in asked {
+            tables.push(standing::inspect(&mut lease, one).await?);
+        }
+        lease.give_back();
+        let silence_hint = standing::silence_hint(&self.server, &user);
+        Ok(Inspection { may_silence: self.triggers_off, silence_hint, tables })
+    }
+
+    async fn keep_keys(&self, run: RunId, table: &ObjectName, key: &UpsertKey) -> Result<()> {
+        let mut lease = self.pool.acquire().await?;
+        upsert::make_keys(&mut lease, &self.ledger, run, table, key).await?;
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn forget_keys(&self, run: RunId, tables: &[ObjectName]) -> Result<()> {
+        let mut lease = self.pool.acquire().await?;
+        upsert::drop_keys(&mut lease, &self.ledger, run, tables).await?;
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn stands(&self, ddl: &Ddl) -> Result<bool> {
+        let mut lease = self.pool.acquire().await?;
+        let stands = exists(&mut lease, ddl).await?;
+        lease.give_back();
+        Ok(stands)
     }
 
     async fn check(&self, schemas: &[String], owner: Option<&str>) -> Result<()> {
@@ -136,19 +194,13 @@ impl Sink for PostgresSink {
             }
         };
         let mut lease = self.pool.acquire().await?;
-        if let Some(exists) = &ddl.exists_sql {
-            let row = sqlx::raw_sql(AssertSqlSafe(exists.clone()))
-                .fetch_optional(&mut *lease)
-                .await
-                .and_then(|row| row.map(|row| row.try_get::<Option<bool>, _>(0)).transpose())
-                .map_err(|error| place(error, format!("it could not be found out whether {} exists", ddl.object)))?;
-            if row.flatten() == Some(true) {
-                lease.give_back();
-                return Ok(());
-            }
+        if exists(&mut lease, ddl).await? {
+            lease.give_back();
+            return Ok(());
         }
         let failed = |error| place(error, format!("{} could not be made", ddl.object));
-        if ddl.phase == DdlPhase::Indexes {
+        let sorts = matches!(ddl.phase, DdlPhase::Indexes | DdlPhase::Restore);
+        if sorts {
             sqlx::query(
                 "SELECT pg_catalog.set_config('maintenance_work_mem', $1, false)
                  WHERE pg_catalog.pg_size_bytes(current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes($1)",
@@ -159,7 +211,7 @@ impl Sink for PostgresSink {
             .map_err(failed)?;
         }
         run(&mut lease, ddl.sql.clone()).await.map_err(failed)?;
-        if ddl.phase == DdlPhase::Indexes {
+        if sorts {
             run(&mut lease, "RESET maintenance_work_mem".into()).await.map_err(failed)?;
         }
         lease.give_back();
@@ -181,7 +233,7 @@ impl Sink for PostgresSink {
     async fn read_back(&self, readers: usize) -> Result<Arc<dyn ReadBack>> {
         // What lies idle would count against the server's limit beside the readers.
         self.pool.close_idle();
-        Ok(Arc::new(PostgresReadBack::open(self.pool.clone(), readers).await?))
+        Ok(Arc::new(PostgresReadBack::open(self.pool.clone(), &self.ledger_schema, readers).await?))
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {

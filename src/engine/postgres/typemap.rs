@@ -10,9 +10,10 @@
 
 use super::ddl;
 use super::type_text::{self, MAX_BITS, MAX_CHARACTERS, MAX_DIMENSIONS};
-use crate::engine::{Clear, Ddl, DdlOptions, Dialect, Fidelity, Quoted};
+use crate::config::objects::CollationChoice;
+use crate::engine::{Clear, Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::catalog::{NativeType, Problem, ServerInfo, Table};
+use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Table};
 use crate::model::logical::{LogicalType, Zone};
 
 /// PostgreSQL's types and SQL.
@@ -40,6 +41,20 @@ impl Dialect for PostgresDialect {
 
     fn quote(&self, name: &str) -> Quoted {
         Quoted(ddl::quote_name(name))
+    }
+
+    fn holds_nul_in_text(&self) -> bool {
+        false
+    }
+
+    /// A third of a page of 8 kB: "Limits for Index Row Size" in the manual's chapter on B-Tree indexes.
+    fn max_index_entry_bytes(&self) -> Option<u64> {
+        Some(2704)
+    }
+
+    /// 1 GB, "PostgreSQL Limits" in the manual's appendix K.
+    fn max_field_bytes(&self) -> Option<u64> {
+        Some((1 << 30) - 1)
     }
 
     fn max_name_bytes(&self) -> Option<usize> {
@@ -70,8 +85,89 @@ impl Dialect for PostgresDialect {
         super::ddl::continue_numbers(standing)
     }
 
+    fn compares_bytes(&self, native: &NativeType) -> bool {
+        matches!(native.name.as_str(), "varchar" | "text" | "char") && native.collation.is_none()
+    }
+
+    fn without_case(
+        &self,
+        native: &NativeType,
+        choice: CollationChoice,
+        folding: Folding,
+        server: &ServerInfo,
+    ) -> Result<Option<NativeType>> {
+        if !matches!(native.name.as_str(), "varchar" | "text" | "char") || !native.labels.is_empty() {
+            return Ok(None);
+        }
+        match choice {
+            CollationChoice::AsIs => Ok(None),
+            CollationChoice::Citext => {
+                if !server.has("citext") && !server.has("can_install:citext") {
+                    let why = "the target does not have the extension `citext`, and this role may not install it";
+                    return Err(Error::new(ErrorKind::Mapping, why)
+                        .hint("Let an administrator run `CREATE EXTENSION citext` in the target, or choose `nondeterministic`"));
+                }
+                // The length is kept as a CHECK.
+                Ok(Some(NativeType { length: native.length, ..type_text::parse("citext")? }))
+            }
+            CollationChoice::Nondeterministic => {
+                if !server.has("icu") {
+                    let why = "the target was built without ICU, which compares text without regard to case";
+                    return Err(Error::new(ErrorKind::Mapping, why).hint("Choose `collation = \"citext\"`"));
+                }
+                let locale = match folding {
+                    Folding::Case => ddl::LOCALE_WITHOUT_CASE,
+                    Folding::CaseAndAccents => ddl::LOCALE_WITHOUT_ACCENTS,
+                };
+                Ok(Some(NativeType { collation: Some(locale.into()), ..native.clone() }))
+            }
+        }
+    }
+
+    fn enum_as_text(&self, native: &NativeType) -> Option<NativeType> {
+        let text = type_text::parse("text").ok().filter(|_| native.name == "enum")?;
+        Some(NativeType { labels: native.labels.clone(), ..text })
+    }
+
+    fn wider(&self, one: &NativeType, other: &NativeType) -> Option<NativeType> {
+        wider(one, other)
+    }
+
+    fn can_generate(&self, table: &Table, column: &Column, sql: &str, server: &ServerInfo) -> Result<(), String> {
+        ddl::computed_sql(table, column, sql, &server.features).map(drop)
+    }
+
     fn ddl(&self, tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {
         ddl::ddl(tables, options)
+    }
+}
+
+/// The wider of two whole numbers, or of two texts: the families whose columns PostgreSQL's foreign keys can join, or nearly.
+fn wider(one: &NativeType, other: &NativeType) -> Option<NativeType> {
+    if one.full == other.full && one.collation == other.collation && one.labels == other.labels {
+        return Some(one.clone());
+    }
+    if !one.labels.is_empty() || !other.labels.is_empty() || one.collation != other.collation {
+        return None;
+    }
+    let whole = |native: &NativeType| match native.name.as_str() {
+        "smallint" => Some(1),
+        "integer" => Some(2),
+        "bigint" => Some(3),
+        "numeric" if native.scale == Some(0) => Some(3 + native.precision.unwrap_or(0)),
+        _ => None,
+    };
+    if let (Some(first), Some(second)) = (whole(one), whole(other)) {
+        return Some(if first >= second { one } else { other }.clone())
+            .filter(|wide| wide.name != "numeric" || first.max(second) > 22);
+    }
+    let text = |native: &NativeType| matches!(native.name.as_str(), "varchar" | "char" | "text");
+    if !text(one) || !text(other) {
+        return None;
+    }
+    match (one.length, other.length) {
+        (Some(first), Some(second)) => type_text::parse(&format!("varchar({})", first.max(second))).ok(),
+        _ => type_text::parse("text").ok(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One chunk's way into the target: one transaction, one COPY, one receipt.
+//! One chunk's way into the target: one transaction, one COPY, one receipt. Rows that are found by a key take the way of [`upsert`].
 //!
 //! A task of its own owns the connection and sends, while the caller encodes the next piece. Two buffers go round between both, so a slow server
 //! holds the caller up. Whatever ends the writer without a commit closes the connection, and so takes everything back.
@@ -15,6 +15,7 @@ use super::error;
 use super::ledger::PostgresLedger;
 use super::pool::Lease;
 use super::target::{quoted, quoted_columns, run};
+use super::upsert::{self, Merge};
 use crate::engine::ChunkWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::reject::Reject;
@@ -34,6 +35,8 @@ struct Destination {
     table: ObjectName,
     chunk: u32,
     claim: Claim,
+    /// What follows the COPY, of rows that are found by a key.
+    merge: Option<Merge>,
 }
 
 /// What the transaction claims before it sends anything.
@@ -92,11 +95,20 @@ pub(super) async fn begin(
     if triggers_off {
         run(&mut lease, "SET LOCAL session_replication_role = replica".into()).await.map_err(failed)?;
     }
-    let sql = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", quoted(&table), quoted_columns(encoder.columns()));
+    let columns = quoted_columns(encoder.columns());
+    let (place, merge) = match &unit.load.upsert {
+        None => (quoted(&table), None),
+        Some(key) => {
+            let names: Vec<String> = encoder.columns().map(str::to_string).collect();
+            let place = upsert::stage(&mut lease, &table, &columns).await?;
+            (place.to_string(), Some(Merge::new(&ledger, unit.run, &table, &names, key)))
+        }
+    };
+    let sql = format!("COPY {place} ({columns}) FROM STDIN (FORMAT binary)");
     // One piece on its way, and one waiting.
     let (orders, todo) = channel(1);
     let (used, spare) = channel(2);
-    let destination = Destination { ledger, run: unit.run, table: table.clone(), chunk: unit.chunk.id, claim };
+    let destination = Destination { ledger, run: unit.run, table: table.clone(), chunk: unit.chunk.id, claim, merge };
     let task = tokio::spawn(destination.carry(lease, sql, todo, used));
     let mut buffer = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
     buffer.extend_from_slice(HEADER);
@@ -143,7 +155,10 @@ impl Destination {
                 None => return Ok(()),
             }
         };
-        let stored = copy.finish().await.map_err(failed)?;
+        let mut stored = copy.finish().await.map_err(failed)?;
+        if let Some(merge) = self.merge.as_ref().filter(|_| stored == receipt.digest.rows) {
+            stored = merge.run(&mut lease, &self.table, self.chunk, stored).await?;
+        }
         if stored != receipt.digest.rows {
             // A trigger or a rule of the target may leave rows out.
             return Err(Error::new(

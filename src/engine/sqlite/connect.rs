@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::{doing, from_sqlite, task_died};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{Snapshot, Source, TableFilter};
+use crate::engine::{KeyOf, SharedKeys, Snapshot, Source, TableFilter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
@@ -43,6 +43,7 @@ pub(super) fn connect(path: &str) -> Result<Connection> {
     connection
         .execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
         .map_err(failed)?;
+    super::subset::register(&connection).map_err(failed)?;
     Ok(connection)
 }
 
@@ -110,6 +111,27 @@ impl Source for SqliteSource {
     async fn plan_chunks(&self, table: &Table, target_bytes: u64) -> Result<ChunkPlan> {
         let table = table.clone();
         with_connection(self.path.clone(), move |connection| super::plan::plan_chunks(connection, &table, target_bytes)).await
+    }
+
+    async fn shared_keys(&self, [one, two]: [KeyOf<'_>; 2]) -> Result<SharedKeys> {
+        let owned = |key: KeyOf<'_>| (key.table.clone(), key.columns.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let (one, two) = (owned(one), owned(two));
+        with_connection(self.path.clone(), move |connection| {
+            let [left, right] = [&one, &two].map(|(_, columns)| columns.iter().map(String::as_str).collect::<Vec<_>>());
+            let keys = [KeyOf { table: &one.0, columns: &left }, KeyOf { table: &two.0, columns: &right }];
+            super::collision::shared_keys(connection, keys)
+        })
+        .await
+    }
+
+    async fn any_row(&self, table: &Table) -> Result<bool> {
+        let table = table.clone();
+        with_connection(self.path.clone(), move |connection| {
+            let failed = |error| from_sqlite(error, "the table could not be asked for a row").table(&table.name);
+            let sql = format!("SELECT EXISTS (SELECT 1 FROM {})", super::plan::filtered(&table));
+            connection.query_row(&sql, [], |row| row.get(0)).map_err(failed)
+        })
+        .await
     }
 
     async fn snapshot(&self, _tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {

@@ -8,7 +8,9 @@
 //! | `plan` | cuts a table by its rowids |
 //! | `snapshot` | several readers that see one instant |
 //! | `read`, `decode`, `decimal`, `temporal` | rows into Arrow; each value must fit its column or is refused with its rowid |
+//! | `subset` | rows by a share of their keys, and along foreign keys |
 //! | `profile` | aggregates, for verification |
+//! | `collision` | keys that two tables share |
 //! | `error` | what SQLite's errors mean |
 //!
 //! SQLite's calls block, so each reader is a connection of its own on a blocking thread, with a short channel of batches to
@@ -23,6 +25,7 @@ use crate::config::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 
 mod catalog;
+mod collision;
 mod connect;
 mod create_table;
 mod decimal;
@@ -35,6 +38,7 @@ mod profile;
 mod read;
 mod rowid;
 mod snapshot;
+mod subset;
 mod temporal;
 pub mod typemap;
 

@@ -40,7 +40,7 @@ pub(super) fn estimate(connection: &Connection, table: &Table, rowid: Option<&Ro
         .map_err(failed)?;
     let file_bytes = file_bytes.unsigned_abs();
     let rows = if file_bytes <= COUNT_UP_TO_BYTES || rowid.is_none() {
-        count(connection, &table.name.name)?
+        count(connection, &Table::new(table.name.clone()))?
     } else {
         let (first, last) = bounds(connection, table, rowid)?.unwrap_or((0, 0));
         last.abs_diff(first).saturating_add(1).min(file_bytes / row_bytes)
@@ -48,12 +48,17 @@ pub(super) fn estimate(connection: &Connection, table: &Table, rowid: Option<&Ro
     Ok((rows, rows.saturating_mul(row_bytes)))
 }
 
-/// The rows of a table, counted by SQLite.
-pub(super) fn count(connection: &Connection, table: &str) -> Result<u64> {
+/// The rows of a table that pass its filter, counted by SQLite.
+pub(super) fn count(connection: &Connection, table: &Table) -> Result<u64> {
     let rows: i64 = connection
-        .query_row(&format!("SELECT count(*) FROM {} t", quoted(table)), [], |row| row.get(0))
-        .map_err(|error| from_sqlite(error, "the rows cannot be counted").table(table))?;
+        .query_row(&format!("SELECT count(*) FROM {}", filtered(table)), [], |row| row.get(0))
+        .map_err(|error| from_sqlite(error, "the rows cannot be counted").table(&table.name))?;
     Ok(rows.unsigned_abs())
+}
+
+/// The rows that are carried, as the table `t`.
+pub(super) fn filtered(table: &Table) -> String {
+    format!("{} t WHERE {}", quoted(&table.name.name), table.row_filter.as_ref().map_or("TRUE".into(), |own| format!("({own})")))
 }
 
 fn bounds(connection: &Connection, table: &Table, rowid: Option<&Rowid>) -> Result<Option<(i64, i64)>> {

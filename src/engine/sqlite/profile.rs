@@ -24,11 +24,11 @@ pub(super) fn profile(connection: &Connection, table: &Table, columns: &[Profile
     let failed = |error| from_sqlite(error, "the columns could not be profiled").table(&table.name);
     let parts: Vec<Vec<String>> = columns.iter().map(aggregates).collect();
     let wanted: Vec<&str> = parts.iter().flatten().map(String::as_str).collect();
-    let rows = plan::count(connection, &table.name.name)?;
+    let rows = plan::count(connection, table)?;
     if wanted.is_empty() {
         return Ok(Profile { rows, columns: Vec::new() });
     }
-    let sql = format!("SELECT {} FROM {} t", wanted.join(", "), quoted(&table.name.name));
+    let sql = format!("SELECT {} FROM {}", wanted.join(", "), plan::filtered(table));
     let mut statement = connection.prepare(&sql).map_err(failed)?;
     let mut found = statement.query([]).map_err(failed)?;
     let row = found.next().map_err(failed)?.ok_or_else(|| Error::internal("an aggregate without a row"))?;
@@ -139,8 +139,8 @@ fn texts(
 fn characters_with_nul(connection: &Connection, table: &Table, column: &ProfileColumn) -> Result<i64> {
     let failed = |error| from_sqlite(error, "the texts cannot be read");
     let name = format!("t.{}", quoted(&column.name));
-    let sql =
-        format!("SELECT CAST({name} AS BLOB) FROM {} t WHERE instr(CAST({name} AS BLOB), x'00') > 0", quoted(&table.name.name));
+    let rows = plan::filtered(table);
+    let sql = format!("SELECT CAST({name} AS BLOB) FROM {rows} AND instr(CAST({name} AS BLOB), x'00') > 0");
     let mut statement = connection.prepare(&sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut characters = 0;
@@ -184,7 +184,7 @@ fn add_exactly(connection: &Connection, table: &Table, column: &ProfileColumn) -
     let failed = |error| from_sqlite(error, "the numbers cannot be read");
     let too_large = || Error::new(ErrorKind::Unsupported, "the column's sum has more than 76 digits");
     let name = format!("t.{}", quoted(&column.name));
-    let sql = format!("SELECT {name} FROM {} t WHERE {name} IS NOT NULL", quoted(&table.name.name));
+    let sql = format!("SELECT {name} FROM {} AND {name} IS NOT NULL", plan::filtered(table));
     let mut statement = connection.prepare(&sql).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut sum: Option<Sum> = None;

@@ -59,11 +59,11 @@ fn select(plan: &ReadPlan, chunk: &Chunk, rowid: Option<&Rowid>) -> Result<(Stri
     }
     let mut sql = format!("SELECT {} FROM {} t", wanted.join(", "), quoted(&plan.table.name));
     let mut bounds = Vec::new();
+    let mut conditions: Vec<String> = plan.row_filter.iter().map(|filter| format!("({filter})")).collect();
     match &chunk.range {
         ChunkRange::Whole => {}
         ChunkRange::Key { lower, upper } => {
             let id = rowid.ok_or_else(|| unfit("is a range of rowids, but the table has none"))?.sql();
-            let mut conditions = Vec::new();
             for (bound, operator) in [(lower, ">="), (upper, "<")] {
                 match bound.as_deref() {
                     None => {}
@@ -74,12 +74,12 @@ fn select(plan: &ReadPlan, chunk: &Chunk, rowid: Option<&Rowid>) -> Result<(Stri
                     Some(_) => return Err(unfit("is not bounded by one whole number")),
                 }
             }
-            if !conditions.is_empty() {
-                sql.push_str(" WHERE ");
-                sql.push_str(&conditions.join(" AND "));
-            }
         }
         ChunkRange::NullKey | ChunkRange::Pages { .. } => return Err(unfit("is of a kind that SQLite has not")),
+    }
+    if !conditions.is_empty() {
+        sql.push_str(" WHERE ");
+        sql.push_str(&conditions.join(" AND "));
     }
     Ok((sql, bounds))
 }

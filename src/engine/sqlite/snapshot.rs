@@ -208,8 +208,8 @@ impl Snapshot for SqliteSnapshot {
     }
 
     async fn count(&self, table: &Table) -> Result<u64> {
-        let name = table.name.name.clone();
-        with_lease(&self.counters, move |connection| plan::count(connection, &name)).await
+        let table = table.clone();
+        with_lease(&self.counters, move |connection| plan::count(connection, &table)).await
     }
 
     async fn profile(&self, table: &Table, columns: &[ProfileColumn]) -> Result<Profile> {

@@ -25,12 +25,14 @@
 //! A REAL stands for the shortest decimal text that reads back as the same double: 19.99 fits `DECIMAL(10,2)`, 0.1 + 0.2 does not.
 //! Numbers of seconds in temporal columns (Unix time, Julian days) are refused, since nothing says which of them they are.
 
+use crate::config::subset::Sample;
 use crate::engine::{Ddl, DdlOptions, Dialect, Fidelity, Quoted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::LogicalType;
-use crate::model::catalog::{NativeType, Problem, ServerInfo, Severity, Table};
+use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Severity, Table};
 use crate::model::logical::Zone;
 use crate::model::policy::PolicyKind;
+use crate::model::row_set::RowSet;
 
 /// Most digits of [`LogicalType::Decimal`].
 const MAX_PRECISION: u8 = 76;
@@ -142,6 +144,18 @@ impl Dialect for SqliteDialect {
     fn refuses_policy(&self, policy: PolicyKind, _native: &NativeType) -> Option<String> {
         let can = matches!(policy, PolicyKind::NulByte | PolicyKind::InvalidText);
         (!can).then(|| format!("SQLite's reader cannot apply `{}`", policy.word()))
+    }
+
+    fn takes_conditions(&self) -> bool {
+        true
+    }
+
+    fn sample(&self, key: &[&Column], share: Sample) -> Option<String> {
+        Some(super::subset::sample(key, share))
+    }
+
+    fn row_set(&self, sets: &[RowSet], wanted: usize, _server: &ServerInfo) -> Result<String> {
+        super::subset::row_set(sets, wanted)
     }
 
     fn quote(&self, name: &str) -> Quoted {

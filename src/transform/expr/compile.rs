@@ -21,13 +21,17 @@ use datafusion_sql::sqlparser::tokenizer::Span;
 use super::cast::Rounding;
 use super::fault::{at, words};
 use super::functions::functions;
-use super::parse::{parse, parts};
+use super::parse::{parse, parse_alone, parts};
 use super::rewrite;
 use super::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Stack of the thread that compiles. It is reserved, and used only as far as needed.
 const STACK_BYTES: usize = 256 << 20;
+
+/// What to do about a part that DataFusion refuses.
+const FITTING: &str =
+    "Compare and join values of one kind: `CAST(… AS …)` makes one of another, `nullif(…, 0)` keeps a divisor from zero";
 
 /// An expression that can be evaluated.
 #[derive(Debug, Clone)]
@@ -49,12 +53,46 @@ pub struct Compiled {
 /// # Errors
 /// `Mapping`, with the place in the text.
 pub fn compile(sql: &str, scope: &Scope, rounding: Rounding) -> Result<Compiled> {
-    // Reading and planning call themselves once per level of a text that may be hostile: on a stack that is long enough for any that
-    // `parse` lets in.
+    on_a_long_stack(sql, || compile_here(sql, scope, rounding))
+}
+
+/// Checks an expression whose columns are not known: what is wrong whatever they are. One that names none is compiled.
+///
+/// # Errors
+/// `Mapping`, with the place in the text.
+pub fn check_alone(sql: &str) -> Result<()> {
+    alone(sql).map(|_| ())
+}
+
+/// What [`check_alone`] does, and the type of an expression that names no column.
+pub fn alone(sql: &str) -> Result<Option<DataType>> {
+    on_a_long_stack(sql, || {
+        let parsed = parse_alone(sql)?;
+        let (parts, nothing) = (parts(&parsed), Scope::new(&[], 0)?);
+        for (part, span) in &parts {
+            // A type is known or not, whatever is cast to it.
+            if let Parsed::Cast { data_type, .. } = part
+                && let Err(error) = compile_here(&format!("CAST(NULL AS {data_type})"), &nothing, Rounding::Exact)
+            {
+                return Err(at(sql, *span, &format!("there is no cast to `{data_type}`")).with_source(error).hint(
+                    "The types are those of SQL: `INT`, `BIGINT`, `DECIMAL(10, 2)`, `DOUBLE`, `VARCHAR`, `BYTEA`, `DATE`, `TIMESTAMP`, `BOOLEAN`",
+                ));
+            }
+        }
+        if parts.iter().any(|(part, _)| matches!(part, Parsed::Identifier(_) | Parsed::CompoundIdentifier(_))) {
+            return Ok(None);
+        }
+        compile_here(sql, &nothing, Rounding::Exact).map(|compiled| Some(compiled.data_type))
+    })
+}
+
+/// Reading and planning call themselves once per level of a text that may be hostile: on a stack that is long enough for any that `parse`
+/// lets in.
+fn on_a_long_stack<T: Send>(sql: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|threads| {
         let compiler = std::thread::Builder::new().stack_size(STACK_BYTES).name("compile".into());
-        match compiler.spawn_scoped(threads, || compile_here(sql, scope, rounding)).map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(compiled)) => compiled,
+        match compiler.spawn_scoped(threads, work).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(done)) => done,
             Ok(Err(_)) => Err(unfit(sql, "it makes the compiler of expressions stop; please report it")),
             Err(error) => Err(Error::from(error)),
         }
@@ -72,10 +110,10 @@ fn locate(sql: &str, parsed: &Parsed, scope: &Scope, rounding: Rounding, error: 
         if span != Span::empty()
             && let Err(error) = plan(sql, &part, scope, rounding)
         {
-            return at(sql, span, &words(&error));
+            return at(sql, span, &words(&error)).hint(FITTING);
         }
     }
-    at(sql, Span::empty(), &words(error))
+    at(sql, Span::empty(), &words(error)).hint(FITTING)
 }
 
 fn plan(sql: &str, parsed: &Parsed, scope: &Scope, rounding: Rounding) -> Result<Compiled, DataFusionError> {

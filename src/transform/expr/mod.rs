@@ -21,9 +21,11 @@
 //!
 //! `scope` names the columns · `functions` are those at hand · `parse` reads the text and refuses what has no place · `rewrite` makes it
 //! strict, with `arithmetic` and `cast` (whose number casts are `digits`) · `compile` joins these · `expression` and `predicate` are
-//! what the outside sees · `pushdown` says what of a predicate the source can do itself.
+//! what the outside sees · `pushdown` says what of a predicate the source can do itself ·
+//! `captures` puts what a pattern matched into texts.
 
 mod arithmetic;
+pub(crate) mod captures;
 mod cast;
 mod compile;
 mod digits;
@@ -39,6 +41,7 @@ mod rewrite;
 mod scope;
 
 pub use cast::Rounding;
+pub use compile::check_alone;
 pub use expression::Expression;
 pub use predicate::Predicate;
 pub use pushdown::Pushdown;

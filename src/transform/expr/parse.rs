@@ -25,10 +25,24 @@ const DEEPEST: usize = 100;
 /// `Mapping` for what is too long or nested too deep; for what is no SQL expression; and, all at once, for names that are not known and for what has no place in an expression over
 /// one row: subqueries, aggregates, window functions, functions whose result varies.
 pub fn parse(sql: &str, scope: &Scope) -> Result<Expr> {
+    read(sql, Some(scope))
+}
+
+/// As [`parse`], for a text whose columns are not known.
+///
+/// # Errors
+/// As for [`parse`], without those about names of columns.
+pub fn parse_alone(sql: &str) -> Result<Expr> {
+    read(sql, None)
+}
+
+fn read(sql: &str, scope: Option<&Scope>) -> Result<Expr> {
     let syntax = |error: &dyn std::fmt::Display| {
         let what = error.to_string();
         let what = what.trim_start_matches("sql parser error: ").to_string();
-        Error::new(ErrorKind::Mapping, format!("the expression `{}` is no SQL expression: {what}", sql.trim()))
+        Error::new(ErrorKind::Mapping, format!("the expression `{}` is no SQL expression: {what}", sql.trim())).hint(
+            "Close each bracket and quote; text stands in single quotes, a name with other signs than letters in double quotes",
+        )
     };
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().map_err(|error| syntax(&error))?;
     if tokens.len() > MOST_TOKENS {
@@ -39,7 +53,7 @@ pub fn parse(sql: &str, scope: &Scope) -> Result<Expr> {
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         let what = format!("`{}` follows the end of the expression", rest.token);
-        return Err(at(sql, rest.span, &what));
+        return Err(at(sql, rest.span, &what).hint("Write one expression, and nothing behind it"));
     }
     let mut check = Check { sql, scope, depth: 0, deepest: 0, faults: Vec::new() };
     let _ = parsed.visit(&mut check);
@@ -71,7 +85,8 @@ pub fn parts(parsed: &Expr) -> Vec<(Expr, Span)> {
 
 struct Check<'a> {
     sql: &'a str,
-    scope: &'a Scope,
+    /// None where the columns are not known.
+    scope: Option<&'a Scope>,
     depth: usize,
     deepest: usize,
     faults: Vec<Error>,
@@ -143,14 +158,18 @@ impl Visitor for Check<'_> {
         self.depth += 1;
         self.deepest = self.deepest.max(self.depth);
         match part {
-            Expr::Identifier(name) if self.scope.logical(&name.value).is_none() => {
-                let hint = nearest::hint(&name.value, self.scope.names());
-                self.refuse(name.span, &format!("there is no column `{}`", name.value), hint);
+            Expr::Identifier(name) => {
+                if let Some(scope) = self.scope.filter(|scope| scope.logical(&name.value).is_none()) {
+                    let hint = nearest::hint(&name.value, scope.names());
+                    self.refuse(name.span, &format!("there is no column `{}`", name.value), hint);
+                }
             }
             Expr::CompoundIdentifier(names) => {
                 let name = part.to_string();
                 let hint = match names.last() {
-                    Some(last) if self.scope.logical(&last.value).is_some() => format!("Write `{last}`"),
+                    Some(last) if self.scope.is_none_or(|scope| scope.logical(&last.value).is_some()) => {
+                        format!("Write `{last}`")
+                    }
                     _ => "Columns are named alone; text stands in single quotes".into(),
                 };
                 self.refuse(part.span(), &format!("`{name}` names a column with its table"), hint);

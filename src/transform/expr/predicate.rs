@@ -4,12 +4,21 @@ use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::DataType;
 
 use super::cast::{Rounding, name};
-use super::compile::{Compiled, compile, first_failure, unfit};
+use super::compile::{Compiled, alone, compile, first_failure, unfit};
 use super::pushdown::{Pushdown, pushdown};
 use super::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::row::describe_key;
+
+/// A condition is true, false or NULL.
+fn decides(sql: &str, data_type: &DataType) -> Result<()> {
+    match data_type {
+        DataType::Boolean | DataType::Null => Ok(()),
+        other => Err(unfit(sql, &format!("it is {}, and a condition is true or false", name(other)))
+            .hint("Compare it with something: `… = 1`, `… IS NOT NULL`")),
+    }
+}
 
 /// A condition on a row.
 #[derive(Debug, Clone)]
@@ -25,11 +34,16 @@ impl Predicate {
     /// `Mapping`, with the place in `sql` (`line:column`, from 1).
     pub fn compile(sql: &str, scope: &Scope) -> Result<Self> {
         let compiled = compile(sql, scope, Rounding::Exact)?;
-        match compiled.data_type {
-            DataType::Boolean | DataType::Null => Ok(Predicate { compiled, scope: scope.clone() }),
-            ref other => Err(unfit(sql, &format!("it is {}, and a condition is true or false", name(other)))
-                .hint("Compare it with something: `… = 1`, `… IS NOT NULL`")),
-        }
+        decides(sql, &compiled.data_type)?;
+        Ok(Predicate { compiled, scope: scope.clone() })
+    }
+
+    /// Checks a condition whose columns are not known: what is wrong whatever they are.
+    ///
+    /// # Errors
+    /// As [`Predicate::compile`].
+    pub fn check_alone(sql: &str) -> Result<()> {
+        alone(sql)?.map_or(Ok(()), |data_type| decides(sql, &data_type))
     }
 
     /// The source columns that are read, in the order of the scope.

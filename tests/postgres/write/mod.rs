@@ -10,6 +10,7 @@ use dbferry::engine::{EngineKind, ReadBack, SessionOptions, Sink};
 use dbferry::error::Error;
 use dbferry::model::catalog::{Column, Index, IndexMethod, IndexPart, NativeType};
 use dbferry::model::chunk::{Chunk, ChunkRange};
+use dbferry::model::load::Load;
 use dbferry::model::logical::schema;
 use dbferry::model::unit::{ReadPlan, WorkUnit};
 use dbferry::model::{ChunkPlan, Digest, LogicalType as L, ObjectName, RunId, Table};
@@ -79,6 +80,7 @@ fn unit(run: RunId, table: &Table, chunk: u32) -> WorkUnit {
         read: ReadPlan::of(table, Vec::new(), &ChunkPlan::whole(0, 0), 1 << 20),
         chunk: Chunk { id: chunk, range: ChunkRange::Whole, estimated_rows: 0, estimated_bytes: 0 },
         target: table.name.clone(),
+        load: Load::default(),
     }
 }
 

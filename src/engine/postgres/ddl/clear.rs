@@ -1,6 +1,6 @@
 //! Emptying or dropping tables that stand in the way. Never with CASCADE: what depends on them and is not among them makes it fail.
 
-use super::{Labelled, enum_type_name, labelled, quote_table};
+use super::{Labelled, enum_type_name, labelled, on_update, quote_table};
 use crate::engine::{Clear, Ddl, DdlPhase};
 use crate::model::Table;
 
@@ -23,6 +23,13 @@ pub fn clear(tables: &[&Table], how: Clear) -> Vec<Ddl> {
             all.extend(
                 types.map(|name| statement(format!("drop type {name}"), format!("DROP TYPE IF EXISTS {}", quote_table(&name)))),
             );
+            // So do the functions of triggers.
+            let functions = tables
+                .iter()
+                .flat_map(|table| on_update::columns(table).map(|column| on_update::function_name(&table.name, &column.name)));
+            all.extend(functions.map(|name| {
+                statement(format!("drop function {name}"), format!("DROP FUNCTION IF EXISTS {}()", quote_table(&name)))
+            }));
             all
         }
     }

@@ -5,19 +5,21 @@
 
 use super::literal::{quote_literal, text_array};
 use super::{Labelled, column_problem, labelled};
+use crate::engine::postgres::expression::{print, takes};
 use crate::model::catalog::{Column, DefaultValue, NativeType, Problem, Severity, Table};
+use crate::model::expression::{Class, Expression, Function};
 
 /// The SQL behind DEFAULT, or none for a column without one.
 ///
 /// A default that cannot be kept is put to `problems`; the column is then made without it.
-pub(super) fn default_sql(table: &Table, column: &Column, problems: &mut Vec<Problem>) -> Option<String> {
+pub(super) fn default_sql(table: &Table, column: &Column, features: &[String], problems: &mut Vec<Problem>) -> Option<String> {
     let native = &column.native;
     let default = column.default.as_ref()?;
     let (found, shown) = match default {
         DefaultValue::Literal(text) => (constant(native, text), quote_literal(text)),
         DefaultValue::Bytes(bytes) => (bytes_constant(native, bytes), format!("X'{}'", hex(bytes))),
         DefaultValue::CurrentTimestamp(fsp) => (current(native, *fsp), format!("CURRENT_TIMESTAMP({fsp})")),
-        DefaultValue::Expression(sql) => (None, sql.clone()),
+        DefaultValue::Expression(sql) => (expression(table, column, sql, features).ok(), sql.clone()),
     };
     if found.is_none() {
         let (severity, why) = match default {
@@ -25,14 +27,39 @@ pub(super) fn default_sql(table: &Table, column: &Column, problems: &mut Vec<Pro
                 let why = "the default is a zero date, which PostgreSQL does not have; the column is made without a default";
                 (Severity::Note, why.to_string())
             }
-            DefaultValue::Expression(_) => {
-                (Severity::NotCarried, "the default is an expression in the source's SQL and is not translated".to_string())
+            DefaultValue::Expression(sql) => {
+                let why = expression(table, column, sql, features).err().unwrap_or_default();
+                (Severity::NotCarried, format!("the default is an expression that is not carried: {why}"))
             }
             _ => (Severity::NotCarried, format!("the default is no value that the type `{}` is known to take", native.full)),
         };
         problems.push(column_problem(severity, "default", table, column, why).ddl(format!("DEFAULT {shown}")));
     }
     found
+}
+
+/// An expression without columns, of which PostgreSQL's defaults know none.
+fn expression(table: &Table, column: &Column, sql: &str, features: &[String]) -> Result<String, String> {
+    let understood = table.expression(sql)?;
+    if let Some(name) = understood.tree.columns().first() {
+        return Err(format!("it looks at `{name}`, and a default of PostgreSQL looks at no column"));
+    }
+    let (tree, class) = match column.native.name.as_str() {
+        "boolean" => (understood.condition().ok_or("it is no condition")?, Class::Bool),
+        _ => understood.value(),
+    };
+    if class == Class::Text
+        && let Expression::Text(text) = &tree
+    {
+        return constant(&column.native, text).ok_or_else(|| format!("`{}` may not take it", column.native.full));
+    }
+    if tree == Expression::call(Function::NewUuid, Vec::new()) && column.native.name == "uuid" {
+        return Ok("pg_catalog.gen_random_uuid()".into());
+    }
+    if !takes(column, class) {
+        return Err(format!("its type is not `{}`", column.native.full));
+    }
+    Ok(format!("({})", print(&tree, table, features)?.sql))
 }
 
 /// The time of the statement. MySQL's is the session's wall clock in a DATETIME and an instant in a TIMESTAMP, so as the column has it.

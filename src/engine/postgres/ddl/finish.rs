@@ -72,26 +72,11 @@ fn comment(draft: &mut Draft<'_>, name: String, text: &str) -> Option<String> {
     (!text.is_empty()).then(|| quote_literal(text))
 }
 
-/// Checks of the source are in the source's SQL: listed until they can be translated.
-pub(super) fn checks(draft: &mut Draft<'_>, table: &Table) {
-    for check in &table.checks {
-        let enforced = if check.enforced { "" } else { " NOT ENFORCED" };
-        draft.problems.push(
-            Problem::new(
-                Severity::NotCarried,
-                "check",
-                named(&table.name, &check.name),
-                "the condition is in the source's SQL and is not translated",
-            )
-            .ddl(format!("CONSTRAINT {} CHECK ({}){enforced}", quote_name(&check.name), check.expression)),
-        );
-    }
-}
-
 /// The owner of the table, its types and, with the table, its sequences; of schemas it is set when they are made.
 pub(super) fn owner(draft: &mut Draft<'_>, table: &Table) {
     let Some(owner) = draft.options.owner.as_deref().map(quote_name) else { return };
-    for column in table.columns.iter().filter(|column| labelled(&column.native) == Some(Labelled::Enum)) {
+    let types = table.columns.iter().filter(|column| labelled(&column.native) == Some(Labelled::Enum));
+    for column in types.filter(|column| draft.names.makes_type(&table.name, &column.name)).collect::<Vec<_>>() {
         let name = draft.names.enum_type(&table.name, &column.name);
         let sql = format!("ALTER TYPE {} OWNER TO {owner}", quote_table(&name));
         draft.push(DdlPhase::Finish, table, format!("owner of {name}"), sql, None);

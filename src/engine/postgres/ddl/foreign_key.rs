@@ -7,12 +7,15 @@ use super::{Draft, Labelled, labelled, named, quote_literal, quote_name, quote_t
 use crate::engine::{Ddl, DdlPhase};
 use crate::model::catalog::{ForeignKey, NativeType, Problem, ReferentialAction, Severity, Table};
 
+/// So many rows without a parent are named.
+const ORPHANS_NAMED: u32 = 5;
+
 /// The foreign keys of which `table` is the child.
 pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
     for key in &table.foreign_keys {
         let name = named(&table.name, &key.name);
         let definition = definition(key);
-        if let Some(why) = obstacle(draft.tables, table, key) {
+        if let Some(why) = obstacle(draft, table, key) {
             draft.problems.push(Problem::new(Severity::NotCarried, "foreign key", name, why).ddl(definition));
             continue;
         }
@@ -53,14 +56,29 @@ pub fn recheck(standing: &Table) -> Vec<Ddl> {
                 .join(" AND ")
         };
         let message = format!("rows of {} have no parent in {} by the foreign key {}", standing.name, key.parent, key.name);
-        let body = format!(
-            "BEGIN IF EXISTS (SELECT FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})) \
-             THEN RAISE EXCEPTION USING ERRCODE = '23503', MESSAGE = {}; END IF; END",
+        let orphans = format!(
+            "FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})",
             quote_table(&standing.name),
             all(&|child, _| format!("c.{} IS NOT NULL", quote_name(child))),
             quote_table(&key.parent),
             all(&|child, parent| format!("p.{} = c.{}", quote_name(parent), quote_name(child))),
-            quote_literal(&message)
+        );
+        let columns = name_list(&key.columns);
+        let values = key.columns.iter().map(|column| format!("c.{}", quote_name(column))).collect::<Vec<_>>().join(", ");
+        // The types of extensions are compared as their own operators do, which stand where the extension does. The detail has the form
+        // of the server's own, which is where keys in errors are taken from.
+        let body = format!(
+            "DECLARE orphans bigint; named text; BEGIN \
+             PERFORM pg_catalog.set_config('search_path', (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.quote_ident(n.nspname), ', ') \
+             FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace), true); \
+             SELECT count(*) {orphans} INTO orphans; \
+             IF orphans > 0 THEN \
+             SELECT pg_catalog.string_agg(row_text, ', ') INTO named FROM (SELECT '(' || pg_catalog.concat_ws(', ', {values}) || ')' AS row_text \
+             {orphans} LIMIT {ORPHANS_NAMED}) AS x; \
+             RAISE EXCEPTION USING ERRCODE = '23503', MESSAGE = orphans || {}, DETAIL = 'Key (' || {} || ')=' || named; \
+             END IF; END",
+            quote_literal(&format!(" {message}")),
+            quote_literal(&columns.replace('"', "")),
         );
         Ddl {
             phase: DdlPhase::Validate,
@@ -96,8 +114,8 @@ fn action(action: ReferentialAction) -> &'static str {
 }
 
 /// Why the key cannot be made, if it cannot.
-fn obstacle(tables: &[Table], child: &Table, key: &ForeignKey) -> Option<String> {
-    let Some(parent) = tables.iter().find(|table| table.name == key.parent) else {
+fn obstacle(draft: &Draft<'_>, child: &Table, key: &ForeignKey) -> Option<String> {
+    let Some(parent) = draft.tables.iter().find(|table| table.name == key.parent) else {
         return Some(format!("the table `{}` that it points to is not carried", key.parent));
     };
     if key.columns.len() != key.parent_columns.len() {
@@ -123,7 +141,12 @@ fn obstacle(tables: &[Table], child: &Table, key: &ForeignKey) -> Option<String>
         let Some(to) = parent.column(parent_name) else {
             return Some(format!("the column `{parent_name}` of `{}` is not carried", key.parent));
         };
-        (!comparable(&from.native, &to.native)).then(|| {
+        // Two ENUM columns that do not share a type are two types, which nothing compares.
+        let one_type = || draft.names.enum_type(&child.name, child_name) == draft.names.enum_type(&parent.name, parent_name);
+        let labels = [from, to].map(|column| labelled(&column.native) == Some(Labelled::Enum));
+        let fits =
+            if labels == [true, true] { one_type() } else { labels == [false, false] && comparable(&from.native, &to.native) };
+        (!fits).then(|| {
             format!(
                 "`{child_name}` becomes `{}` and `{parent_name}` of `{}` becomes `{}`: give both one type in the mapping",
                 from.native.full, key.parent, to.native.full
@@ -134,10 +157,6 @@ fn obstacle(tables: &[Table], child: &Table, key: &ForeignKey) -> Option<String>
 
 /// True when PostgreSQL compares a child of the one type with a parent of the other by the parent's own index.
 fn comparable(child: &NativeType, parent: &NativeType) -> bool {
-    // Two ENUM columns are two types here, which nothing compares.
-    if [child, parent].iter().any(|native| labelled(native) == Some(Labelled::Enum)) {
-        return false;
-    }
     let family = |native: &NativeType| match native.name.as_str() {
         "smallint" | "integer" | "bigint" => "integer".to_string(),
         "text" | "varchar" => "text".to_string(),

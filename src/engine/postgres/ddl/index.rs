@@ -4,7 +4,12 @@ use super::literal::table_oid;
 use super::names::can_take_sequence;
 use super::{DEFAULT_SCHEMA, Draft, named, quote_literal, quote_name, quote_table};
 use crate::engine::DdlPhase;
+use crate::engine::postgres::expression::{print, takes};
 use crate::model::catalog::{Index, IndexMethod, IndexPart, Problem, Severity, Table};
+use crate::model::expression::Class;
+
+/// The text search configuration that changes no word.
+const DEFAULT_SEARCH: &str = "simple";
 
 /// The primary key and the indexes of `table`, and the sequences behind columns that cannot be an identity.
 pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
@@ -62,15 +67,21 @@ fn primary_key(draft: &mut Draft<'_>, table: &Table, key: &Index) {
 }
 
 /// Why the index cannot be built, if it cannot.
-fn obstacle(table: &Table, index: &Index) -> Option<String> {
+fn obstacle(draft: &Draft<'_>, table: &Table, index: &Index) -> Option<String> {
     match index.method {
-        IndexMethod::FullText => return Some("full-text indexes are not carried yet".into()),
-        IndexMethod::Spatial => return Some("spatial indexes are not carried yet".into()),
+        IndexMethod::FullText if draft.options.fulltext.as_deref() == Some("skip") => {
+            return Some("full-text indexes are left out, as the mapping says".into());
+        }
+        IndexMethod::FullText => return words_obstacle(table, index),
+        IndexMethod::Spatial => return shapes_obstacle(table, index),
         IndexMethod::BTree => {}
     }
     index.parts.iter().find_map(|part| {
         let Some(name) = &part.column else {
-            return Some("it is over an expression in the source's SQL, which is not translated".to_string());
+            return match expression_sql(table, part, &draft.options.features) {
+                Ok(_) => None,
+                Err(why) => Some(format!("it is over an expression that is not carried: {why}")),
+            };
         };
         let Some(column) = table.column(name) else { return Some(format!("its column `{name}` is not carried")) };
         let native = &column.native;
@@ -92,17 +103,31 @@ fn secondary(draft: &mut Draft<'_>, table: &Table, index: &Index) {
         IndexMethod::FullText => "full-text index",
         IndexMethod::Spatial => "spatial index",
     };
-    if let Some(why) = obstacle(table, index) {
+    if let Some(why) = obstacle(draft, table, index) {
         draft.problems.push(Problem::new(Severity::NotCarried, kind, name, why).ddl(source_ddl(index)));
         return;
     }
     if !index.visible {
         let why = "it is invisible to the source's planner, and PostgreSQL has no such thing: it is built as any other";
-        draft.problems.push(Problem::new(Severity::Note, kind, name, why).ddl(source_ddl(index)));
+        draft.problems.push(Problem::new(Severity::Note, kind, &name, why).ddl(source_ddl(index)));
     }
-    let parts: Vec<String> = index.parts.iter().map(|part| part_sql(table, part)).collect();
+    let parts: Vec<String> = index.parts.iter().map(|part| part_sql(table, part, &draft.options.features)).collect();
+    let over = match index.method {
+        IndexMethod::BTree => format!("({})", parts.join(", ")),
+        IndexMethod::Spatial => format!("USING gist ({})", parts.join(", ")),
+        IndexMethod::FullText => {
+            let language = draft.options.fulltext.as_deref().unwrap_or(DEFAULT_SEARCH);
+            if let Some(problem) = unknown_language(language, &draft.options.features, &name) {
+                draft.problems.push(problem);
+            }
+            let words = words_sql(table, index, language);
+            let why = format!("a query uses it when it says `{words} @@ to_tsquery(…)`");
+            draft.problems.push(Problem::new(Severity::Note, kind, &name, why).ddl(source_ddl(index)));
+            format!("USING gin ({words})")
+        }
+    };
     let unique = if index.unique { "UNIQUE " } else { "" };
-    let sql = format!("CREATE {unique}INDEX {} ON {} ({})", quote_name(&index.name), quote_table(&table.name), parts.join(", "));
+    let sql = format!("CREATE {unique}INDEX {} ON {} {over}", quote_name(&index.name), quote_table(&table.name));
     let schema = if table.name.schema.is_empty() { DEFAULT_SCHEMA } else { &table.name.schema };
     let exists = format!(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
@@ -115,7 +140,63 @@ fn secondary(draft: &mut Draft<'_>, table: &Table, index: &Index) {
     draft.push(DdlPhase::Indexes, table, format!("index {}", index.name), sql, Some(exists));
 }
 
-fn part_sql(table: &Table, part: &IndexPart) -> String {
+/// A refusal where the server is known not to have the configuration.
+fn unknown_language(language: &str, features: &[String], index: &str) -> Option<Problem> {
+    let known: Vec<&str> = features.iter().filter_map(|feature| feature.strip_prefix("text_search:")).collect();
+    if known.is_empty() || known.contains(&language) {
+        return None;
+    }
+    let why = format!("the target has no text search configuration `{language}`");
+    let hint = format!("Write `fulltext = \"skip\"` in `[objects]` of the mapping, or one of these: {}", known.join(", "));
+    Some(Problem::new(Severity::Refused, "full-text index", index, why).hint(hint))
+}
+
+/// The columns of a full-text index as one text of words.
+fn words_sql(table: &Table, index: &Index, language: &str) -> String {
+    let texts = index.parts.iter().filter_map(|part| table.column(part.column.as_deref()?));
+    let texts: Vec<String> = texts.map(|column| format!("coalesce({}::text, '')", quote_name(&column.name))).collect();
+    format!("to_tsvector({}::regconfig, {})", quote_literal(&format!("pg_catalog.{language}")), texts.join(" || ' ' || "))
+}
+
+fn words_obstacle(table: &Table, index: &Index) -> Option<String> {
+    index.parts.iter().find_map(|part| match part.column.as_deref().map(|name| (name, table.column(name))) {
+        None | Some((_, None)) => Some("one of its columns is not carried".to_string()),
+        Some((name, Some(column))) => (!takes(column, Class::Text))
+            .then(|| format!("`{name}` becomes `{}`, and words are found in text only", column.native.full)),
+    })
+}
+
+fn shapes_obstacle(table: &Table, index: &Index) -> Option<String> {
+    index.parts.iter().find_map(|part| {
+        let name = part.column.as_deref().unwrap_or_default();
+        let native = table.column(name).map(|column| &column.native);
+        match native {
+            Some(native) if native.name == "geometry" => None,
+            Some(native) => {
+                Some(format!("`{name}` becomes `{}`, and shapes are found in geometries of PostGIS only", native.full))
+            }
+            None => Some(format!("its column `{name}` is not carried")),
+        }
+    })
+}
+
+/// An expression of an index, in parentheses.
+fn expression_sql(table: &Table, part: &IndexPart, features: &[String]) -> Result<String, String> {
+    let (tree, _) = table.expression(part.expression.as_deref().unwrap_or_default())?.value();
+    let printed = print(&tree, table, features)?;
+    if printed.immutable {
+        Ok(format!("({})", printed.sql))
+    } else {
+        Err("what it computes may change with the server's settings".into())
+    }
+}
+
+fn part_sql(table: &Table, part: &IndexPart, features: &[String]) -> String {
+    if part.column.is_none() {
+        // Tried before.
+        let sql = expression_sql(table, part, features).unwrap_or_default();
+        return if part.descending { format!("{sql} DESC") } else { sql };
+    }
     let name = part.column.as_deref().unwrap_or_default();
     let column = quote_name(name);
     let bytes = table.column(name).is_some_and(|column| column.native.name == "bytea");

@@ -8,10 +8,12 @@
 //! [`DdlPhase::Finish`] about one table run in the order given, its owner last.
 //!
 //! `clear` what stands in the way, `literal` quoting, `names` of types and sequences, `table` CREATE TABLE, `default_value` defaults,
-//! `index` keys and indexes, `foreign_key`, `finish` next ids, comments and owners,
+//! `index` keys and indexes, `foreign_key`, `check`, `collation` text without case, `finish` next ids, comments and owners, `on_update` columns that take the time,
 //! `continue_numbers` next ids of tables that rows were added to.
 
+mod check;
 mod clear;
+mod collation;
 mod continue_numbers;
 mod default_value;
 mod finish;
@@ -19,6 +21,7 @@ mod foreign_key;
 mod index;
 mod literal;
 mod names;
+mod on_update;
 mod table;
 
 use crate::engine::{Ddl, DdlOptions, DdlPhase};
@@ -26,12 +29,14 @@ use crate::model::ObjectName;
 use crate::model::catalog::{Column, NativeType, Problem, Severity, Table};
 
 pub(super) use clear::clear;
+pub(super) use collation::{LOCALE_WITHOUT_ACCENTS, LOCALE_WITHOUT_CASE};
 pub(super) use continue_numbers::continue_numbers;
 pub(super) use foreign_key::recheck;
 pub(super) use literal::quote_name;
 pub use literal::{quote_literal, quote_table};
 pub use names::enum_type_name;
 pub(super) use names::labels_fit;
+pub(super) use table::computed_sql;
 
 /// The longest name, in bytes (`NAMEDATALEN` - 1).
 pub(super) const MAX_NAME_BYTES: usize = 63;
@@ -72,12 +77,14 @@ pub fn ddl(tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {
             )),
         });
     }
+    collation::create(&mut draft);
     for table in tables {
         table::create(&mut draft, table);
         index::create(&mut draft, table);
         finish::next_identity(&mut draft, table);
         finish::comments(&mut draft, table);
-        finish::checks(&mut draft, table);
+        check::create(&mut draft, table);
+        on_update::create(&mut draft, table);
         finish::owner(&mut draft, table);
         foreign_key::create(&mut draft, table);
         let name = quote_table(&table.name);

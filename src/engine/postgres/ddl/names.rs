@@ -32,7 +32,7 @@ pub(in crate::engine::postgres) fn labels_fit(labels: &[String]) -> Result<(), S
 }
 
 /// `name` when it is short enough, else its start and a hash of where it comes from.
-fn shortened(name: &str, table: &ObjectName, column: &str) -> String {
+pub(super) fn shortened(name: &str, table: &ObjectName, column: &str) -> String {
     if name.len() <= MAX_NAME_BYTES { name.to_string() } else { hashed(name, table, column) }
 }
 
@@ -48,6 +48,37 @@ fn hashed(name: &str, table: &ObjectName, column: &str) -> String {
 pub(super) struct Names {
     types: HashMap<(ObjectName, String), ObjectName>,
     sequences: HashMap<(ObjectName, String), ObjectName>,
+    /// ENUM columns whose type is that of another column, which a foreign key joins them to.
+    shared: HashMap<(ObjectName, String), (ObjectName, String)>,
+}
+
+/// For each ENUM column that a foreign key joins to another one of the same labels, the column whose type both have.
+fn shared_types(tables: &[Table]) -> HashMap<(ObjectName, String), (ObjectName, String)> {
+    type Place = (ObjectName, String);
+    fn root(above: &HashMap<Place, Place>, place: &Place) -> Place {
+        let mut place = place;
+        while let Some(next) = above.get(place) {
+            place = next;
+        }
+        place.clone()
+    }
+    let labels = |place: &Place| {
+        let column = tables.iter().find(|table| table.name == place.0)?.column(&place.1)?;
+        (labelled(&column.native) == Some(Labelled::Enum)).then_some(&column.native.labels)
+    };
+    let mut above: HashMap<Place, Place> = HashMap::new();
+    for table in tables {
+        for key in &table.foreign_keys {
+            for (child, parent) in key.columns.iter().zip(&key.parent_columns) {
+                let (child, parent) = ((table.name.clone(), child.clone()), (key.parent.clone(), parent.clone()));
+                let (from, to) = (root(&above, &child), root(&above, &parent));
+                if from != to && labels(&child).is_some() && labels(&child) == labels(&parent) {
+                    above.insert(from, to);
+                }
+            }
+        }
+    }
+    above.keys().map(|place| (place.clone(), root(&above, place))).collect()
 }
 
 impl Names {
@@ -68,7 +99,7 @@ impl Names {
             taken.insert(other.clone());
             other
         };
-        let mut names = Names { types: HashMap::new(), sequences: HashMap::new() };
+        let mut names = Names { types: HashMap::new(), sequences: HashMap::new(), shared: shared_types(tables) };
         for table in tables {
             for column in &table.columns {
                 let key = (table.name.clone(), column.name.clone());
@@ -87,7 +118,14 @@ impl Names {
 
     /// The type behind an ENUM column.
     pub(super) fn enum_type(&self, table: &ObjectName, column: &str) -> ObjectName {
-        self.types.get(&(table.clone(), column.to_string())).cloned().unwrap_or_else(|| enum_type_name(table, column))
+        let place = (table.clone(), column.to_string());
+        let place = self.shared.get(&place).unwrap_or(&place);
+        self.types.get(place).cloned().unwrap_or_else(|| enum_type_name(&place.0, &place.1))
+    }
+
+    /// False for a column whose type is made for another column.
+    pub(super) fn makes_type(&self, table: &ObjectName, column: &str) -> bool {
+        !self.shared.contains_key(&(table.clone(), column.to_string()))
     }
 
     /// The sequence behind a column that numbers rows.

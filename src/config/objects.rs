@@ -1,0 +1,62 @@
+//! What becomes of objects that PostgreSQL has in several ways: enumerations, collations, full-text indexes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What becomes of a column that the source computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GeneratedChoice {
+    /// The target computes it where it can; verification compares the values.
+    #[default]
+    Compute,
+    /// Its values are carried into a plain column.
+    Copy,
+}
+
+/// What becomes of ENUM.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnumChoice {
+    /// A type of its own, in the order of its labels.
+    #[default]
+    Native,
+    /// Text with a CHECK.
+    Text,
+}
+
+/// What becomes of text whose collation knows no case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CollationChoice {
+    /// Text as it is, compared by its letters; a note lists the unique keys that then let more in.
+    #[default]
+    AsIs,
+    /// The type `citext`.
+    Citext,
+    /// A collation of ICU that finds the same texts equal. `LIKE` needs PostgreSQL 18 with it.
+    Nondeterministic,
+}
+
+/// How objects are made, for all tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Objects {
+    /// Full-text indexes: the text search configuration of the target (`simple`, `english`, …), or `skip`. Default `simple`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub fulltext: Option<String>,
+    /// What becomes of ENUM, unless a rule says otherwise. Default `native`.
+    #[serde(default, rename = "enum", skip_serializing_if = "Option::is_none")]
+    pub enumeration: Option<EnumChoice>,
+    /// What becomes of text whose collation knows no case, unless a rule says otherwise. Default `as_is`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<CollationChoice>,
+}
+
+impl Objects {
+    /// True if nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Objects::default()
+    }
+}

@@ -1,0 +1,305 @@
+//! Asking the data before it moves: what would stop its table midway is found now, and what is proven may choose a type.
+//!
+//! [`questions`] are decided by the types of the source and by what the target cannot hold; the source answers all questions of a table
+//! in one pass, tables side by side; [`findings`] say what was found, with its count, an example and the lines of a mapping that settle
+//! it. A fact is used once, by this plan; every value is checked again when it is decoded and encoded, since rows change meanwhile.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::config::rules::Orphans;
+use crate::config::{ProbeLevel, Settings};
+use crate::engine::{Dialect, Source};
+use crate::error::Result;
+use crate::mapping::{ColumnMapping, MappedTable, lines};
+use crate::model::LogicalType;
+use crate::model::catalog::{ForeignKey, Index, IndexMethod, Problem, Severity, Table};
+use crate::model::probe::{Answer, Fact, Proven, Question};
+
+/// Rows that `--probe sample` looks at, of each table.
+const SAMPLE_ROWS: u64 = 10_000;
+
+/// What was asked, and what came back.
+#[derive(Debug, Default)]
+pub struct Probed {
+    /// What may choose types.
+    pub proven: Proven,
+    /// What a person should know, or settle.
+    pub problems: Vec<Problem>,
+}
+
+/// Asks the source about every table.
+///
+/// # Errors
+/// What the source says.
+pub async fn ask(settings: &Settings, source: &Arc<dyn Source>, target: &dyn Dialect, tables: &[MappedTable]) -> Result<Probed> {
+    let first_rows = match settings.probe {
+        ProbeLevel::Off => return Ok(Probed::default()),
+        ProbeLevel::Sample => Some(SAMPLE_ROWS),
+        ProbeLevel::Full => None,
+    };
+    let asked: Vec<(&MappedTable, Vec<Question>)> = tables
+        .iter()
+        .map(|table| (table, questions(table, tables, target)))
+        .filter(|(_, questions)| !questions.is_empty())
+        .collect();
+    let answers: Vec<Option<Vec<Answer>>> =
+        stream::iter(
+            asked.iter().map(|(table, questions)| {
+                let source = Arc::clone(source);
+                async move {
+                    source.probe(&table.source, questions, first_rows).await.map_err(|error| error.table(&table.source.name))
+                }
+            }),
+        )
+        .buffered(settings.effective_jobs())
+        .try_collect()
+        .await?;
+    let mut probed = Probed::default();
+    for ((table, questions), answers) in asked.into_iter().zip(answers) {
+        for (question, answer) in questions.iter().zip(answers.into_iter().flatten()) {
+            if settings.probe == ProbeLevel::Full && answer.rules_out() {
+                prove(&mut probed.proven, table, question);
+            }
+            if answer.found > 0 {
+                let sampled = first_rows.is_some();
+                probed.problems.extend(finding(table, question, &answer, settings.hide_keys || table.hides_key(), sampled));
+            }
+        }
+    }
+    Ok(probed)
+}
+
+fn prove(proven: &mut Proven, table: &MappedTable, question: &Question) {
+    match question {
+        Question::NotZeroOrOne { column } => proven.insert(&table.source.name, column, Fact::ZeroOrOne),
+        Question::NotTimeOfDay { column } => proven.insert(&table.source.name, column, Fact::TimeOfDay),
+        _ => {}
+    }
+}
+
+/// What is asked of a table.
+fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn Dialect) -> Vec<Question> {
+    use LogicalType as L;
+    let mut questions = Vec::new();
+    // Whatever is read is decoded, carried or not.
+    for read in table.read_columns() {
+        let column = read.name.clone();
+        match &read.logical {
+            L::Date | L::Timestamp { .. } => {
+                questions.push(Question::ZeroDate { column: column.clone() });
+                questions.push(Question::InvalidDate { column });
+            }
+            L::Enum { .. } => questions.push(Question::NoLabel { column }),
+            L::Text { .. } if read.native.charset.is_some() => {
+                questions.push(Question::InvalidText { column: column.clone() });
+                questions.push(Question::EncodedTwice { column });
+            }
+            _ => {}
+        }
+    }
+    for mapping in table.columns.iter().filter(|mapping| mapping.computed.is_none() && mapping.mask.is_none()) {
+        questions.extend(of_the_cast(table, mapping, target));
+    }
+    if let Some(bytes) = target.max_index_entry_bytes() {
+        let indexes = table.source.primary_key.iter().chain(&table.source.indexes);
+        questions.extend(indexes.filter_map(|index| long_entries(&table.source, index, bytes)));
+    }
+    for key in &table.source.foreign_keys {
+        let Some(parent) = all.iter().find(|parent| parent.source.name == key.parent) else { continue };
+        let parent_filter = parent.source.row_filter.clone();
+        questions.push(Question::Orphan { key: key.clone(), parent_filter: parent_filter.clone() });
+        let folds = |name: &String| {
+            table
+                .source
+                .column(name)
+                .and_then(|column| column.native.collation.as_deref())
+                .is_some_and(|name| !name.ends_with("_bin"))
+        };
+        if key.columns.iter().any(folds) {
+            questions.push(Question::OtherSpelling { key: key.clone(), parent_filter });
+        }
+    }
+    questions
+}
+
+/// What may stand in the way of a column's own cast.
+fn of_the_cast(table: &MappedTable, mapping: &ColumnMapping, target: &dyn Dialect) -> Vec<Question> {
+    use LogicalType as L;
+    let column = mapping.source.clone();
+    let native = table.source.column(&column).map(|column| column.native.clone()).unwrap_or_default();
+    let mut questions = Vec::new();
+    match (&mapping.from, &mapping.to) {
+        (from, L::Bool) if from.is_integer() => questions.push(Question::NotZeroOrOne { column: column.clone() }),
+        (L::Int8, _) if native.length == Some(1) => questions.push(Question::NotZeroOrOne { column: column.clone() }),
+        (L::Duration { .. }, _) => questions.push(Question::NotTimeOfDay { column: column.clone() }),
+        (from, to) => {
+            if let (Some((least, most)), Some((min, max))) = (integer_range(from), integer_range(to))
+                && (least < min || most > max)
+            {
+                let (min, max) = (min.to_string(), max.to_string());
+                questions.push(Question::OutOfRange { column: column.clone(), min, max });
+            }
+        }
+    }
+    let is_text = matches!(mapping.to, L::Text { .. } | L::Json | L::Enum { .. });
+    if is_text && matches!(mapping.from, L::Text { .. } | L::Json) && !target.holds_nul_in_text() {
+        questions.push(Question::NulCharacter { column: column.clone() });
+    }
+    let unbounded = matches!(native.name.as_str(), "longtext" | "longblob" | "json");
+    if let Some(bytes) = target.max_field_bytes().filter(|_| unbounded) {
+        questions.push(Question::LongerThan { columns: vec![column], bytes });
+    }
+    questions
+}
+
+/// The smallest and the largest number of an integer type.
+fn integer_range(logical: &LogicalType) -> Option<(i128, i128)> {
+    use LogicalType as L;
+    Some(match logical {
+        L::Int8 => (i8::MIN.into(), i8::MAX.into()),
+        L::Int16 => (i16::MIN.into(), i16::MAX.into()),
+        L::Int32 => (i32::MIN.into(), i32::MAX.into()),
+        L::Int64 => (i64::MIN.into(), i64::MAX.into()),
+        L::UInt8 => (0, u8::MAX.into()),
+        L::UInt16 => (0, u16::MAX.into()),
+        L::UInt32 => (0, u32::MAX.into()),
+        L::UInt64 => (0, u64::MAX.into()),
+        _ => return None,
+    })
+}
+
+/// Asked only where the columns' own limits allow an entry that is too long.
+fn long_entries(table: &Table, index: &Index, bytes: u64) -> Option<Question> {
+    if index.method != IndexMethod::BTree {
+        return None;
+    }
+    let columns = index.plain_columns()?;
+    let most: u64 = columns
+        .iter()
+        .filter_map(|name| table.column(name))
+        .map(|column| match &column.logical {
+            Some(LogicalType::Text { length }) => length.map_or(u64::MAX / 64, |length| u64::from(length) * 4),
+            Some(LogicalType::Binary { length }) => length.map_or(u64::MAX / 64, u64::from),
+            _ => 16,
+        })
+        .fold(0, u64::saturating_add);
+    let columns: Vec<String> = columns
+        .into_iter()
+        .filter(|name| {
+            let logical = table.column(name).and_then(|column| column.logical.clone());
+            matches!(logical, Some(LogicalType::Text { .. } | LogicalType::Binary { .. }))
+        })
+        .map(str::to_string)
+        .collect();
+    (most > bytes && !columns.is_empty()).then_some(Question::LongerThan { columns, bytes })
+}
+
+/// What was found, for people: how many, one of them, and what settles it.
+fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys: bool, sampled: bool) -> Option<Problem> {
+    use Question as Q;
+    let name = &table.source.name;
+    let example = match &answer.example {
+        Some(key) if !hide_keys => format!(", for example where {key}"),
+        _ => String::new(),
+    };
+    let looked = if sampled { format!(" among the first {SAMPLE_ROWS} rows") } else { String::new() };
+    let rows = |one: &str, more: &str| {
+        let what = if answer.found == 1 { one } else { more };
+        format!("{} {what}{looked}{example}", answer.found)
+    };
+    let at = |column: &str| format!("{name}.{column}");
+    let line =
+        |column: &str, setting: &str| format!("Add to the mapping file (`-m FILE`):\n{}", lines::column(name, column, setting));
+    let refused = |column: &str, why: String, setting: &str| {
+        Some(Problem::new(Severity::Refused, "column", at(column), why).hint(line(column, setting)))
+    };
+    let target_of = |column: &str| table.columns.iter().find(|mapping| mapping.source == column);
+    match question {
+        Q::ZeroDate { column } => refused(column, rows("value is a zero date", "values are zero dates"), r#"zero_date = "null""#),
+        Q::InvalidDate { column } => {
+            let why = rows("value is a date that no calendar has", "values are dates that no calendar has");
+            refused(column, why, r#"zero_date = "null""#)
+        }
+        Q::NotZeroOrOne { column } => match target_of(column).map(|mapping| &mapping.to) {
+            Some(LogicalType::Bool) => {
+                refused(column, rows("value is neither 0 nor 1", "values are neither 0 nor 1"), r#"to = "smallint""#)
+            }
+            _ => None,
+        },
+        Q::NotTimeOfDay { column } => match target_of(column).map(|mapping| &mapping.to) {
+            Some(LogicalType::Time { .. }) => {
+                let why = rows("value lies outside of a day", "values lie outside of a day");
+                refused(column, why, r#"to = "interval""#)
+            }
+            _ => None,
+        },
+        Q::OutOfRange { column, min, max } => {
+            let beyond = format!("beyond {min} to {max}");
+            let why = rows(&format!("value lies {beyond}"), &format!("values lie {beyond}"));
+            refused(column, why, r#"to = "numeric""#)
+        }
+        Q::NoLabel { column } => {
+            let why = rows("value is '' with index 0, which is no label", "values are '' with index 0, which is no label");
+            refused(column, why, r#"enum_empty = "null""#)
+        }
+        Q::NulCharacter { column } => {
+            let why = rows("text has a NUL character in it", "texts have a NUL character in them");
+            refused(column, why, r#"nul_byte = "strip""#)
+        }
+        Q::InvalidText { column } => {
+            let why = rows("text is not valid in its character set", "texts are not valid in their character set");
+            refused(column, why, r#"invalid_text = "replace""#)
+        }
+        Q::EncodedTwice { column } => {
+            let why = rows("text looks as if it had been encoded twice", "texts look as if they had been encoded twice");
+            let hint = format!(
+                "They are carried as they are. If they are, add to the mapping file:\n{}",
+                lines::column(name, column, r#"decode = "utf8""#)
+            );
+            Some(Problem::new(Severity::Note, "column", at(column), why).hint(hint))
+        }
+        Q::LongerThan { columns, bytes } if columns.len() == 1 && *bytes > u64::from(u16::MAX) => {
+            let column = columns.first()?;
+            let why = rows(
+                "value is larger than the target takes in one field",
+                "values are larger than the target takes in one field",
+            );
+            let hint = "Leave the rows out with `source_where`, or the column with `drop = true`";
+            Some(Problem::new(Severity::Refused, "column", at(column), format!("{why} ({bytes} bytes)")).hint(hint))
+        }
+        Q::LongerThan { columns, bytes } => {
+            let why = format!(
+                "{}: the target takes {bytes} in an entry of an index, after compression, so that the index may fail at the end",
+                rows(
+                    &format!("row has more than {bytes} bytes in its key"),
+                    &format!("rows have more than {bytes} bytes in their key")
+                )
+            );
+            Some(Problem::new(Severity::Note, "index", at(&columns.join(", ")), why))
+        }
+        Q::Orphan { key, .. } => {
+            let why = rows("row points to a parent that is not carried", "rows point to a parent that is not carried");
+            let hint = "Mend the rows in the source, leave them out with `source_where`";
+            Some(orphans(table, key, &format!("{why}: `{}` has no such row", key.parent), hint))
+        }
+        Q::OtherSpelling { key, .. } => {
+            let why = rows("row spells its parent's key in another way", "rows spell their parent's key in another way");
+            let hint = "Write the parent's spelling in the source";
+            Some(orphans(table, key, &format!("{why}: equal in the source, not in the target"), hint))
+        }
+    }
+}
+
+fn orphans(table: &MappedTable, key: &ForeignKey, why: &str, hint: &str) -> Problem {
+    let name = &table.source.name;
+    let place = format!("{name}.{}", key.name);
+    if table.orphans == Orphans::NotValid {
+        let why = format!("{why}; the foreign key is made for new and changed rows, and is not validated");
+        return Problem::new(Severity::Note, "foreign key", place, why);
+    }
+    let lines = lines::table(name, "orphans = \"not_valid\"");
+    let hint = format!("{hint}, or carry them under foreign keys that are made and not validated:\n{lines}");
+    Problem::new(Severity::Refused, "foreign key", place, why).hint(hint)
+}
