@@ -114,6 +114,7 @@ fn transform(file: Option<&str>) -> (Transform, Vec<LogicalType>) {
                 to: to.clone(),
                 native: NativeType::default(),
                 mask: None,
+                out_of_range: None,
             };
             let Some(sql) = rule.and_then(|rule| rule.expr.clone()) else {
                 types.push(from.clone());

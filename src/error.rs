@@ -88,6 +88,7 @@ struct Inner {
     what: String,
     place: Place,
     hint: Option<String>,
+    rule: Option<&'static str>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     also: Vec<Error>,
 }
@@ -95,7 +96,15 @@ struct Inner {
 impl Error {
     /// An error of `kind`; `what` is one sentence without a full stop.
     pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, what: what.into(), place: Place::default(), hint: None, source: None, also: Vec::new() }))
+        Error(Box::new(Inner {
+            kind,
+            what: what.into(),
+            place: Place::default(),
+            hint: None,
+            rule: None,
+            source: None,
+            also: Vec::new(),
+        }))
     }
 
     /// A bug in dbferry: a state that the code's own invariants exclude.
@@ -131,6 +140,22 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint.get_or_insert(hint.into());
+        self
+    }
+
+    /// Says which line under a column's rule in the mapping would settle it; [`Error::settle`] makes the hint of it.
+    #[must_use]
+    pub fn rule(mut self, line: &'static str) -> Self {
+        self.0.rule.get_or_insert(line);
+        self
+    }
+
+    /// Makes the hint of the line that would settle it, if there is one, where the column's place in the mapping is known.
+    #[must_use]
+    pub fn settle(mut self, lines: impl FnOnce(&'static str) -> String) -> Self {
+        if let Some(rule) = self.0.rule.take() {
+            self.0.hint = Some(lines(rule));
+        }
         self
     }
 

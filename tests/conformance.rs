@@ -188,6 +188,7 @@ async fn rows_of(snapshot: &dyn Snapshot, table: &Table, plan: &ChunkPlan) -> (u
             name: column.name.clone(),
             native: column.native.clone(),
             logical: column.logical.clone().unwrap(),
+            policies: dbferry::model::ValuePolicies::default(),
         })
         .collect();
     let types: Vec<LogicalType> = columns.iter().map(|column| column.logical.clone()).collect();

@@ -115,6 +115,7 @@ async fn every_value_of_the_shop_can_be_read() {
             name: column.name.clone(),
             native: column.native.clone(),
             logical: column.logical.clone().unwrap(),
+            policies: dbferry::model::ValuePolicies::default(),
         });
         let plan = ReadPlan::of(table, columns.collect(), &chunks, 100_000);
         let mut rows = 0;

@@ -94,8 +94,12 @@ mod read {
     }
 
     fn read_plan(table: &Table, chunks: &ChunkPlan, batch_bytes: usize) -> ReadPlan {
-        let read =
-            |c: &Column| ReadColumn { name: c.name.clone(), native: c.native.clone(), logical: c.logical.clone().unwrap() };
+        let read = |c: &Column| ReadColumn {
+            name: c.name.clone(),
+            native: c.native.clone(),
+            logical: c.logical.clone().unwrap(),
+            policies: dbferry::model::ValuePolicies::default(),
+        };
         ReadPlan::of(table, table.columns.iter().map(read).collect(), chunks, batch_bytes)
     }
 

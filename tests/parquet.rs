@@ -57,6 +57,7 @@ fn ids(name: &str) -> Table {
 fn unit(run: RunId, target: &ObjectName, chunk: u32) -> WorkUnit {
     let read = ReadPlan {
         row_filter: None,
+        keep_raw: false,
         table: target.clone(),
         columns: Vec::new(),
         row_key: Vec::new(),

@@ -109,6 +109,7 @@ fn read_plan(table: &Table, chunks: &ChunkPlan, batch_bytes: usize) -> ReadPlan 
         name: column.name.clone(),
         native: column.native.clone(),
         logical: column.logical.clone().unwrap(),
+        policies: dbferry::model::ValuePolicies::default(),
     });
     ReadPlan::of(table, columns.collect(), chunks, batch_bytes)
 }

@@ -68,6 +68,10 @@ pub enum Command {
     Status(StatusArgs),
     /// Show the report of a run from the target's ledger.
     Report(ReportArgs),
+    /// List the rows that a run has rejected, or export them.
+    Rejects(RejectsArgs),
+    /// Send the rows that a run has rejected again, under a corrected mapping, and verify the run as a whole.
+    RetryRejects(RetryArgs),
     /// Write a commented config and mapping file for a live source.
     Init(InitArgs),
     /// Check a config or mapping file without any server: every fault, with its place.
@@ -277,6 +281,9 @@ pub struct RunArgs {
     /// Also write the report to this file (.json).
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Fail at the end when the mapping's value policies have lost more values than this [default: no bound].
+    #[arg(long, value_name = "N")]
+    pub max_loss: Option<u64>,
     /// Which tables.
     #[command(flatten)]
     pub tables: TableArgs,
@@ -343,6 +350,45 @@ pub struct ReportArgs {
     /// How to print the report.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub format: ReportFormat,
+    /// The ledger, and what may be shown.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
+/// `dbferry rejects`.
+#[derive(Debug, Clone, Args)]
+pub struct RejectsArgs {
+    /// The run, as status shows it [default: the newest].
+    pub run: Option<AddressText>,
+    /// URL of the target, unless the config file has it.
+    pub target: Option<AddressText>,
+    /// The config file.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// Write them, complete, to this file (.json or .parquet).
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// The ledger, and what may be shown.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
+/// `dbferry retry-rejects`.
+#[derive(Debug, Clone, Args)]
+pub struct RetryArgs {
+    /// The run, as status shows it.
+    pub run: String,
+    /// URL of the target, unless the config file has it.
+    pub target: Option<AddressText>,
+    /// The config file.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// The corrected mapping file [default: that of the config file, or the run's own mapping].
+    #[arg(short, long, value_name = "FILE")]
+    pub mapping: Option<PathBuf>,
+    /// Also write the report to this file (.json).
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// The ledger, and what may be shown.
     #[command(flatten)]
     pub ledger: LedgerArgs,
@@ -418,6 +464,9 @@ mod tests {
             "status",
             "status postgres://h/b",
             "report 0198 -c f --format json",
+            "rejects -c f",
+            "rejects 0198 postgres://h/b --export r.parquet",
+            "retry-rejects 0198 postgres://h/b -m m.toml",
             "init mysql://h/a --dir d --include x*",
             "check mapping.toml",
             "completions bash",

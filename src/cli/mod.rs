@@ -16,6 +16,7 @@ mod init;
 pub mod overrides;
 mod plan;
 pub mod printer;
+mod rejects;
 mod run;
 mod session;
 mod status;
@@ -44,6 +45,8 @@ pub async fn main(cli: Cli) -> u8 {
         Command::Verify(args) => verify::verify(&args, &cli.output, &mut printer).await,
         Command::Status(args) => status::status(&args, &mut printer).await,
         Command::Report(args) => status::report(&args, &mut printer).await,
+        Command::Rejects(args) => rejects::rejects(&args, &mut printer).await,
+        Command::RetryRejects(args) => rejects::retry(&args, &cli.output, &mut printer).await,
         Command::Init(args) => init::init(&args, &mut printer).await,
         Command::Check { file } => check::check(&file, &printer),
         Command::Completions { shell } => completions::completions(shell, &printer),

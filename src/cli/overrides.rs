@@ -1,8 +1,8 @@
 //! From the command line's arguments to what they override in the config file.
 
 use crate::cli::args::{
-    EndArgs, FileArgs, ForceArgs, InitArgs, LedgerArgs, PlanArgs, ReportArgs, RunArgs, StatusArgs, TableArgs, TargetArgs,
-    VerifyArgs,
+    EndArgs, FileArgs, ForceArgs, InitArgs, LedgerArgs, PlanArgs, RejectsArgs, ReportArgs, RetryArgs, RunArgs, StatusArgs,
+    TableArgs, TargetArgs, VerifyArgs,
 };
 use crate::config::load::{AddressText, Overrides};
 
@@ -14,7 +14,8 @@ impl From<&PlanArgs> for Overrides {
 
 impl From<&RunArgs> for Overrides {
     fn from(args: &RunArgs) -> Self {
-        with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made)
+        let overrides = with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made);
+        Overrides { max_loss: args.max_loss, ..overrides }
     }
 }
 
@@ -33,6 +34,20 @@ impl From<&StatusArgs> for Overrides {
 impl From<&ReportArgs> for Overrides {
     fn from(args: &ReportArgs) -> Self {
         at_target(&args.files, args.target.as_ref(), &args.ledger)
+    }
+}
+
+impl From<&RejectsArgs> for Overrides {
+    fn from(args: &RejectsArgs) -> Self {
+        // Without a run, the address comes first.
+        let first = args.run.as_ref().filter(|run| run.as_run().is_none());
+        at_target(&args.files, args.target.as_ref().or(first), &args.ledger)
+    }
+}
+
+impl From<&RetryArgs> for Overrides {
+    fn from(args: &RetryArgs) -> Self {
+        Overrides { mapping: args.mapping.clone(), ..at_target(&args.files, args.target.as_ref(), &args.ledger) }
     }
 }
 

@@ -101,6 +101,8 @@ fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
     settings.if_exists = choices.if_exists;
     settings.loading = choices.loading;
     settings.on_table_error = choices.on_table_error;
+    settings.on_error = choices.on_error;
+    settings.max_rejects = choices.max_rejects;
     settings.verify = choices.verify;
     settings.owner = choices.owner;
     settings.chunk_bytes = choices.chunk_bytes;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use crate::config::endpoint::Endpoint;
 use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES};
 use crate::config::{
-    IfExists, OnTableError, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers, VerifyLevel,
+    IfExists, OnError, OnTableError, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers, VerifyLevel,
 };
 
 /// A config file of dbferry. Strings may refer to the environment: `${NAME}`; `$${` is a plain `${`.
@@ -124,6 +124,15 @@ pub struct RunSection {
     /// What to do with the other tables when one fails. Default `continue`.
     #[serde(default)]
     pub on_table_error: Option<OnTableError>,
+    /// What to do with a row that cannot be carried: `stop`, its table fails, or `reject`, it is kept in the ledger. Default `stop`.
+    #[serde(default)]
+    pub on_error: Option<OnError>,
+    /// Most rows of one table that are rejected before the table fails. Default 10000.
+    #[serde(default)]
+    pub max_rejects: Option<u64>,
+    /// Most values that the mapping's policies may lose; when they lose more, the run fails at its end. Default: no bound.
+    #[serde(default)]
+    pub max_loss: Option<u64>,
     /// The role that is to own what is created. Default: the user who connects.
     #[serde(default)]
     #[schemars(length(min = 1))]

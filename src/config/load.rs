@@ -47,6 +47,8 @@ pub struct Overrides {
     pub probe: Option<ProbeLevel>,
     /// What is compared at the end.
     pub verify: Option<VerifyLevel>,
+    /// Most values that value policies may lose.
+    pub max_loss: Option<u64>,
     /// The role that is to own what is created.
     pub owner: Option<String>,
     /// The schema of the ledger.
@@ -69,6 +71,11 @@ impl AddressText {
     /// Keeps `text`.
     pub fn new(text: impl Into<String>) -> Self {
         AddressText(text.into())
+    }
+
+    /// The text, if it is no address: the digits of a run.
+    pub fn as_run(&self) -> Option<&str> {
+        (!self.0.contains("://")).then_some(self.0.as_str())
     }
 
     /// The address with its references resolved, as [`environment::expand_address`] does it.
@@ -153,6 +160,9 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         if_exists,
         loading: loading.unwrap_or_default(),
         on_table_error: run.on_table_error.unwrap_or_default(),
+        on_error: run.on_error.unwrap_or_default(),
+        max_rejects: run.max_rejects.unwrap_or(defaults.max_rejects),
+        max_loss: overrides.max_loss.or(run.max_loss),
         scope,
         owner: overrides.owner.clone().or_else(|| run.owner.clone()),
         ledger_schema: read.ledger_schema(overrides),
@@ -214,6 +224,18 @@ pub fn target(overrides: &Overrides, environment: &Environment<'_>) -> Result<(E
     let target = read.target(overrides, environment, &mut faults);
     let ledger_schema = read.ledger_schema(overrides);
     all_or(faults, target.map(|target| (target, ledger_schema)))
+}
+
+/// The mapping file that is named, by a flag or by the config file; none when none is.
+///
+/// # Errors
+/// `Config`: every fault of the files as one error.
+pub fn chosen_mapping(overrides: &Overrides, environment: &Environment<'_>) -> Result<Option<Mapping>> {
+    let mut faults = Vec::new();
+    let read = Read::new(overrides, environment, &["/source/url", "/target/url"], &mut faults);
+    let named = overrides.mapping.is_some() || read.mapping.is_some();
+    let mapping = read.mapping(overrides, environment, &mut faults);
+    all_or(faults, Some(named.then_some(mapping)))
 }
 
 /// A mapping file.

@@ -1,6 +1,6 @@
 //! Files, environment and flags, made into validated values. Opens no connection.
 //!
-//! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
+//! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`], [`policies`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
 //! file against its schema and collects every fault; [`environment`] resolves `${NAME}`; [`limits`] knows sizes and ranges;
 //! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`endpoint`] is an address, [`login`] where its password comes from; [`init`] writes both files for a live source;
 //! [`nearest`] guesses what was meant. [`Settings`] is the outcome.
@@ -24,6 +24,7 @@ pub mod masking;
 pub mod naming;
 pub mod nearest;
 pub mod objects;
+pub mod policies;
 pub mod rules;
 pub mod schema;
 pub mod subset;
@@ -101,6 +102,17 @@ pub enum OnTableError {
     Stop,
 }
 
+/// What to do with a row that cannot be carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// Its table fails.
+    #[default]
+    Stop,
+    /// It is kept in the ledger, the others arrive, and the run ends with exit code 1.
+    Reject,
+}
+
 /// Which parts of the work are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -145,6 +157,12 @@ pub struct Settings {
     pub loading: Loading,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
+    /// What to do with rows that cannot be carried, unless their table's rule says otherwise.
+    pub on_error: OnError,
+    /// Most rows of one table that are rejected before the table fails.
+    pub max_rejects: u64,
+    /// Most values that value policies may lose; no bound when none.
+    pub max_loss: Option<u64>,
     /// Schema, rows, or both.
     pub scope: Scope,
     /// The role that is to own what is created.
@@ -168,6 +186,8 @@ pub const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
 pub const DEFAULT_CHUNK_BYTES: u64 = 64 << 20;
 /// Default of [`Settings::ledger_schema`].
 pub const DEFAULT_LEDGER_SCHEMA: &str = "dbferry";
+/// Default of [`Settings::max_rejects`].
+pub const DEFAULT_MAX_REJECTS: u64 = 10_000;
 /// Most jobs that a run takes by itself.
 pub const DEFAULT_JOBS_LIMIT: usize = 8;
 
@@ -189,6 +209,9 @@ impl Settings {
             if_exists: IfExists::default(),
             loading: Loading::default(),
             on_table_error: OnTableError::default(),
+            on_error: OnError::default(),
+            max_rejects: DEFAULT_MAX_REJECTS,
+            max_loss: None,
             scope: Scope::default(),
             owner: None,
             ledger_schema: DEFAULT_LEDGER_SCHEMA.into(),

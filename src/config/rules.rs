@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::OnError;
 use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
 pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, Objects};
+use super::policies::PolicyRules;
 use super::subset::{Follow, Sample};
 use crate::error::{Error, ErrorKind};
 use crate::model::probe::Fact;
@@ -50,7 +52,8 @@ pub struct Mapping {
 
 /// What becomes of a source type.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+// Not `deny_unknown_fields`, which serde does not have beside `flatten`: the document is checked against the schema before.
+#[schemars(extend("additionalProperties" = false))]
 pub struct TypeRule {
     /// Which columns the rule is for.
     #[serde(rename = "match")]
@@ -68,6 +71,9 @@ pub struct TypeRule {
     /// What becomes of such a column, where it is text whose collation knows no case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<CollationChoice>,
+    /// What becomes of hard values.
+    #[serde(flatten)]
+    pub policies: PolicyRules,
     /// Line in its file, for messages and for the plan; set when it is loaded.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(skip)]
@@ -114,7 +120,8 @@ pub enum Orphans {
 
 /// What becomes of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+// Not `deny_unknown_fields`, which serde does not have beside `flatten`: the document is checked against the schema before.
+#[schemars(extend("additionalProperties" = false))]
 pub struct TableRule {
     /// The source table's name, exactly. Several rules of one name, each with a `to` of its own, make several tables of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -167,6 +174,15 @@ pub struct TableRule {
     /// What becomes of rows whose foreign keys lead to no parent. Default `error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphans: Option<Orphans>,
+    /// What to do with a row that cannot be carried: `stop`, the table fails, or `reject`, it is kept in the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_error: Option<OnError>,
+    /// Most rows that are rejected before the table fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rejects: Option<u64>,
+    /// What becomes of hard values, in those of the table's columns that can have them.
+    #[serde(flatten)]
+    pub policies: PolicyRules,
     /// Rules by column, by the source column's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnRule>,
@@ -219,7 +235,8 @@ impl TableRule {
 
 /// What becomes of a column.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+// Not `deny_unknown_fields`, which serde does not have beside `flatten`: the document is checked against the schema before.
+#[schemars(extend("additionalProperties" = false))]
 pub struct ColumnRule {
     /// The target type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -251,6 +268,12 @@ pub struct ColumnRule {
     /// What becomes of the column, where the source computes it. Default `compute`.
     #[serde(default, skip_serializing_if = "computes")]
     pub generated: GeneratedChoice,
+    /// Let the column be NULL in the target, though it is NOT NULL in the source.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub nullable: bool,
+    /// What becomes of hard values.
+    #[serde(flatten)]
+    pub policies: PolicyRules,
     /// Leave the column out, with what is built on it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drop: bool,
@@ -294,7 +317,8 @@ impl Mapping {
                     || !rule.columns.is_empty()
                     || rule.merge
                     || rule.only.is_some()
-                    || !rule.upsert_key.is_empty())
+                    || !rule.upsert_key.is_empty()
+                    || !rule.policies.is_empty())
             {
                 fault(
                     rule.line,
@@ -312,12 +336,22 @@ impl Mapping {
             for (what, hint) in super::subset::faults(rule) {
                 fault(rule.line, what, hint);
             }
+            for (what, hint) in rule.policies.faults() {
+                fault(rule.line, what, hint);
+            }
+            for column in rule.columns.values() {
+                for (what, hint) in column.policies.faults() {
+                    fault(column.line_in(rule), what, hint);
+                }
+            }
             for (name, column) in &rule.columns {
                 if let Some(only) = rule.only.as_ref().filter(|only| column.expr.is_none() && !only.contains(name)) {
                     let what = format!("column `{name}` has a rule, and `only` leaves it out");
                     fault(column.line_in(rule), what, &format!("Add it to `only = {only:?}`, or take its rule out"));
                 }
-                if column.drop && (column.to.is_some() || column.rename.is_some() || column.mask.is_some() || column.key) {
+                let says =
+                    column.to.is_some() || column.rename.is_some() || column.mask.is_some() || column.key || column.nullable;
+                if column.drop && says {
                     fault(
                         column.line_in(rule),
                         format!("column `{name}` is left out, so its other rules say nothing"),
@@ -326,10 +360,24 @@ impl Mapping {
                 }
             }
         }
-        let empty =
-            |rule: &&TypeRule| rule.to.is_none() && rule.mask.is_none() && rule.enumeration.is_none() && rule.collation.is_none();
+        let empty = |rule: &&TypeRule| {
+            rule.to.is_none()
+                && rule.mask.is_none()
+                && rule.enumeration.is_none()
+                && rule.collation.is_none()
+                && rule.policies.is_empty()
+        };
         for rule in self.types.iter().filter(empty) {
-            fault(rule.line, "the rule says nothing".into(), "Give it `to = \"…\"`, or `mask = \"…\"`");
+            fault(
+                rule.line,
+                "the rule says nothing".into(),
+                "Give it `to = \"…\"`, `mask = \"…\"`, or a value policy such as `zero_date = \"null\"`",
+            );
+        }
+        for rule in &self.types {
+            for (what, hint) in rule.policies.faults() {
+                fault(rule.line, what, hint);
+            }
         }
         for rule in self.types.iter().filter(|rule| rule.mask.is_some() && rule.matches.proven.is_some()) {
             let what = "a mask does not depend on what the data holds: without the probe, the column would go in the clear";

@@ -2,14 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Batch;
 use crate::config::objects::CollationChoice;
 use crate::config::subset::Sample;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Column, NativeType, ServerInfo, Table};
 use crate::model::expression::Understood;
+use crate::model::policy::PolicyKind;
 use crate::model::predicate::PushedPredicate;
+use crate::model::reject::RawRow;
 use crate::model::row_set::RowSet;
 use crate::model::schema::TableSchema;
+use crate::model::unit::ReadPlan;
 use crate::model::{LogicalType, ObjectName};
 
 /// When a statement runs.
@@ -141,6 +145,29 @@ pub trait Dialect: Send + Sync {
     /// True if text of that column is compared by its bytes, without padding and without folding.
     fn compares_bytes(&self, _native: &NativeType) -> bool {
         false
+    }
+
+    /// Why the engine's reader cannot apply a value policy to columns of that type; none if it can. The type is one that the policy is for.
+    fn refuses_policy(&self, policy: PolicyKind, _native: &NativeType) -> Option<String> {
+        Some(format!("this source cannot apply `{}`", policy.word()))
+    }
+
+    /// True if the engine's reader can keep rows as they came, and [`Dialect::decode_raw`] can read them.
+    fn keeps_raw(&self) -> bool {
+        false
+    }
+
+    /// True if the engine's ledger keeps rejected rows.
+    fn keeps_rejects(&self) -> bool {
+        false
+    }
+
+    /// Reads a row that was kept, as `what` says.
+    ///
+    /// # Errors
+    /// `Value`, as its reader does; `Mapping` when the row was read in another form than `what` asks for.
+    fn decode_raw(&self, _what: &ReadPlan, _row: &RawRow) -> Result<Batch> {
+        Err(Error::internal("this source keeps no rows"))
     }
 
     /// True if a person may give a condition in the engine's own SQL.

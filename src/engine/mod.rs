@@ -5,9 +5,9 @@
 //! conformance tests.
 //!
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already),
-//! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`filter`] which tables are wanted, [`collision`] keys that
-//! two tables share. [`waiting`] is what a
-//! server does for a run. [`row_set`] is SQL that engines with subqueries share.
+//! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which
+//! tables are wanted, [`collision`] keys that two tables share, [`waiting`] what a server does for a run. [`row_set`] is SQL that engines with
+//! subqueries share.
 
 use std::sync::Arc;
 
@@ -29,6 +29,7 @@ pub mod sink;
 pub mod source;
 pub mod sqlite;
 pub mod standing;
+pub mod text_policy;
 pub mod waiting;
 
 pub use crate::model::EngineKind;
@@ -37,7 +38,7 @@ pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, 
 pub use filter::TableFilter;
 pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};
-pub use source::{Batch, BatchStream, Consistency, LogPosition, Snapshot, Source};
+pub use source::{Batch, BatchStream, Consistency, LogPosition, RawRows, Snapshot, Source};
 pub use standing::{Asked, Inspection, SetAside, Standing, Trigger};
 pub use waiting::Waiting;
 

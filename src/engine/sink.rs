@@ -11,9 +11,10 @@ use crate::ledger::Ledger;
 use crate::model::catalog::{ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::load::UpsertKey;
+use crate::model::reject::Reject;
 use crate::model::schema::TableSchema;
 use crate::model::unit::{Receipt, WorkUnit};
-use crate::model::{Digest, Hook, ObjectName, RunId};
+use crate::model::{Digest, Hook, Losses, ObjectName, RunId};
 
 /// A target that is connected.
 #[async_trait]
@@ -63,6 +64,14 @@ pub trait Sink: Send + Sync {
     /// Opens the transaction of a chunk: claims its receipt first, then takes rows. `table` is the target table as planned.
     async fn begin_chunk(&self, unit: &WorkUnit, table: &Table) -> Result<Box<dyn ChunkWriter>>;
 
+    /// Opens the transaction of a row that its chunk, that of `unit`, has rejected: takes it out of the ledger first, then takes the row.
+    ///
+    /// # Errors
+    /// `Ledger`, when it is not there any more.
+    async fn begin_reject(&self, _unit: &WorkUnit, _number: u32, _table: &Table) -> Result<Box<dyn ChunkWriter>> {
+        Err(Error::new(ErrorKind::Unsupported, "the ledger of this target keeps no rejected rows"))
+    }
+
     /// The ledger in this target.
     fn ledger(&self) -> &dyn Ledger;
 
@@ -91,11 +100,18 @@ pub trait Sink: Send + Sync {
 /// One chunk's way into the target.
 #[async_trait]
 pub trait ChunkWriter: Send {
-    /// Sends rows, whose columns are the written columns of the target table in order. Back-pressure is not returning yet.
+    /// Sends rows, whose columns are the written columns of the target table in order. Back-pressure is not returning yet. Where the unit
+    /// keeps rows, a batch that is refused for a value has left no trace, and another one may follow.
     async fn write(&mut self, rows: &RecordBatch) -> Result<()>;
 
     /// Says how many rows of the source the chunk was made from, for its receipt; when never called, as many as were sent.
     fn note_rows_read(&mut self, rows_read: u64);
+
+    /// Hands over rows of the chunk that are rejected, for the ledger. Only where the dialect says that it keeps them.
+    fn note_rejects(&mut self, _rejects: Vec<Reject>) {}
+
+    /// Says what value policies have done to the chunk's rows, for its receipt.
+    fn note_losses(&mut self, losses: &Losses);
 
     /// Commits rows and receipt in one atomic step.
     async fn commit(self: Box<Self>, digest: Digest) -> Result<Receipt>;

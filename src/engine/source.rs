@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{KeyOf, Profile, ProfileColumn, SharedKeys, TableFilter, Waiting};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Hook;
 use crate::model::catalog::{Catalog, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::probe::{Answer, Question};
+use crate::model::reject::{RawRow, Reject};
 use crate::model::unit::ReadPlan;
+use crate::model::{Hook, Losses};
 
 /// A source that is connected.
 #[async_trait]
@@ -93,6 +94,28 @@ pub struct Batch {
     pub rows: RecordBatch,
     /// Their size in memory, in bytes.
     pub bytes: usize,
+    /// What value policies have done to them.
+    pub losses: Losses,
+    /// Rows that were read before them or among them and could not be; only where the read plan keeps rows.
+    pub rejects: Vec<Reject>,
+    /// The rows as they came, where the read plan keeps them.
+    pub raw: Option<Arc<dyn RawRows>>,
+}
+
+impl Batch {
+    /// Rows without anything to tell of them.
+    pub fn plain(rows: RecordBatch, bytes: usize) -> Self {
+        Batch { rows, bytes, losses: Losses::default(), rejects: Vec::new(), raw: None }
+    }
+}
+
+/// The rows of a batch as they came.
+pub trait RawRows: Send + Sync + std::fmt::Debug {
+    /// One of them.
+    ///
+    /// # Errors
+    /// `Internal`, when the batch has no such row.
+    fn raw(&self, row: usize) -> Result<RawRow>;
 }
 
 /// Batches on their way. The stream ends with the database's own end of the result: anything less is an `Err`.

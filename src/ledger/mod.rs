@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::reject::RejectRecord;
 use crate::model::unit::Receipt;
 use crate::model::{Hook, ObjectName, RunId};
 
@@ -85,6 +86,11 @@ pub trait Ledger: Send + Sync {
 
     /// What was marked.
     async fn marks(&self, run: RunId) -> Result<Vec<(ObjectName, String)>>;
+
+    /// The rows of a run that were rejected and are still, by table and chunk.
+    async fn rejects(&self, _run: RunId) -> Result<Vec<RejectRecord>> {
+        Ok(Vec::new())
+    }
 
     /// The hooks of a run that were begun.
     async fn hooks(&self, _run: RunId) -> Result<Vec<HookRecord>> {

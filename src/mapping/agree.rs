@@ -11,6 +11,7 @@ use crate::model::ObjectName;
 use crate::model::catalog::NativeType;
 use crate::transform::{Castability, can_cast};
 
+use super::policies;
 use super::rules::Rules;
 use super::standing;
 use super::tables::{keeps_sign, receive};
@@ -78,7 +79,18 @@ fn settle(
     faults: &mut Vec<Error>,
 ) {
     // Tables that stand have their types, and their foreign keys.
-    if group.iter().any(|(table, column)| tables[*table].columns[*column].rule == standing::RULE) {
+    if group.iter().any(|(table, column)| standing::decides(&tables[*table].columns[*column])) {
+        return;
+    }
+    // A UUID in another order of bytes would find no parent.
+    let order = |(table, column): Place| {
+        let table = &tables[table];
+        table.policies.get(&table.columns[column].source).and_then(|policies| policies.uuid)
+    };
+    if let Some(other) = group.iter().find(|place| order(**place) != order(group[0])) {
+        let (one, other) = (name(tables, group[0]), name(tables, *other));
+        let what = format!("a foreign key joins `{one}` and `{other}`, and `uuid` is not said of both in the same way");
+        faults.push(Error::new(ErrorKind::Mapping, what).hint("Say the same `uuid` of both columns"));
         return;
     }
     let native = |(table, column): Place| -> &NativeType { &tables[table].target.columns[column].native };
@@ -138,7 +150,8 @@ fn settle(
         native.unsigned = source.column(&mapping.source).is_some_and(|source| keeps_sign(source, &mapping.from));
         let to = rules.route.target.to_logical(&native).unwrap_or_else(|| logical.clone());
         mapping.to = receive(&mapping.from, to);
-        mapping.rule.clone_from(&rule);
+        let said = mapping.rule.split_once("; ").map(|(_, said)| format!("; {said}")).unwrap_or_default();
+        mapping.rule = rule.clone() + &said;
         target.logical = Some(mapping.to.clone());
         target.native = native;
     }
@@ -154,7 +167,7 @@ fn decided(tables: &[MappedTable], (table, column): Place, rules: &Rules<'_>, re
     let rule = resolved.get(table).and_then(Option::as_ref);
     let table = &tables[table];
     let source = table.source.column(&table.columns[column].source);
-    source.is_some_and(|source| rules.is_decided(rule, &table.source, source))
+    source.is_some_and(|source| rules.is_decided(rule, &table.source, source) || policies::decides_type(rule, source, rules))
 }
 
 fn name(tables: &[MappedTable], (table, column): Place) -> String {

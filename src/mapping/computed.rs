@@ -132,7 +132,9 @@ pub(super) fn condition(table: &Computing<'_>, source: &mut Table) -> Result<Opt
                 );
             }
             let bytewise = |name: &str| table.source.column(name).is_some_and(|column| dialect.compares_bytes(&column.native));
-            let pushed = predicate.pushdown(bytewise);
+            // The source's own SQL sees the value as it is stored, and the condition is about the value as it is read.
+            let changed = predicate.inputs().iter().any(|column| table.decided.changes(column));
+            let pushed = predicate.pushdown(bytewise).filter(|_| !changed);
             let sql_of = pushed.as_ref().and_then(|pushed| dialect.condition(table.source, &pushed.predicate));
             let complete = sql_of.is_some() && pushed.is_some_and(|pushed| pushed.complete);
             filters.extend(sql_of);

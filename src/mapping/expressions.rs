@@ -111,9 +111,15 @@ fn can_generate(table: &MappedTable, mapping: &ColumnMapping, generated: &Genera
     if mapping.mask.is_some() {
         return Err("it is masked".into());
     }
+    if table.policies.contains_key(&mapping.source) {
+        return Err("it has a value policy".into());
+    }
     let target: &Column = table.target.column(&mapping.target).ok_or("it is not carried")?;
     for name in table.target.expression(&generated.expression)?.tree.columns() {
         let input = table.columns.iter().find(|column| column.target == name);
+        if input.is_some_and(|input| table.policies.contains_key(&input.source)) {
+            return Err(format!("it is computed from `{name}`, which has a value policy"));
+        }
         let source = input.and_then(|input| table.source.column(&input.source));
         if source.is_some_and(|source| source.generated.is_some()) {
             return Err(format!("it is computed from `{name}`, which is computed itself"));

@@ -1,5 +1,6 @@
 //! Lines of a mapping file that settle something, ready to paste.
 
+pub use crate::config::policies::{key, quoted as string};
 use crate::model::ObjectName;
 
 /// A setting of a column.
@@ -10,15 +11,4 @@ pub fn column(table: &ObjectName, column: &str, setting: &str) -> String {
 /// A setting of a table.
 pub fn table(table: &ObjectName, setting: &str) -> String {
     format!("[[table]]\nname = {}\n{setting}", string(&table.name))
-}
-
-/// A string of TOML.
-pub fn string(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// A key of TOML.
-pub fn key(name: &str) -> String {
-    let bare = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
-    if bare { name.to_string() } else { string(name) }
 }

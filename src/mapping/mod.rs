@@ -2,23 +2,26 @@
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
 //! table together, `parts` says how many are made of one, `merge` makes one of several, told apart by a `discriminator`, `foreign_keys`
-//! follow them, `subset` follows foreign keys from chosen rows, `agree` gives columns that foreign keys join one type, `choices` are types
+//! follow them, `subset` follows foreign keys from chosen rows, `policies` decides what becomes of hard values and `rejects` which tables go
+//! on without rows that cannot be carried, `agree` gives columns that foreign keys join one type, `choices` are types
 //! chosen by a word, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, `expressions` what checks and
 //! generated columns mean, `standing` follows the types of tables that stand in the target, [`lines`] writes what a
 //! person may paste, [`offline`] checks a mapping by itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of
 //! severity `Refused` with the mapping lines that settle it; all of them
 //! are collected before anything is said.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::config::OnError;
 use crate::config::rules::{Mapping, Orphans};
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::LogicalType;
-use crate::model::ObjectName;
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
 use crate::model::probe::Proven;
 use crate::model::unit::ReadColumn;
+use crate::model::{LogicalType, ObjectName, ValuePolicies};
 use crate::transform::expr::{Rounding, Scope};
 use crate::transform::mask::{ColumnMask, Keyed};
 use crate::transform::{self, CastColumn, Step, Transform};
@@ -36,9 +39,11 @@ pub mod merge;
 pub mod names;
 pub mod offline;
 mod parts;
+mod policies;
+mod rejects;
 mod rename;
 pub mod rules;
-mod standing;
+pub(crate) mod standing;
 pub mod subset;
 mod tables;
 
@@ -59,6 +64,12 @@ pub struct MappedTable {
     /// Source columns that are read only because an expression or the condition looks at them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looked_at: Vec<String>,
+    /// What becomes of hard values, by source column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policies: BTreeMap<String, ValuePolicies>,
+    /// Rows that cannot be carried are rejected, so many at most; none where one is an error of the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rejects: Option<u64>,
     /// Why only some of its rows are carried, when foreign keys are followed from or to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subset: Option<subset::Subset>,
@@ -156,7 +167,8 @@ impl MappedTable {
             .filter_map(|name| self.source.column(name))
             .filter_map(|column| {
                 let logical = column.logical.clone()?;
-                Some(ReadColumn { name: column.name.clone(), native: column.native.clone(), logical })
+                let policies = self.policies.get(&column.name).cloned().unwrap_or_default();
+                Some(ReadColumn { name: column.name.clone(), native: column.native.clone(), logical, policies })
             })
             .collect()
     }
@@ -183,6 +195,7 @@ impl MappedTable {
                 to: column.to.clone(),
                 native: self.source.column(&column.source).map(|column| column.native.clone()).unwrap_or_default(),
                 mask: column.mask.clone(),
+                out_of_range: self.policies.get(&column.source).and_then(|policies| policies.out_of_range),
             };
             match &column.computed {
                 None => Step::Cast(cast),
@@ -192,6 +205,18 @@ impl MappedTable {
         let scope = self.scope()?;
         transform::compile_table(&columns.collect::<Vec<_>>(), condition, &scope, key)
             .map_err(|error| error.table(&self.source.name))
+    }
+
+    /// Writes the mapping lines that would settle an error about a column into its hint.
+    pub fn settle(&self, error: Error) -> Error {
+        let Some(name) = error.place().column.clone() else { return error };
+        let mut columns = self.columns.iter().filter(|column| !column.source.is_empty());
+        let source = columns.find(|column| column.target == name || column.source == name).map(|column| &column.source);
+        let source = source.unwrap_or(&name);
+        error.settle(|rule| {
+            let lines = lines::column(&self.source.name, source, rule);
+            format!("Correct the value in the source, or add to the mapping file (`-m FILE`):\n{lines}")
+        })
     }
 
     /// The logical types that are written and compared, in the order of the target's columns.
@@ -240,6 +265,10 @@ pub struct MapOptions<'a> {
     pub now_us: i64,
     /// A condition that lets nothing through is no error.
     pub allow_empty: bool,
+    /// What to do with rows that cannot be carried, unless a table's rule says otherwise.
+    pub on_error: OnError,
+    /// Most rows of a table that are rejected, unless its rule says otherwise.
+    pub max_rejects: u64,
     /// Tables of the target that stand and are loaded as they are: their columns' types are followed.
     pub standing: &'a [Table],
     /// What is known of the data.
@@ -252,7 +281,7 @@ pub struct MapOptions<'a> {
 /// `Mapping` for rules that name tables or columns that do not exist (all of them at once, with the nearest name), and `Internal`
 /// if the built-in rules of the route cannot be read.
 pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route: Route<'_>) -> Result<Mapped> {
-    let MapOptions { schema, now_us, allow_empty, standing, proven } = options;
+    let MapOptions { schema, now_us, allow_empty, standing, proven, .. } = options;
     let rules = rules::Rules::new(mapping, route, allow_empty, proven)?;
     if let Some(error) = Error::many(rules.faults(catalog)) {
         return Err(error);
@@ -292,6 +321,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
         return Err(error);
     }
     masks::apply(&mut mapped, &rules, &resolved);
+    rejects::decide(&mut mapped, &rules, &resolved, options);
     merge::align(&mut mapped, &resolved);
     names::make_unique(&mut mapped, route.target);
     foreign_keys::point(&mut mapped, &resolved);

@@ -3,6 +3,7 @@
 use crate::config::masking::MaskKind;
 use crate::config::naming::whole_name;
 use crate::config::nearest::nearest;
+use crate::config::policies::PolicyRules;
 use crate::config::rules::{ColumnRule, Mapping, Objects, TableRule, TypeMatch, TypeRule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
@@ -83,6 +84,12 @@ impl<'a> Rules<'a> {
                 own: std::ptr::eq(mapping, self.mapping),
             })
         })
+    }
+
+    /// The value policies of the types that a column matches, from the top, with their places.
+    pub(super) fn policies(&self, column: &Column) -> impl Iterator<Item = (&PolicyRules, String)> {
+        let fitting = self.mapping.types.iter().filter(|rule| !rule.policies.is_empty() && matches(&rule.matches, column));
+        fitting.map(|rule| (&rule.policies, place(self.mapping, rule)))
     }
 
     /// True if a person's rule decided the column's type.
@@ -171,6 +178,11 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
         Some(near) => error.hint(format!("Did you mean `{near}`?")),
         None => error.hint(format!("Correct the name, or take the {what} out of the mapping")),
     }
+}
+
+/// True if the rule is about a table of that name, by its name or its pattern.
+pub(crate) fn is_about(rule: &TableRule, name: &ObjectName) -> bool {
+    names_table(rule, name) || matches_table(rule, name)
 }
 
 fn names_table(rule: &TableRule, name: &ObjectName) -> bool {

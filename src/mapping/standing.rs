@@ -6,7 +6,7 @@ use crate::model::catalog::{Column, Table};
 use crate::model::logical::Zone;
 
 use super::tables::{Computing, receive};
-use super::{toml_key, toml_string};
+use super::{ColumnMapping, toml_key, toml_string};
 
 /// The rule that decided, for people.
 pub(super) const RULE: &str = "the existing table's type";
@@ -17,6 +17,11 @@ pub(super) fn column<'a>(computing: &Computing<'a>, name: &str, own: Option<&Col
         return None;
     }
     computing.standing?.column(name)
+}
+
+/// True if the type of a table's column is that of the standing table.
+pub(crate) fn decides(column: &ColumnMapping) -> bool {
+    column.rule.starts_with(RULE)
 }
 
 /// True for a column that the standing table computes by itself.

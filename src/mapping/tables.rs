@@ -7,8 +7,9 @@ use crate::model::{LogicalType, ObjectName};
 use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
+use super::policies::{Decided, Retype};
 use super::rules::{Rules, column_rule};
-use super::{ChosenBy, ColumnMapping, MappedTable, choices, computed, discriminator, dropped, lines, standing};
+use super::{ChosenBy, ColumnMapping, MappedTable, choices, computed, discriminator, dropped, lines, policies, standing};
 
 /// Where tables go.
 #[derive(Clone, Copy)]
@@ -39,6 +40,9 @@ pub(super) fn map_table(
     Listed { problems, left_out }: Listed<'_>,
 ) -> Option<MappedTable> {
     let Place { schema, now_us, .. } = place;
+    let faulty = faults.len();
+    let decided = policies::decide(source, rule, rules, faults);
+    let source = &decided.source;
     let scope = match super::scope(source, now_us) {
         Ok(scope) => scope,
         Err(error) => {
@@ -46,11 +50,10 @@ pub(super) fn map_table(
             return None;
         }
     };
-    let faulty = faults.len();
     let mut target = source.clone();
     target.name = target_name(source, rule, schema, rules);
     let standing = place.standing.iter().find(|table| table.name == target.name);
-    let table = Computing { source, rule, rules, scope: &scope, standing };
+    let table = Computing { source, rule, rules, scope: &scope, decided: &decided, standing };
     target.columns.clear();
     let mut columns = Vec::new();
     let mut refused = false;
@@ -113,6 +116,8 @@ pub(super) fn map_table(
         columns,
         condition,
         looked_at,
+        policies: decided.policies(),
+        max_rejects: None,
         subset: None,
         chosen_by,
         orphans,
@@ -141,6 +146,7 @@ pub(super) struct Computing<'a> {
     pub(super) rule: Option<&'a TableRule>,
     pub(super) rules: &'a Rules<'a>,
     pub(super) scope: &'a Scope,
+    pub(super) decided: &'a Decided,
     /// The table that stands in the target and is loaded as it is.
     pub(super) standing: Option<&'a Table>,
 }
@@ -157,7 +163,8 @@ fn map_column(
     faults: &mut Vec<Error>,
     problems: &mut Vec<Problem>,
 ) -> Result<(Column, ColumnMapping), Box<Problem>> {
-    let &Computing { source: table, rule, rules, .. } = computing;
+    let &Computing { source: table, rule, rules, decided, .. } = computing;
+    let decision = decided.columns.get(&column.name);
     let place = format!("{}.{}", table.name, column.name);
     let refuse = |why: String, hint: Option<&str>| {
         let lines = lines::column(&table.name, &column.name, "to = \"bytea\"  # or another type that can hold it");
@@ -182,7 +189,10 @@ fn map_column(
         problems.push(Problem::new(Severity::Refused, "column", &place, why).hint(hint));
         fits = false;
     };
-    let (native, to, rule_name) = match (there, rules.column(rule, table, column)) {
+    let own_type = column_rule(rule, &column.name).is_some_and(|own| own.to.is_some());
+    let retype = decision.and_then(|decision| decision.to.as_ref()).filter(|_| !own_type);
+    let by_rule = rules.column(rule, table, column).filter(|_| retype.is_none());
+    let (native, to, rule_name) = match (there, by_rule) {
         (Some(there), _) => {
             let to = standing::logical(&from, there).unwrap_or_else(|| {
                 unfit(format!("the existing table has `{}`, which cannot be written", there.native.full), there);
@@ -202,16 +212,25 @@ fn map_column(
                 .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
             (native, receive(&from, to), decision.rule)
         }
-        (None, None) => {
-            let (native, _) = dialect
-                .to_native(&from, rules.route.target_server)
-                .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
+        (None, None) if let Some(Retype::Named(name)) = retype => {
+            let native = dialect.parse_type(name).map_err(|error| refuse(error.to_string(), None))?;
             let to = dialect.to_logical(&native).map_or_else(|| from.clone(), |to| receive(&from, to));
+            (native, to, format!("`{name}`"))
+        }
+        (None, None) => {
+            let from = if let Some(Retype::Logical(logical)) = retype { logical } else { &from };
+            let (native, _) = dialect
+                .to_native(from, rules.route.target_server)
+                .map_err(|error| refuse(error.what().to_string(), suggested(&error)))?;
+            let to = dialect.to_logical(&native).map_or_else(|| from.clone(), |to| receive(from, to));
             (native, to, format!("the target's type for {from}"))
         }
     };
-    let own_type = rules.column(rule, table, column).is_some_and(|decision| decision.own);
-    let (mut native, word) = if own_type || there.is_some() {
+    if let Some(decision) = decision {
+        policies::check_standing(table, column, decision, there, own_type)?;
+    }
+    let chosen = rules.column(rule, table, column).is_some_and(|decision| decision.own);
+    let (mut native, word) = if chosen || there.is_some() || retype.is_some() {
         (native, None)
     } else {
         choices::choose(rules, rule, column, native).map_err(|error| {
@@ -227,6 +246,11 @@ fn map_column(
         None => (to, rule_name),
     };
     let computed = computed::of(computing, &column.name);
+    if computed.is_some() && decision.is_some_and(|decision| decision.policies.out_of_range.is_some() || decision.to.is_some()) {
+        let why = "a policy of the target's type is said of a column that an expression makes";
+        let problem = Problem::new(Severity::Refused, "column", &place, why);
+        return Err(Box::new(problem.hint("Take it out, or write it into the expression")));
+    }
     if let Some(computed) = &computed {
         computed::check(computing, &column.name, computed, &to, faults);
     } else if let Castability::Never(why) = can_cast(&from, &to) {
@@ -237,8 +261,17 @@ fn map_column(
     }
     // The sign is kept as a check where the target's type would also take negative numbers (rows N1 and N9 of the matrix).
     native.unsigned = keeps_sign(column, &from);
-    let nullable = there.map_or(column.nullable, |there| there.nullable);
+    let nullable = policies::nullable(table, rule, column, there, decision)?;
     let logical = fits.then(|| to.clone());
+    if let Some(added) = decision.and_then(|decision| decision.added.as_ref()).filter(|_| there.is_none()) {
+        let why = format!("the label `{added}` is added to its type, for the values that have none (`enum_empty`)");
+        problems.push(Problem::new(Severity::Note, "column", &place, why));
+    }
+    let mut rule_name = rule_name;
+    for said in decision.iter().flat_map(|decision| &decision.said) {
+        rule_name.push_str("; ");
+        rule_name.push_str(said);
+    }
     let mapped = Column { name: name.clone(), native, logical, generated: None, nullable, ..column.clone() };
     Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, computed, rule: rule_name, mask: None }))
 }

@@ -3,7 +3,8 @@
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
 //! receipt, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL, [`probe`]
-//! questions about the data, [`schema`] what schema parity compares.
+//! questions about the data, [`policy`] what becomes of hard values, [`loss`] how often, [`reject`] rows that could not be carried, [`schema`]
+//! what schema parity compares.
 
 pub mod catalog;
 pub mod chunk;
@@ -15,8 +16,11 @@ pub mod ident;
 pub mod json;
 pub mod load;
 pub mod logical;
+pub mod loss;
+pub mod policy;
 pub mod predicate;
 pub mod probe;
+pub mod reject;
 pub mod row;
 pub mod row_set;
 pub mod schema;
@@ -28,3 +32,5 @@ pub use digest::Digest;
 pub use hook::Hook;
 pub use ident::{EngineKind, ObjectName, RunId};
 pub use logical::LogicalType;
+pub use loss::Losses;
+pub use policy::ValuePolicies;

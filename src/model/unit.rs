@@ -8,6 +8,8 @@ use super::digest::Digest;
 use super::ident::{ObjectName, RunId};
 use super::load::Load;
 use super::logical::LogicalType;
+use super::loss::Losses;
+use super::policy::ValuePolicies;
 
 /// A column as the reader is to deliver it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub struct ReadColumn {
     pub native: NativeType,
     /// The logical type of the Arrow column: the source's own for that native type.
     pub logical: LogicalType,
+    /// What becomes of values that the Arrow column cannot hold.
+    #[serde(default, skip_serializing_if = "ValuePolicies::is_empty")]
+    pub policies: ValuePolicies,
 }
 
 /// What to read of a table, the same for all of its chunks.
@@ -36,6 +41,9 @@ pub struct ReadPlan {
     /// Which rows, as a condition in the source's own SQL; see [`Table::row_filter`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_filter: Option<String>,
+    /// Rows that cannot be carried are rejected, and not an error: the reader sets them aside, and keeps each row as it came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_raw: bool,
     /// Upper bound for one batch, in bytes of Arrow data; a single larger row makes a batch of its own.
     pub batch_bytes: usize,
 }
@@ -52,6 +60,7 @@ impl ReadPlan {
             chunk_key: chunks.key.clone(),
             index: chunks.index.clone(),
             row_filter: table.row_filter.clone(),
+            keep_raw: false,
             batch_bytes,
         }
     }
@@ -87,4 +96,10 @@ pub struct Receipt {
     /// Rows that were read from the source: more than were sent, when a condition left some behind.
     #[serde(default)]
     pub rows_read: u64,
+    /// What value policies have done to its rows.
+    #[serde(default, skip_serializing_if = "Losses::is_empty")]
+    pub losses: Losses,
+    /// Rows that were read and rejected, and are kept in the ledger.
+    #[serde(default)]
+    pub rejected: u64,
 }

@@ -72,6 +72,10 @@ async fn meet(source: &dyn Source, key: &Index, one: &MappedTable, two: &MappedT
         // Another column may still settle it.
         if left.computed.is_some() || right.computed.is_some() {
             doubt = Some(format!("`{name}` is computed"));
+        } else if let Some(mapped) =
+            [(one, left), (two, right)].iter().find(|(table, column)| table.policies.contains_key(&column.source))
+        {
+            doubt = Some(format!("`{}` has a value policy", mapped.1.source));
         } else if masked(left) != masked(right) {
             doubt = Some(format!("`{name}` is masked in two ways"));
         } else if folded {

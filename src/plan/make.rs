@@ -79,8 +79,15 @@ pub async fn make(
         target_name: to.kind().name(),
         target_server: sink.server(),
     };
-    let options =
-        MapOptions { schema: settings.schema.as_deref(), now_us, allow_empty: settings.allow_empty, standing: &[], proven: None };
+    let options = MapOptions {
+        schema: settings.schema.as_deref(),
+        now_us,
+        allow_empty: settings.allow_empty,
+        standing: &[],
+        proven: None,
+        on_error: settings.on_error,
+        max_rejects: settings.max_rejects,
+    };
     let source_fingerprint = fingerprint(&catalog.tables);
     let mut problems = std::mem::take(&mut catalog.problems);
     let names = mapping::target_names(&catalog, &settings.mapping, options, route)?;
@@ -121,6 +128,7 @@ pub async fn make(
     for (group, load) in groups.iter().zip(of_leads) {
         group.iter().for_each(|place| loads[*place].clone_from(&load));
     }
+    problems.extend(mapped.tables.iter().zip(&loads).filter_map(|(table, load)| standing::refuse_rejects(table, load)));
     standing::adopt(settings, &mut mapped.tables, &existing);
     numbers::go_on(settings, to.dialect(), &groups, &mapped.tables, &existing, &mut ddl);
     // Of such a table foreign keys stay as they are; its checks are validated all the same.

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::masking::Masking;
 use crate::config::rules::{Mapping, is_zero};
-use crate::config::{IfExists, Loading, OnTableError, ProbeLevel, Scope, Settings, VerifyLevel};
+use crate::config::{DEFAULT_MAX_REJECTS, IfExists, Loading, OnError, OnTableError, ProbeLevel, Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
@@ -99,6 +99,12 @@ pub struct Choices {
     pub loading: Loading,
     /// What to do with the others when a table fails.
     pub on_table_error: OnTableError,
+    /// What to do with rows that cannot be carried.
+    #[serde(default, skip_serializing_if = "is_stop")]
+    pub on_error: OnError,
+    /// Most rows of one table that are rejected.
+    #[serde(default = "most_rejects", skip_serializing_if = "is_usual")]
+    pub max_rejects: u64,
     /// How much of the data was looked at.
     #[serde(default)]
     pub probe: ProbeLevel,
@@ -108,6 +114,18 @@ pub struct Choices {
     pub owner: Option<String>,
     /// Aim for the size of a chunk, in bytes.
     pub chunk_bytes: u64,
+}
+
+fn is_stop(on_error: &OnError) -> bool {
+    *on_error == OnError::Stop
+}
+
+fn most_rejects() -> u64 {
+    DEFAULT_MAX_REJECTS
+}
+
+fn is_usual(max_rejects: &u64) -> bool {
+    *max_rejects == DEFAULT_MAX_REJECTS
 }
 
 impl Choices {
@@ -126,6 +144,8 @@ impl Choices {
             if_exists: settings.if_exists,
             loading: settings.loading,
             on_table_error: settings.on_table_error,
+            on_error: settings.on_error,
+            max_rejects: settings.max_rejects,
             probe: settings.probe,
             verify: settings.verify,
             owner: settings.owner.clone(),

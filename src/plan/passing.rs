@@ -3,6 +3,7 @@
 //! A condition that the source checks by itself costs one question. One that is evaluated here costs reading, up to the first row that
 //! passes. A table without rows is no mistake, and neither is one of a subset that merely nothing asks for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -12,6 +13,7 @@ use crate::config::{Scope, Settings};
 use crate::engine::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::ChosenBy;
+use crate::model::ValuePolicies;
 use crate::model::catalog::Table;
 use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange};
 use crate::model::unit::{ReadColumn, ReadPlan};
@@ -64,16 +66,22 @@ async fn lets_through(source: &dyn Source, table: &TablePlan) -> Result<bool> {
         None => source.any_row(&filtered).await,
         Some(condition) => {
             let predicate = Predicate::compile(&condition.sql, &mapped.scope()?)?;
-            first_passing(source, &filtered, &predicate).await
+            first_passing(source, &filtered, &mapped.policies, &predicate).await
         }
     }
 }
 
 /// Reads until a row passes. A value that cannot be read, or judged, ends the search: the run will tell of it.
-async fn first_passing(source: &dyn Source, table: &Table, predicate: &Predicate) -> Result<bool> {
+async fn first_passing(
+    source: &dyn Source,
+    table: &Table,
+    policies: &BTreeMap<String, ValuePolicies>,
+    predicate: &Predicate,
+) -> Result<bool> {
     let wanted = |name: &str| predicate.inputs().iter().any(|input| input == name);
     let readable = table.columns.iter().filter_map(|column| {
-        Some(ReadColumn { name: column.name.clone(), native: column.native.clone(), logical: column.logical.clone()? })
+        let policies = policies.get(&column.name).cloned().unwrap_or_default();
+        Some(ReadColumn { name: column.name.clone(), native: column.native.clone(), logical: column.logical.clone()?, policies })
     });
     let readable: Vec<ReadColumn> = readable.collect();
     let mut columns: Vec<ReadColumn> = readable.iter().filter(|column| wanted(&column.name)).cloned().collect();

@@ -146,9 +146,8 @@ fn of_the_cast(table: &MappedTable, mapping: &ColumnMapping, target: &dyn Dialec
             }
         }
     }
-    let text =
-        matches!(mapping.to, L::Text { .. } | L::Json | L::Enum { .. }) && matches!(mapping.from, L::Text { .. } | L::Json);
-    if text && !target.holds_nul_in_text() {
+    let is_text = matches!(mapping.to, L::Text { .. } | L::Json | L::Enum { .. });
+    if is_text && matches!(mapping.from, L::Text { .. } | L::Json) && !target.holds_nul_in_text() {
         questions.push(Question::NulCharacter { column: column.clone() });
     }
     let unbounded = matches!(native.name.as_str(), "longtext" | "longblob" | "json");

@@ -31,6 +31,15 @@ pub(super) fn loads_standing(settings: &Settings) -> bool {
     settings.scope == Scope::DataOnly || matches!(settings.if_exists, IfExists::Truncate | IfExists::Append | IfExists::Upsert)
 }
 
+/// Rows that are found by their key are not rejected: the row that stands in the place of a rejected one would be taken for it.
+pub(super) fn refuse_rejects(table: &MappedTable, load: &Load) -> Option<Problem> {
+    (table.max_rejects.is_some() && load.upsert.is_some()).then(|| {
+        let why = "`on_error = \"reject\"`: rows are found by their key there, and what stands would be taken for a rejected row";
+        let hint = "Say `on_error = \"stop\"` for the table, or take value policies for what cannot be carried";
+        Problem::new(Severity::Refused, "table", &table.source.name, why).hint(hint)
+    })
+}
+
 /// A table that keeps its shape computes what it computes, whatever the source does: its values are read again and compared.
 pub(super) fn adopt(settings: &Settings, tables: &mut [MappedTable], existing: &[Table]) {
     let keeps = loads_standing(settings);

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::VerifyLevel;
 use crate::engine::{Consistency, LogPosition};
-use crate::model::Digest;
 use crate::model::catalog::Problem;
 use crate::model::hook::{HookSide, HookWhen};
+use crate::model::{Digest, Losses};
 
 pub mod human;
 pub mod json;
@@ -125,11 +125,21 @@ pub struct TableReport {
     /// What stood in the target's table, for one that rows were added to; at level `rows` its digest is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stood: Option<Digest>,
+    /// What value policies of the mapping have done to its values.
+    #[serde(default, skip_serializing_if = "Losses::is_empty")]
+    pub losses: Losses,
+    /// Rows that were read and rejected, and are kept in the ledger.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected: u64,
     /// How the comparison ended.
     pub outcome: Outcome,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How the comparison of a table ended.
@@ -140,6 +150,8 @@ pub enum Outcome {
     Verified,
     /// Nothing was compared, as asked.
     NotVerified,
+    /// Rows were rejected; the others arrived, as far as that was compared.
+    Rejected,
     /// Both sides differ.
     Differs,
     /// The table did not arrive.

@@ -32,6 +32,8 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     instants(&mut page, report);
     added(&mut page, report);
     schema(&mut page, report);
+    losses(&mut page, report);
+    rejects(&mut page, report);
     hooks(&mut page, report);
     for (severity, title) in
         [(Severity::Refused, "Refused"), (Severity::NotCarried, "Not carried"), (Severity::Note, "Worth knowing")]
@@ -132,8 +134,9 @@ fn rank(table: &TableReport) -> impl Ord {
     let outcome = match table.outcome {
         Outcome::Failed => 0,
         Outcome::Differs => 1,
+        Outcome::Rejected => 2,
         // A table with an error counts as one that needs a person, whatever else is said of it.
-        Outcome::Verified | Outcome::NotVerified => 2 + u8::from(table.errors.is_empty()),
+        Outcome::Verified | Outcome::NotVerified => 3 + u8::from(table.errors.is_empty()),
     };
     let largest = std::cmp::Reverse((table.bytes, table.rows));
     (outcome, largest, table.source.clone())
@@ -144,6 +147,7 @@ fn word(outcome: Outcome) -> &'static str {
         Outcome::Verified => "verified",
         Outcome::NotVerified => "not verified",
         Outcome::Differs => "DIFFERS",
+        Outcome::Rejected => "REJECTS",
         Outcome::Failed => "FAILED",
     }
 }
@@ -193,7 +197,7 @@ fn tables(page: &mut Page, report: &Report) {
 
 /// `1 FAILED, 12 verified`.
 fn outcomes(tables: &[&TableReport]) -> String {
-    let all = [Outcome::Failed, Outcome::Differs, Outcome::NotVerified, Outcome::Verified];
+    let all = [Outcome::Failed, Outcome::Differs, Outcome::Rejected, Outcome::NotVerified, Outcome::Verified];
     let counted = all.map(|outcome| (outcome, tables.iter().filter(|table| table.outcome == outcome).count()));
     let parts: Vec<_> = counted
         .iter()
@@ -296,6 +300,36 @@ fn schema(page: &mut Page, report: &Report) {
     }
 }
 
+/// The loss ledger: what the mapping's policies have done, and how often.
+fn losses(page: &mut Page, report: &Report) {
+    let all = report.tables.iter().flat_map(|table| table.losses.0.iter().map(move |loss| (table, loss)));
+    let all: Vec<_> = all.collect();
+    if all.is_empty() {
+        return;
+    }
+    let values: u64 = all.iter().map(|(_, loss)| loss.count).fold(0, u64::saturating_add);
+    page.gap();
+    page.line(&format!("Changed by the mapping's policies: {} values", human::count(values)));
+    for (table, loss) in all {
+        let example = loss.example.as_ref().map(|key| format!(", as in {key}")).unwrap_or_default();
+        let (kind, policy) = (loss.kind.word(), &loss.policy);
+        page.fold("  ", &format!("{}.{}: {} {kind} -> {policy}{example}", table.source, loss.column, human::count(loss.count)));
+    }
+}
+
+/// Rows that did not arrive, and where they are.
+fn rejects(page: &mut Page, report: &Report) {
+    let tables: Vec<&TableReport> = report.tables.iter().filter(|table| table.rejected > 0).collect();
+    if tables.is_empty() {
+        return;
+    }
+    page.gap();
+    let named: Vec<String> = tables.iter().map(|table| format!("{} ({})", table.source, human::count(table.rejected))).collect();
+    page.fold("", &format!("Rejected rows, kept in the target's ledger: {}", named.join(", ")));
+    let run = &report.run;
+    page.fold("  ", &format!("`dbferry rejects {run}` lists them; `dbferry retry-rejects {run} -m FILE` sends them again"));
+}
+
 fn hooks(page: &mut Page, report: &Report) {
     if report.hooks.is_empty() {
         return;
@@ -384,6 +418,8 @@ mod tests {
             consistency: Consistency::OneInstant,
             digest: Some(Digest { rows, sum: (0x9f3a_21c4 << 96) + 1 }),
             stood: None,
+            losses: crate::model::Losses::default(),
+            rejected: 0,
             outcome,
             errors: Vec::new(),
         }

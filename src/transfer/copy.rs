@@ -1,15 +1,16 @@
 //! Handing units to workers, and keeping account of the tables.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::advice::{Retry, advice};
 use crate::config::OnTableError;
-use crate::engine::{Sink, Snapshot};
+use crate::engine::{Dialect, Sink, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::unit::{Receipt, WorkUnit};
-use crate::model::{Digest, ObjectName, RunId};
+use crate::model::{Digest, Losses, ObjectName, RunId};
 use crate::plan::Plan;
 use crate::progress::{Event, Progress};
 
@@ -31,6 +32,10 @@ pub struct Account {
     pub digest: Digest,
     /// Rows that were read of the source: more than were sent, when a condition left some behind.
     pub rows_read: u64,
+    /// What value policies have done to the rows that arrived.
+    pub losses: Losses,
+    /// Rows that were rejected.
+    pub rejected: u64,
     /// Bytes that were sent.
     pub bytes: u64,
     /// Chunks that are not committed yet.
@@ -48,7 +53,7 @@ pub struct Account {
 impl Account {
     /// What was read, and sent.
     pub fn read(&self) -> Read {
-        Read { rows: self.rows_read, digest: self.digest }
+        Read { rows: self.rows_read, digest: self.digest, losses: self.losses.clone(), rejected: self.rejected }
     }
 }
 
@@ -61,6 +66,8 @@ pub struct Copy<'a> {
     pub run: RunId,
     /// The plan.
     pub plan: &'a Plan,
+    /// Types and rows of the source's engine.
+    pub source: &'static dyn Dialect,
     /// Reads.
     pub snapshot: Arc<dyn Snapshot>,
     /// Writes.
@@ -89,6 +96,8 @@ pub fn accounts(plan: &Plan, receipts: &[Receipt]) -> Vec<Account> {
                 account.digest.merge(receipt.digest);
                 account.rows_read += receipt.rows_read;
                 account.bytes += receipt.bytes;
+                account.losses.merge(&receipt.losses);
+                account.rejected += receipt.rejected;
                 account.left = account.left.saturating_sub(1);
                 account.resumed += 1;
             }
@@ -108,7 +117,8 @@ impl Copy<'_> {
         let mut hands = HashMap::new();
         let keyed = self.plan.keyed();
         for (place, table) in self.plan.tables.iter().enumerate() {
-            let read = table.read_plan(self.batch_bytes);
+            let mut read = table.read_plan(self.batch_bytes);
+            read.keep_raw = table.mapped.max_rejects.is_some();
             for chunk in &table.chunks.chunks {
                 if !done.contains(&(table.target(), chunk.id)) {
                     units.push((
@@ -128,6 +138,11 @@ impl Copy<'_> {
                 sink: Arc::clone(&self.sink),
                 mapped: table.mapped.clone(),
                 transform: table.mapped.transform(keyed.as_ref())?,
+                hide_keys: self.hide_keys,
+                source: self.source,
+                rejected: Arc::new(AtomicU64::new(
+                    receipts.iter().filter(|receipt| receipt.table == *table.target()).map(|receipt| receipt.rejected).sum(),
+                )),
                 progress: self.progress.clone(),
             };
             hands.insert(place, hand);
@@ -261,6 +276,8 @@ impl Worker {
                 account.digest.merge(receipt.digest);
                 account.rows_read += receipt.rows_read;
                 account.bytes += receipt.bytes;
+                account.losses.merge(&receipt.losses);
+                account.rejected += receipt.rejected;
                 account.left = account.left.saturating_sub(1);
                 if account.left == 0 && account.errors.is_empty() {
                     self.progress.emit(Event::TableFinished { table: self.label(place), error: None });

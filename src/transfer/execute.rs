@@ -1,15 +1,16 @@
 //! One unit of work: read, transform, digest, write, commit.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use crate::engine::{Batch, Sink, Snapshot};
+use crate::engine::{Batch, Dialect, Sink, Snapshot};
 use crate::error::{Error, Result};
 use crate::mapping::MappedTable;
-use crate::model::Digest;
 use crate::model::unit::{Receipt, WorkUnit};
+use crate::model::{Digest, Losses};
 use crate::progress::{Event, Progress};
 use crate::transform::Transform;
 use crate::verify::hasher::RowHasher;
@@ -27,8 +28,21 @@ pub struct Hands {
     pub mapped: MappedTable,
     /// From what is read to what is written.
     pub transform: Transform,
+    /// Reads a row again that was kept.
+    pub source: &'static dyn Dialect,
+    /// Rows of the table that were rejected so far, by all of its chunks.
+    pub rejected: Arc<AtomicU64>,
+    /// Mask keys in what is kept.
+    pub hide_keys: bool,
     /// Hears of progress.
     pub progress: Progress,
+}
+
+impl Hands {
+    /// True if rows are not to be named by their key.
+    pub(super) fn hides_keys(&self) -> bool {
+        self.hide_keys || self.mapped.hides_key()
+    }
 }
 
 /// Carries one chunk. Its rows and its receipt become visible together, or not at all; dropping the future leaves nothing.
@@ -36,17 +50,22 @@ pub struct Hands {
 /// # Errors
 /// What reading, transforming or writing says, with the table's name.
 pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
+    if hands.mapped.max_rejects.is_some() {
+        return super::sift::execute(unit, hands).await;
+    }
     let name = hands.mapped.label();
     let mut rows = Rows::read(&*hands.snapshot, unit);
     let mut writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
     let mut hasher = RowHasher::new(hands.mapped.target_types());
     let mut digest = Digest::default();
     let mut rows_read = 0;
+    let mut losses = Losses::default();
     let carried = async {
         while let Some(batch) = rows.next().await? {
             let bytes = batch.bytes as u64;
             rows_read += batch.rows.num_rows() as u64;
-            let rows = hands.transform.apply(&unit.read.table, &unit.read.row_key, &batch.rows)?;
+            losses.merge(&batch.losses);
+            let rows = hands.transform.apply_counted(&unit.read.table, &unit.read.row_key, &batch.rows, &mut losses)?;
             drop(batch);
             hasher.update(&rows, &mut digest)?;
             writer.write(&rows).await?;
@@ -57,6 +76,10 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
     match carried.await {
         Ok(()) => {
             writer.note_rows_read(rows_read);
+            if hands.hides_keys() {
+                losses.hide_keys();
+            }
+            writer.note_losses(&losses);
             writer.commit(digest).await.map_err(|error| error.table(&unit.target))
         }
         Err(error) => {
@@ -64,19 +87,19 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
             if let Err(second) = writer.abort().await {
                 tracing::debug!(%second, "the chunk could not be taken back in order; its connection is closed");
             }
-            Err(Error::table(error, &unit.read.table))
+            Err(hands.mapped.settle(Error::table(error, &unit.read.table)))
         }
     }
 }
 
 /// Batches that are read ahead on a task of their own, so that decoding and encoding overlap.
-struct Rows {
+pub(super) struct Rows {
     batches: mpsc::Receiver<Result<Batch>>,
     reader: tokio::task::JoinHandle<()>,
 }
 
 impl Rows {
-    fn read(snapshot: &dyn Snapshot, unit: &WorkUnit) -> Self {
+    pub(super) fn read(snapshot: &dyn Snapshot, unit: &WorkUnit) -> Self {
         let mut stream = snapshot.read(&unit.read, &unit.chunk);
         let (sender, batches) = mpsc::channel(BATCHES_WAITING);
         let reader = tokio::spawn(async move {
@@ -89,7 +112,7 @@ impl Rows {
         Rows { batches, reader }
     }
 
-    async fn next(&mut self) -> Result<Option<Batch>> {
+    pub(super) async fn next(&mut self) -> Result<Option<Batch>> {
         match self.batches.recv().await {
             Some(batch) => batch.map(Some),
             // The channel also closes when the reader panics: that must never look like the end of the rows.

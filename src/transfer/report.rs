@@ -46,6 +46,7 @@ impl Runner<'_> {
             let complete = plan.choices.scope == Scope::SchemaOnly || (account.left == 0 && account.errors.is_empty());
             let mut outcome = match (complete, found.is_empty()) {
                 (false, _) | (_, false) => Outcome::Failed,
+                _ if account.rejected > 0 => Outcome::Rejected,
                 _ if level == VerifyLevel::None => Outcome::NotVerified,
                 _ => Outcome::Verified,
             };
@@ -53,9 +54,9 @@ impl Runner<'_> {
                 let (read, one, two) = (account.read(), &source_facts[place], &target_facts[place]);
                 let differences = match stood.get(table.target()) {
                     _ if table.mapped.merged => together.remove(&place).unwrap_or_default(),
-                    Some(stood) => compare::differences_appended(&table.mapped, level, *stood, read, one, two),
+                    Some(stood) => compare::differences_appended(&table.mapped, level, *stood, &read, one, two),
                     None if table.append && level != VerifyLevel::None => vec!["it is not known what stood there before".into()],
-                    None => compare::differences(&table.mapped, level, read, one, two),
+                    None => compare::differences(&table.mapped, level, &read, one, two),
                 };
                 if !differences.is_empty() {
                     outcome = Outcome::Differs;
@@ -90,16 +91,22 @@ impl Runner<'_> {
                 },
                 digest: (plan.choices.scope != Scope::SchemaOnly).then_some(account.digest),
                 stood: stood.get(table.target()).copied(),
+                losses: account.losses.clone(),
+                rejected: account.rejected,
                 outcome,
                 errors: found,
             });
         }
         merged::share_outcomes(&mut tables);
-        let other: Vec<String> = errors
+        let mut other: Vec<String> = errors
             .iter()
             .filter(|(name, _)| !plan.tables.iter().any(|table| Some(table.target()) == name.as_ref()))
             .map(|(_, error)| error.clone())
             .collect();
+        let lost = accounts.iter().map(|account| account.losses.lost()).fold(0, u64::saturating_add);
+        if let Some(most) = self.job.settings.max_loss.filter(|most| lost > *most) {
+            other.push(format!("the mapping's policies have lost {lost} values, and `max_loss` allows {most}"));
+        }
         let good =
             other.is_empty() && tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
         let mut problems = plan.problems.clone();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::config::{Scope, Settings, VerifyLevel};
-use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source};
+use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::RunState;
 use crate::model::hook::HookWhen;
@@ -134,7 +134,7 @@ pub(super) struct View<'a> {
 }
 
 pub(super) struct Runner<'a> {
-    job: &'a Job,
+    pub(super) job: &'a Job,
     pub(super) run: RunId,
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
@@ -336,6 +336,7 @@ impl Runner<'_> {
         Copy {
             run: self.run,
             plan: self.plan,
+            source: registry::engine(self.job.settings.source.engine).dialect(),
             snapshot: Arc::clone(snapshot),
             sink: Arc::clone(&self.job.sink),
             jobs,

@@ -9,10 +9,16 @@ use arrow::datatypes::SchemaRef;
 use super::expr::{Expression, Predicate, Rounding, Scope};
 use super::mask::{ColumnMask, Keyed, Mask};
 use super::pairs::{Cast, Refusal, find};
+use super::{numbers, range};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::NativeType;
+use crate::model::loss::LossKind;
+use crate::model::policy::OutOfRange;
 use crate::model::row::describe_key;
-use crate::model::{LogicalType, ObjectName, logical};
+use crate::model::{LogicalType, Losses, ObjectName, ValuePolicies, logical};
+
+/// What a person may say of numbers that do not fit.
+const OUT_OF_RANGE_RULE: &str = "out_of_range = \"clamp\"  # or \"null\"; or another type with `to`";
 
 /// What becomes of one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub struct CastColumn {
     pub native: NativeType,
     /// How its values are masked, after the cast.
     pub mask: Option<ColumnMask>,
+    /// What becomes of numbers beyond the target's type; an error when none.
+    pub out_of_range: Option<OutOfRange>,
 }
 
 /// How one column of the target comes about.
@@ -65,6 +73,8 @@ struct Compiled {
 #[derive(Clone)]
 enum Way {
     Cast(Cast),
+    /// A cast of numbers whose range a policy forgives.
+    Ranged(range::Kernel, OutOfRange),
     Compute(Box<Expression>),
 }
 
@@ -79,7 +89,7 @@ pub fn compile_table(steps: &[Step], condition: Option<&str>, scope: &Scope, key
     for step in steps {
         let compiled = match step {
             Step::Cast(column) => match find(&column.from, &column.to) {
-                Ok(cast) => compiled(column, &column.from, Way::Cast(cast), key),
+                Ok(cast) => compiled(column, &column.from, way(column, cast), key),
                 Err(why) => Err(refused(column, &why)),
             },
             Step::Compute { cast, sql, rounding } => Expression::compile(sql, scope, &cast.to, *rounding)
@@ -100,6 +110,15 @@ pub fn compile_table(steps: &[Step], condition: Option<&str>, scope: &Scope, key
     }
     let schema = logical::schema(columns.iter().map(|compiled| (compiled.column.target.as_str(), &compiled.column.to)));
     Ok(Transform { condition, columns, schema })
+}
+
+/// How a column is cast: under its policy, where the cast looks at values at all.
+fn way(column: &CastColumn, cast: Cast) -> Way {
+    let ranged = column.out_of_range.filter(|_| matches!(cast, Cast::Checked(_)));
+    match ranged.and_then(|how| Some((range::kernel(&column.from, &column.to)?, how))) {
+        Some((kernel, how)) => Way::Ranged(kernel, how),
+        None => Way::Cast(cast),
+    }
 }
 
 fn compiled(column: &CastColumn, from: &LogicalType, way: Way, key: Option<&Keyed>) -> Result<Compiled> {
@@ -147,6 +166,20 @@ impl Transform {
     /// # Errors
     /// `Value` for a value that cannot be cast exactly, with `table`, column, and the row's key, which is over `key`'s columns of `batch`.
     pub fn apply(&self, table: &ObjectName, key: &[String], batch: &RecordBatch) -> Result<RecordBatch> {
+        self.apply_counted(table, key, batch, &mut Losses::default())
+    }
+
+    /// As [`Transform::apply`]; adds to `losses` what policies have done.
+    ///
+    /// # Errors
+    /// As for [`Transform::apply`].
+    pub fn apply_counted(
+        &self,
+        table: &ObjectName,
+        key: &[String],
+        batch: &RecordBatch,
+        losses: &mut Losses,
+    ) -> Result<RecordBatch> {
         let chosen = match &self.condition {
             None => None,
             Some(condition) => Some(filter_record_batch(batch, &condition.evaluate(table, key, batch)?)?),
@@ -155,9 +188,12 @@ impl Transform {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for (at, Compiled { column, way, mask }) in self.columns.iter().enumerate() {
             let refuse = |refusal: Refusal| {
+                let numbers = numbers::is_number(&column.from) && numbers::is_number(&column.to);
+                let settles = numbers && refusal.why.contains(range::OUT_OF_RANGE);
                 // What is masked is not told by an error either.
                 let why = if mask.is_some() { "the value cannot be cast or masked".into() } else { refusal.why };
                 let error = Error::new(ErrorKind::Value, why).table(table).column(&column.source);
+                let error = if settles { error.rule(OUT_OF_RANGE_RULE) } else { error };
                 error.key(describe_key(batch, key, refusal.row)).hint(format!(
                     "Correct the value, or map the column to a type that holds it; it is {} to {} now",
                     column.from, column.to
@@ -168,6 +204,18 @@ impl Transform {
                 Way::Cast(Cast::Checked(kernel)) => {
                     let array = source_array(batch, at, column).map_err(|error| error.table(table))?;
                     kernel(array, &column.from, &column.to).map_err(refuse)?
+                }
+                Way::Ranged(kernel, how) => {
+                    let array = source_array(batch, at, column).map_err(|error| error.table(table))?;
+                    let (array, rows) = kernel(array, &column.from, &column.to, *how).map_err(refuse)?;
+                    if let Some(first) = rows.first() {
+                        let policies = ValuePolicies { out_of_range: Some(*how), ..ValuePolicies::default() };
+                        let word = policies.word(LossKind::OutOfRange);
+                        let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+                        let example = || Some(describe_key(batch, key, *first));
+                        losses.add(&column.source, LossKind::OutOfRange, &word, count, example);
+                    }
+                    array
                 }
                 Way::Compute(expression) => expression.evaluate(table, &column.target, key, batch)?,
             };

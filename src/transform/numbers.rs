@@ -176,7 +176,7 @@ fn rescale<S: Number, T: Number>(array: &ArrayRef, from: &LogicalType, to: &Logi
     let limit = limit(to);
     let cast = |value: S::Native| {
         let value = S::wide(value);
-        let out_of_range = || format!("{} is out of range for {to}", shown(value, has));
+        let out_of_range = || format!("{} {} {to}", shown(value, has), super::range::OUT_OF_RANGE);
         let (Some(up), Some(down)) = (up, down) else { return Err(out_of_range()) };
         let scaled = if has > wants {
             if value.wrapping_rem(down) != i256::ZERO {

@@ -22,6 +22,7 @@ fn decimal(precision: u8, scale: u8) -> L {
 
 fn column(source: &str, from: &L, to: &L) -> CastColumn {
     CastColumn {
+        out_of_range: None,
         source: source.into(),
         target: "c".into(),
         from: from.clone(),

@@ -2,26 +2,30 @@
 
 use crate::config::VerifyLevel;
 use crate::mapping::MappedTable;
-use crate::model::Digest;
+use crate::model::{Digest, Losses};
 use crate::report::{Outcome, TableReport};
 
 use super::facts::Facts;
 use super::{merged, profile};
 
 /// What was read of a table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Read {
     /// Rows that the source delivered.
     pub rows: u64,
     /// Rows that a condition let through, and their digest.
     pub digest: Digest,
+    /// What value policies have done to them.
+    pub losses: Losses,
+    /// Rows among those delivered that were rejected.
+    pub rejected: u64,
 }
 
 /// Where both sides of a table differ, in words; empty when they agree at `level`. What could not be asked counts as a difference:
 /// nothing is taken for proven that was not compared.
 ///
 /// `read` is what the run read and sent, or what was read of the source just now.
-pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: &Facts, target: &Facts) -> Vec<String> {
+pub fn differences(table: &MappedTable, level: VerifyLevel, read: &Read, source: &Facts, target: &Facts) -> Vec<String> {
     let sent = read.digest;
     let mut found = differences_read(table, level, read, source, target);
     if level == VerifyLevel::None {
@@ -46,8 +50,8 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: 
             _ => {}
         }
     }
-    // Where a condition is evaluated here, the source's own aggregates are over other rows.
-    if level == VerifyLevel::Full && table.condition.as_ref().is_none_or(|condition| condition.complete) {
+    // Where rows were rejected, or a condition is evaluated here, the source's own aggregates are over other rows.
+    if level == VerifyLevel::Full && read.rejected == 0 && table.condition.as_ref().is_none_or(|condition| condition.complete) {
         match (&source.profile, &target.profile) {
             (Some(one), Some(two)) => {
                 let (columns, _) = profile::columns(table);
@@ -55,7 +59,11 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: 
                     found.push(format!("the profiles of `{name}` do not cover its {} columns", columns.len()));
                 }
                 for (column, (one, two)) in columns.iter().zip(one.columns.iter().zip(&two.columns)) {
-                    found.extend(profile::differences(column, one, two));
+                    found.extend(if read.losses.of_column(&column.name) > 0 {
+                        profile::differences_under_policies(column, read.losses.nulls_of(&column.name), one, two)
+                    } else {
+                        profile::differences(column, one, two)
+                    });
                 }
             }
             _ if source.errors.is_empty() && target.errors.is_empty() => {
@@ -71,7 +79,7 @@ pub fn differences(table: &MappedTable, level: VerifyLevel, read: Read, source: 
 pub(super) fn differences_read(
     table: &MappedTable,
     level: VerifyLevel,
-    read: Read,
+    read: &Read,
     source: &Facts,
     target: &Facts,
 ) -> Vec<String> {
@@ -94,7 +102,7 @@ pub fn differences_appended(
     table: &MappedTable,
     level: VerifyLevel,
     stood: Digest,
-    read: Read,
+    read: &Read,
     source: &Facts,
     target: &Facts,
 ) -> Vec<String> {
@@ -131,11 +139,17 @@ pub fn differences_appended(
 /// One sentence on what was proven, and what was not.
 pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
     let count = |outcome: Outcome| tables.iter().filter(|table| table.outcome == outcome).count();
-    let (differ, failed) = (count(Outcome::Differs), count(Outcome::Failed));
+    let (differ, failed, rejecting) = (count(Outcome::Differs), count(Outcome::Failed), count(Outcome::Rejected));
     let rows: u64 = tables.iter().filter(|table| table.outcome == Outcome::Verified).map(|table| table.rows).sum();
     let rows = crate::report::human::count(rows);
     let all = tables.len();
     let (tables_word, verified) = (if all == 1 { "table" } else { "tables" }, count(Outcome::Verified));
+    if rejecting > 0 {
+        let rejected = crate::report::human::count(tables.iter().map(|table| table.rejected).sum());
+        return format!(
+            "NOT PROVEN: {rejected} rows of {rejecting} of {all} {tables_word} were rejected; {failed} did not arrive in full, {differ} differ, {verified} agree."
+        );
+    }
     if differ + failed > 0 {
         return format!(
             "NOT PROVEN: of {all} {tables_word}, {failed} did not arrive in full and {differ} differ; {verified} agree."
@@ -152,6 +166,18 @@ pub fn sentence(level: VerifyLevel, tables: &[TableReport]) -> String {
         ),
         VerifyLevel::Full => format!(
             "Proven in full: {every}, {rows} rows; counts and column profiles of both databases agree, and what was read again from the target is, value by value, what was read from the source."
+        ),
+    };
+    let changed: u64 = tables.iter().flat_map(|table| &table.losses.0).map(|loss| loss.count).sum();
+    let proven = match (changed, level) {
+        (0, _) | (_, VerifyLevel::None) => proven,
+        (_, VerifyLevel::Full) => format!(
+            "{proven} Policies of the mapping have changed {} values, listed above; of the profiles of their columns only the number of values was compared.",
+            crate::report::human::count(changed)
+        ),
+        _ => format!(
+            "{proven} Policies of the mapping have changed {} values, listed above.",
+            crate::report::human::count(changed)
         ),
     };
     let proven = merged::sentence(tables).map_or(proven.clone(), |merged| format!("{proven} {merged}"));

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use crate::config::VerifyLevel;
 use crate::engine::{Batch, BatchStream, Profile, ProfileKind, ReadBack, Snapshot};
 use crate::error::{Error, Result};
-use crate::model::{Chunk, Digest, ObjectName, RunId};
+use crate::model::{Chunk, Digest, Losses, ObjectName, RunId};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Progress};
 use crate::transfer::copy::stops_the_run;
@@ -34,6 +34,8 @@ pub struct Facts {
     pub digest: Option<Digest>,
     /// Rows as they were read, before a condition left some behind.
     pub rows_read: u64,
+    /// What value policies have done to them as they were read.
+    pub losses: Losses,
     /// What went wrong when it was asked.
     pub errors: Vec<String>,
 }
@@ -209,9 +211,10 @@ pub async fn digests_of_source(
         let batches = snapshot.read(&read, chunk);
         let counter = Arc::clone(counter);
         let mapped = batches.map(move |batch| {
-            let Batch { rows, bytes } = batch?;
+            let Batch { rows, bytes, mut losses, .. } = batch?;
             counter.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
-            Ok(Batch { rows: transform.apply(&read.table, &read.row_key, &rows)?, bytes })
+            let rows = transform.apply_counted(&read.table, &read.row_key, &rows, &mut losses)?;
+            Ok(Batch { losses, ..Batch::plain(rows, bytes) })
         });
         Ok(mapped.boxed())
     });
@@ -244,19 +247,22 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
             let ask = async {
                 let mut hasher = RowHasher::new(table.mapped.target_types());
                 let mut digest = Digest::default();
+                let mut losses = Losses::default();
                 let counter = Counter::default();
                 let mut batches = open(&table, &chunk, &counter)?;
                 while let Some(batch) = batches.next().await {
                     let batch = batch?;
                     hasher.update(&batch.rows, &mut digest)?;
+                    losses.merge(&batch.losses);
                     let (rows, bytes) = (batch.rows.num_rows() as u64, batch.bytes as u64);
                     asking.progress.emit(Event::Rows { table: table.label(), rows, bytes });
                 }
-                Ok((digest, counter.load(Ordering::Relaxed)))
+                Ok((digest, losses, counter.load(Ordering::Relaxed)))
             };
             match asking.stop.unless_stopped(ask).await {
-                Ok((piece, rows_read)) => {
+                Ok((piece, losses, rows_read)) => {
                     let facts = &mut lock(&all)[place];
+                    facts.losses.merge(&losses);
                     facts.digest.get_or_insert_default().merge(piece);
                     facts.rows_read += rows_read;
                 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::config::{IfExists, ProbeLevel, Scope, Settings, VerifyLevel};
 use crate::engine::{Sink, Source};
 use crate::error::Result;
-use crate::model::{Digest, ObjectName};
+use crate::model::{Digest, Losses, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
@@ -93,10 +93,10 @@ pub async fn verify(
 
     let read = |one: &Facts| {
         if settings.verify >= VerifyLevel::Digest {
-            Read { rows: one.rows_read, digest: one.digest.unwrap_or_default() }
+            Read { rows: one.rows_read, digest: one.digest.unwrap_or_default(), losses: one.losses.clone(), rejected: 0 }
         } else {
             let rows = one.rows.unwrap_or_default();
-            Read { rows, digest: Digest { rows, sum: 0 } }
+            Read { rows, digest: Digest { rows, sum: 0 }, losses: Losses::default(), rejected: 0 }
         }
     };
     let mut together: HashMap<usize, Vec<String>> = HashMap::new();
@@ -119,8 +119,8 @@ pub async fn verify(
         let alone = !together.contains_key(&place);
         let mut errors = match (together.remove(&place), beside.and_then(Stood::digest)) {
             (Some(errors), _) => errors,
-            (None, Some(stood)) => compare::differences_appended(&table.mapped, settings.verify, stood, read, one, two),
-            (None, None) => compare::differences(&table.mapped, settings.verify, read, one, two),
+            (None, Some(stood)) => compare::differences_appended(&table.mapped, settings.verify, stood, &read, one, two),
+            (None, None) => compare::differences(&table.mapped, settings.verify, &read, one, two),
         };
         let expected = read.digest.rows.saturating_add(beside.and_then(Stood::digest).unwrap_or_default().rows);
         if let Some(last) = errors.last_mut().filter(|_| alone && two.rows.is_some_and(|rows| rows > expected)) {
@@ -146,6 +146,8 @@ pub async fn verify(
             consistency: consistency[place],
             digest: one.digest,
             stood: beside.and_then(Stood::digest),
+            losses: read.losses,
+            rejected: 0,
             outcome: match (errors.is_empty(), settings.verify) {
                 (false, _) => Outcome::Differs,
                 (true, VerifyLevel::None) => Outcome::NotVerified,

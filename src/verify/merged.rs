@@ -6,7 +6,7 @@ use crate::config::VerifyLevel;
 use crate::engine::{Profile, ProfileKind};
 use crate::mapping::MappedTable;
 use crate::mapping::merge::is_lacking;
-use crate::model::Digest;
+use crate::model::{Digest, Losses};
 use crate::report::{Outcome, TableReport};
 
 use super::compare::{self, Read};
@@ -14,7 +14,7 @@ use super::facts::Facts;
 use super::profile;
 
 /// One of the tables.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Member<'a> {
     /// The table.
     pub table: &'a MappedTable,
@@ -30,24 +30,28 @@ pub fn differences(members: &[Member<'_>], level: VerifyLevel, stood: Option<Dig
     let nothing = Facts::default();
     let mut found: Vec<Vec<String>> = members
         .iter()
-        .map(|member| compare::differences_read(member.table, level, member.read, member.source, &nothing))
+        .map(|member| compare::differences_read(member.table, level, &member.read, member.source, &nothing))
         .collect();
     let (Some(first), Some(own)) = (members.first(), found.first_mut()) else { return found };
+    let mut losses = Losses::default();
+    members.iter().for_each(|member| losses.merge(&member.read.losses));
     let read = Read {
         rows: members.iter().map(|member| member.read.rows).sum(),
         digest: members.iter().map(|member| member.read.digest).sum(),
+        losses,
+        rejected: members.iter().map(|member| member.read.rejected).sum(),
     };
     // Each was compared with its source already; no profile of theirs is one of the target's.
     let all = Facts { rows: Some(read.rows), ..Facts::default() };
     match stood {
-        Some(stood) => own.extend(compare::differences_appended(first.table, level, stood, read, &all, target)),
+        Some(stood) => own.extend(compare::differences_appended(first.table, level, stood, &read, &all, target)),
         None => {
             let level_below = level.min(VerifyLevel::Digest);
-            own.extend(compare::differences(first.table, level_below, read, &all, target));
+            own.extend(compare::differences(first.table, level_below, &read, &all, target));
             let complete = |member: &Member<'_>| member.table.condition.as_ref().is_none_or(|condition| condition.complete);
-            // Where a condition is evaluated here, the source's own aggregates are over other rows.
+            // Where rows were rejected, or a condition is evaluated here, the source's own aggregates are over other rows.
             let answered = target.errors.is_empty() && members.iter().all(|member| member.source.errors.is_empty());
-            if level == VerifyLevel::Full && answered && members.iter().all(complete) {
+            if level == VerifyLevel::Full && read.rejected == 0 && answered && members.iter().all(complete) {
                 own.extend(profiles(members, target));
             }
         }
@@ -81,7 +85,15 @@ fn profiles(members: &[Member<'_>], target: &Facts) -> Vec<String> {
         let having: Vec<&Vec<Option<String>>> =
             tables.iter().zip(&mut own).filter(|(table, _)| brings(table)).filter_map(|(_, columns)| columns.next()).collect();
         let Some((column, found)) = targets.next() else { break };
+        let count = |of: fn(&Losses, &str) -> u64| -> u64 {
+            let of =
+                |member: &Member<'_>| member.table.columns.get(place).map_or(0, |column| of(&member.read.losses, &column.source));
+            members.iter().map(of).sum()
+        };
         match together(kind, &having) {
+            Some(all) if count(Losses::of_column) > 0 => {
+                differences.extend(profile::differences_under_policies(column, count(Losses::nulls_of), &all, found));
+            }
             Some(all) => differences.extend(profile::differences(column, &all, found)),
             None => differences.push(format!("column `{}`: the profiles of the source cannot be put together", column.name)),
         }
@@ -172,8 +184,9 @@ fn add(one: &str, two: &str) -> Option<String> {
 pub fn share_outcomes(tables: &mut [TableReport]) {
     let rank = |outcome: Outcome| match outcome {
         Outcome::Verified | Outcome::NotVerified => 0,
-        Outcome::Differs => 1,
-        Outcome::Failed => 2,
+        Outcome::Rejected => 1,
+        Outcome::Differs => 2,
+        Outcome::Failed => 3,
     };
     let worst: Vec<Option<(Outcome, String, String)>> = tables
         .iter()
@@ -186,7 +199,11 @@ pub fn share_outcomes(tables: &mut [TableReport]) {
     for (table, worst) in tables.iter_mut().zip(worst) {
         let Some((outcome, source, target)) = worst else { continue };
         table.outcome = outcome;
-        let what = if outcome == Outcome::Failed { "which did not arrive in full" } else { "and differ there" };
+        let what = match outcome {
+            Outcome::Failed => "which did not arrive in full",
+            Outcome::Rejected => "some of which were rejected",
+            _ => "and differ there",
+        };
         table.errors.push(format!("`{}`: its rows are in `{target}` together with those of `{source}`, {what}", table.source));
     }
 }

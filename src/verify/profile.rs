@@ -83,6 +83,25 @@ fn aggregates(kind: ProfileKind) -> &'static [&'static str] {
     }
 }
 
+/// As [`differences`], for a column whose policies have changed values: of its aggregates only the number of values can be foretold,
+/// which is less by those that became NULL.
+pub fn differences_under_policies(
+    column: &ProfileColumn,
+    nulls: u64,
+    source: &[Option<String>],
+    target: &[Option<String>],
+) -> Vec<String> {
+    let count = |aggregates: &[Option<String>]| aggregates.first()?.as_ref()?.parse::<u64>().ok();
+    match (count(source), count(target)) {
+        (Some(one), Some(two)) if one.checked_sub(nulls) == Some(two) => Vec::new(),
+        (Some(one), Some(two)) => vec![format!(
+            "column `{}`: count is {one} in the source, {nulls} became NULL by policy, and it is {two} in the target",
+            column.name
+        )],
+        _ => vec![format!("column `{}`: the databases did not count its values", column.name)],
+    }
+}
+
 /// Where two profiles of one column differ, in words; empty when they agree.
 pub fn differences(column: &ProfileColumn, source: &[Option<String>], target: &[Option<String>]) -> Vec<String> {
     let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "NULL".into());

@@ -16,6 +16,7 @@ use crate::config::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 
 #[doc(hidden)]
+mod batch;
 pub mod catalog;
 mod collision;
 mod connect;

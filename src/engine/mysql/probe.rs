@@ -114,7 +114,7 @@ impl Asking<'_> {
         let Some(row) = self.one(&format!("SELECT {} {from_where} LIMIT 1", shown.join(", "))).await? else { return Ok(None) };
         let mut parts = Vec::new();
         for (place, column) in key.iter().enumerate() {
-            let bytes = super::decode::wire(&row, place)?;
+            let bytes = super::decode::wire(super::decode::RowBytes::Live(&row), place)?;
             let value = bytes.map_or("NULL".into(), |bytes| String::from_utf8_lossy(bytes).into_owned());
             parts.push(format!("{column} = {value}"));
         }

@@ -165,7 +165,7 @@ impl Fields<'_> {
 
     /// A FLOAT's value as a double is exact.
     fn float(&mut self) -> Result<Option<f64>> {
-        let bytes = super::decode::wire(self.row, self.at)?;
+        let bytes = super::decode::wire(super::decode::RowBytes::Live(self.row), self.at)?;
         self.at += 1;
         let Some(bytes) = bytes else { return Ok(None) };
         if let Ok(four) = <[u8; 4]>::try_from(bytes) {

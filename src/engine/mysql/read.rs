@@ -9,9 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, StringArray};
-use arrow::datatypes::SchemaRef;
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use sqlx::mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
@@ -19,7 +16,8 @@ use sqlx::{AssertSqlSafe, Either, Executor};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::decode::{ColumnDecoder, decoder, hex, wire};
+use super::batch::BatchBuilder;
+use super::decode::RowBytes;
 use super::error::failed;
 use super::key::{KeyColumn, condition};
 use super::readers::Readers;
@@ -29,9 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::catalog::{NativeType, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkRange};
-use crate::model::logical::{LogicalType, schema};
-use crate::model::row::describe_key;
-use crate::model::unit::{ReadColumn, ReadPlan};
+use crate::model::unit::ReadPlan;
 
 /// Most bytes of one batch, whatever is asked for: Arrow's text columns end at 2^31 bytes, and one value has at most 2^30.
 const MOST_BATCH_BYTES: usize = 1 << 30;
@@ -60,7 +56,8 @@ impl Context {
 
     /// The statement for a chunk, with its bounds.
     fn statement(&self, what: &ReadPlan, range: &ChunkRange) -> Result<(String, MySqlArguments)> {
-        let columns: Vec<String> = what.columns.iter().flat_map(|column| expressions(column, &self.server)).collect();
+        let columns: Vec<String> =
+            what.columns.iter().flat_map(|column| expressions(column, &self.server, what.keep_raw)).collect();
         if columns.is_empty() {
             return Err(Error::internal("a read plan without columns"));
         }
@@ -193,21 +190,21 @@ async fn fill(
         match item.map_err(|error| failed("a chunk could not be read", error))? {
             Either::Left(_) => ended = true,
             Either::Right(row) => {
-                let bytes = builder.row_bytes(&row)?;
-                if builder.rows > 0 && builder.bytes + bytes > most {
+                let bytes = builder.row_bytes(RowBytes::Live(&row))?;
+                if builder.is_full(bytes, most) {
                     room.send(Ok(builder.finish()?));
                     // The next batch begins when the last one was taken: one batch ahead, not two.
                     let Ok(next) = batches.reserve().await else { return Ok(false) };
                     room = next;
                 }
-                builder.append(&row, bytes)?;
+                builder.append(row, bytes)?;
             }
         }
     }
     if !ended {
         return Err(Error::new(ErrorKind::ConnectionLost, "the server's result ended without its end mark"));
     }
-    if builder.rows > 0 {
+    if builder.holds_anything() {
         room.send(Ok(builder.finish()?));
     }
     Ok(true)
@@ -224,87 +221,4 @@ async fn drain(rows: &mut Rows<'_>) -> bool {
         }
     }
     ended
-}
-
-/// Rows on their way into a batch.
-struct BatchBuilder<'a> {
-    what: &'a ReadPlan,
-    schema: SchemaRef,
-    decoders: Vec<Box<dyn ColumnDecoder>>,
-    /// Where each column's first expression stands in the row.
-    positions: Vec<usize>,
-    rows: usize,
-    bytes: usize,
-}
-
-impl<'a> BatchBuilder<'a> {
-    fn new(what: &'a ReadPlan) -> Result<Self> {
-        let mut positions = Vec::with_capacity(what.columns.len());
-        let mut decoders = Vec::with_capacity(what.columns.len());
-        let mut at = 0;
-        // How many expressions a column has does not depend on the server.
-        let any = ServerInfo::default();
-        for column in &what.columns {
-            positions.push(at);
-            decoders.push(decoder(column, at)?);
-            at += expressions(column, &any).len();
-        }
-        let schema = schema(what.columns.iter().map(|column| (column.name.as_str(), &column.logical)));
-        Ok(BatchBuilder { what, schema, decoders, positions, rows: 0, bytes: 0 })
-    }
-
-    /// The row's bytes in Arrow.
-    fn row_bytes(&self, row: &MySqlRow) -> Result<usize> {
-        // An eighth of a byte for each validity bit, rounded up.
-        let mut bytes = self.decoders.len().div_ceil(8);
-        for decoder in &self.decoders {
-            bytes += decoder.bytes(row)?;
-        }
-        Ok(bytes)
-    }
-
-    fn append(&mut self, row: &MySqlRow, bytes: usize) -> Result<()> {
-        for (at, decoder) in self.decoders.iter_mut().enumerate() {
-            if let Err(error) = decoder.append(row) {
-                let name = self.what.columns.get(at).map_or("?", |column| column.name.as_str());
-                return Err(error.column(name).key(self.key(row)));
-            }
-        }
-        self.rows += 1;
-        self.bytes += bytes;
-        Ok(())
-    }
-
-    /// Names the row by a batch of its own, with nothing but its key.
-    fn key(&self, row: &MySqlRow) -> String {
-        let mut columns: Vec<(&ReadColumn, ArrayRef)> = Vec::new();
-        for (column, at) in self.what.columns.iter().zip(&self.positions) {
-            if self.what.row_key.contains(&column.name) {
-                let decoded = decoder(column, *at).and_then(|mut decoder| decoder.append(row).map(|()| decoder.finish()));
-                // The key itself may be what cannot be decoded: then as its bytes.
-                let raw = || wire(row, *at).ok().flatten().map(hex);
-                columns.push((column, decoded.unwrap_or_else(|_| Arc::new(StringArray::from(vec![raw()])))));
-            }
-        }
-        let text = LogicalType::Text { length: None };
-        let batch = RecordBatch::try_new(
-            schema(columns.iter().map(|(column, array)| {
-                let plain = *array.data_type() == column.logical.arrow();
-                (column.name.as_str(), if plain { &column.logical } else { &text })
-            })),
-            columns.iter().map(|(_, array)| Arc::clone(array)).collect(),
-        );
-        match batch {
-            Ok(batch) => describe_key(&batch, &self.what.row_key, 0),
-            Err(_) => describe_key(&RecordBatch::new_empty(schema([])), &self.what.row_key, self.rows),
-        }
-    }
-
-    fn finish(&mut self) -> Result<Batch> {
-        let columns = self.decoders.iter_mut().map(|decoder| decoder.finish()).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
-        (self.rows, self.bytes) = (0, 0);
-        Ok(Batch { bytes: rows.get_array_memory_size(), rows })
-    }
 }

@@ -47,7 +47,8 @@ pub(super) fn text_form(native: &NativeType) -> TextForm {
 }
 
 /// The expressions for one column, in the order in which its decoder expects them.
-pub(super) fn expressions(column: &ReadColumn, server: &ServerInfo) -> Vec<String> {
+/// Where rows are kept, the very bytes of text that the server converts come along.
+pub(super) fn expressions(column: &ReadColumn, server: &ServerInfo, keep_raw: bool) -> Vec<String> {
     let name = quote(&column.name);
     match &column.logical {
         LogicalType::Geometry { .. } if !is_maria(server) && server.version_number >= (8, 0, 0) => {
@@ -64,14 +65,42 @@ pub(super) fn expressions(column: &ReadColumn, server: &ServerInfo) -> Vec<Strin
             TextForm::Converted => vec![name],
             TextForm::Checked => {
                 let charset = quote(column.native.charset.as_deref().unwrap_or("utf8mb4"));
-                vec![
+                let mut all = vec![
                     name.clone(),
                     format!("CAST(CONVERT(CONVERT({name} USING utf8mb4) USING {charset}) AS BINARY) = CAST({name} AS BINARY)"),
-                ]
+                ];
+                if keep_raw {
+                    all.push(format!("CAST({name} AS BINARY)"));
+                }
+                all
             }
         },
         // The driver does not know the wire type of vectors.
         LogicalType::Vector { .. } => vec![format!("CAST({name} AS BINARY)")],
         _ => vec![name],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ValuePolicies;
+
+    #[test]
+    fn only_text_that_may_not_come_back_the_same_is_asked_for_twice() {
+        let server = ServerInfo::default();
+        let count = |charset: &str, keep_raw| {
+            let native = NativeType { name: "varchar".into(), charset: Some(charset.into()), ..NativeType::default() };
+            let logical = LogicalType::Text { length: None };
+            let column = ReadColumn { name: "c".into(), native, logical, policies: ValuePolicies::default() };
+            let all = expressions(&column, &server, keep_raw);
+            (all.len(), all.concat().contains("CONVERT("))
+        };
+        for plain in ["utf8mb4", "utf8mb3", "ascii", "latin1"] {
+            assert_eq!((count(plain, false), count(plain, true)), ((1, false), (1, false)), "{plain}");
+        }
+        for other in ["sjis", "cp932", "gbk", "cp1251"] {
+            assert_eq!((count(other, false), count(other, true)), ((2, true), (3, true)), "{other}");
+        }
     }
 }

@@ -28,14 +28,17 @@
 //!
 //! Anything else has no logical type, and the catalog lists the column as a problem.
 
-use super::super::{Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted};
+use super::super::{Batch, Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted};
 use crate::config::subset::Sample;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Severity, Table};
 use crate::model::expression::Understood;
 use crate::model::logical::{LogicalType, Zone};
+use crate::model::policy::PolicyKind;
 use crate::model::predicate::PushedPredicate;
+use crate::model::reject::RawRow;
 use crate::model::row_set::RowSet;
+use crate::model::unit::ReadPlan;
 
 pub mod parse;
 
@@ -163,6 +166,18 @@ impl Dialect for MySqlDialect {
 
     fn compares_bytes(&self, native: &NativeType) -> bool {
         super::filter::compares_bytes(native)
+    }
+
+    fn refuses_policy(&self, policy: PolicyKind, native: &NativeType) -> Option<String> {
+        super::decode::refuses_policy(policy, native)
+    }
+
+    fn keeps_raw(&self) -> bool {
+        true
+    }
+
+    fn decode_raw(&self, what: &ReadPlan, row: &RawRow) -> Result<Batch> {
+        super::batch::decode_raw(what, row)
     }
 
     fn understand(&self, table: &Table, sql: &str) -> Result<Understood, String> {

@@ -1,7 +1,8 @@
 //! Folders of Parquet files, as a target.
 //!
 //! [`connect`] the folder · [`names`] tables as folders · [`typemap`] types · [`ddl`] what is not kept · [`stored`] values in files ·
-//! [`mod@write`] a part · [`part`] its receipt · [`ledger`] runs · [`sink`] the target · [`read_back`] reading again · [`profile`] aggregates.
+//! [`mod@write`] a part · [`part`] its receipt · [`ledger`] runs · [`sink`] the target · [`read_back`] reading again · [`profile`] aggregates ·
+//! [`export`] a file that is no table's.
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub mod connect;
 pub mod ddl;
 pub mod error;
 pub mod exact;
+pub mod export;
 pub mod ledger;
 pub mod names;
 pub mod part;

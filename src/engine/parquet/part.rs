@@ -14,7 +14,7 @@ use super::error::{io, parquet};
 use super::names;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::unit::Receipt;
-use crate::model::{Digest, ObjectName, RunId};
+use crate::model::{Digest, Losses, ObjectName, RunId};
 
 const RUN: &str = "dbferry.run";
 const TABLE: &str = "dbferry.table";
@@ -23,6 +23,7 @@ const ROWS: &str = "dbferry.rows";
 const DIGEST: &str = "dbferry.digest";
 const BYTES: &str = "dbferry.bytes";
 const ROWS_READ: &str = "dbferry.rows_read";
+const LOSSES: &str = "dbferry.losses";
 
 /// A part that is visible.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ pub fn metadata(run: RunId, receipt: &Receipt) -> Result<Vec<KeyValue>> {
     let table =
         serde_json::to_string(&receipt.table).map_err(|error| Error::internal("a name has no JSON form").with_source(error))?;
     let entry = |key: &str, value: String| KeyValue { key: key.into(), value: Some(value) };
-    Ok(vec![
+    let mut entries = vec![
         entry(RUN, run.to_string()),
         entry(TABLE, table),
         entry(CHUNK, receipt.chunk.to_string()),
@@ -48,7 +49,13 @@ pub fn metadata(run: RunId, receipt: &Receipt) -> Result<Vec<KeyValue>> {
         entry(DIGEST, receipt.digest.to_string()),
         entry(BYTES, receipt.bytes.to_string()),
         entry(ROWS_READ, receipt.rows_read.to_string()),
-    ])
+    ];
+    if !receipt.losses.is_empty() {
+        let losses = serde_json::to_string(&receipt.losses)
+            .map_err(|error| Error::internal("losses have no JSON form").with_source(error))?;
+        entries.push(entry(LOSSES, losses));
+    }
+    Ok(entries)
 }
 
 /// Opens a file and reads its footer.
@@ -81,7 +88,9 @@ pub fn read(folder: &Folder, path: &Path) -> Result<Option<Part>> {
         let sum = u128::from_str_radix(value(DIGEST)?, 16).ok()?;
         let (chunk, bytes) = (value(CHUNK)?.parse().ok()?, value(BYTES)?.parse().ok()?);
         let rows_read = value(ROWS_READ)?.parse().ok()?;
-        Some(Part { path: path.into(), run, receipt: Receipt { table, chunk, digest: Digest { rows, sum }, bytes, rows_read } })
+        let losses = value(LOSSES).map_or_else(|| Some(Losses::default()), |losses| serde_json::from_str(losses).ok())?;
+        let receipt = Receipt { table, chunk, digest: Digest { rows, sum }, bytes, rows_read, losses, rejected: 0 };
+        Some(Part { path: path.into(), run, receipt })
     })();
     let broken = |what: &str| Err(Error::new(ErrorKind::Ledger, what).file(path.display()));
     let Some(part) = parsed else { return broken("the part's receipt cannot be read") };

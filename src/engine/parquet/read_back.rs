@@ -198,7 +198,7 @@ impl ReadBack for ParquetReadBack {
                 let sent = read_part(&part, &schema, |rows| {
                     let bytes = rows.get_array_memory_size();
                     // A closed channel means that nobody wants the rest.
-                    Ok(sender.blocking_send(Ok(Batch { rows, bytes })).is_ok())
+                    Ok(sender.blocking_send(Ok(Batch::plain(rows, bytes))).is_ok())
                 });
                 if let Err(error) = sent {
                     let _ = sender.blocking_send(Err(error));

@@ -19,7 +19,7 @@ use crate::engine::ChunkWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::row::describe_key;
 use crate::model::unit::{Receipt, WorkUnit};
-use crate::model::{Digest, LogicalType, ObjectName, RunId, Table};
+use crate::model::{Digest, LogicalType, Losses, ObjectName, RunId, Table};
 
 /// A row group ends at this size: large enough that readers scan well, small enough that a writer holds little.
 const ROW_GROUP_BYTES: usize = 32 << 20;
@@ -80,6 +80,7 @@ pub struct PartWriter {
     rows: u64,
     /// Rows of the source that the chunk is made from, if told.
     rows_read: Option<u64>,
+    losses: Losses,
     to: PathBuf,
     _claim: Claim,
 }
@@ -128,6 +129,7 @@ impl PartWriter {
             table: name,
             chunk,
             rows: 0,
+            losses: Losses::default(),
             rows_read: None,
             to,
             _claim: claim,
@@ -226,6 +228,10 @@ impl ChunkWriter for PartWriter {
         self.rows_read = Some(rows_read);
     }
 
+    fn note_losses(&mut self, losses: &Losses) {
+        self.losses.merge(losses);
+    }
+
     async fn commit(mut self: Box<Self>, digest: Digest) -> Result<Receipt> {
         if digest.rows != self.rows {
             let what = format!("the digest is over {} rows, but {} were written", digest.rows, self.rows);
@@ -234,11 +240,12 @@ impl ChunkWriter for PartWriter {
         let Encoder { mut writer, unfinished } = self.encoder.take().ok_or_else(gone)?;
         let (table, chunk, run, to) = (self.table.clone(), self.chunk, self.run, self.to.clone());
         let rows_read = self.rows_read.unwrap_or(self.rows);
+        let losses = std::mem::take(&mut self.losses);
         blocking(move || {
             let failed = |error| parquet(error, "the part cannot be completed", &to).table(&table);
             writer.flush().map_err(failed)?;
             let bytes = writer.bytes_written() as u64;
-            let receipt = Receipt { table: table.clone(), chunk, digest, bytes, rows_read };
+            let receipt = Receipt { table: table.clone(), chunk, digest, bytes, rows_read, losses, rejected: 0 };
             for entry in part::metadata(run, &receipt)? {
                 writer.append_key_value_metadata(entry);
             }

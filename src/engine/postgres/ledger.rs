@@ -11,8 +11,9 @@ use super::typemap::PostgresDialect;
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{HookRecord, Ledger, RunRecord, RunState};
+use crate::model::reject::RejectRecord;
 use crate::model::unit::Receipt;
-use crate::model::{Digest, Hook, ObjectName, RunId};
+use crate::model::{Digest, Hook, Losses, ObjectName, RunId};
 
 /// The format of the tables below. A ledger of a later one is refused.
 const FORMAT_VERSION: i32 = 1;
@@ -37,7 +38,7 @@ impl PostgresLedger {
         format!("{}.{}", PostgresDialect.quote(&self.schema), PostgresDialect.quote(name))
     }
 
-    fn failed(&self, what: &str) -> impl FnOnce(sqlx::Error) -> Error {
+    pub(super) fn failed(&self, what: &str) -> impl FnOnce(sqlx::Error) -> Error {
         let what = format!("the ledger in schema `{}` {what}", self.schema);
         |error| error::map(error, what)
     }
@@ -88,13 +89,13 @@ impl PostgresLedger {
             .bind(receipt.digest.to_string())
             .bind(number(receipt.bytes)?)
             .bind(number(receipt.rows_read)?)
-            .execute(connection)
+            .execute(&mut *connection)
             .await
             .map_err(|error| self.failed("did not take a receipt")(error).table(&receipt.table))?;
         if updated.rows_affected() != 1 {
             return Err(Error::new(ErrorKind::Ledger, "the claimed receipt is gone from the ledger").table(&receipt.table));
         }
-        Ok(())
+        self.insert_losses(connection, run, receipt).await
     }
 
     /// Enters a hook as begun, in the open transaction if there is one.
@@ -189,6 +190,8 @@ impl PostgresLedger {
                  done_at timestamptz, PRIMARY KEY (run, hook)",
                 "The hooks that were begun, and those that have gone through",
             ),
+            ("rejects", super::rejects::COLUMNS, "Rows that could not be carried, as the source sent them"),
+            ("losses", super::losses::COLUMNS, "What value policies of the mapping have done, chunk by chunk, committed together with its rows"),
         ];
         for (name, columns, comment) in tables {
             if self.stands(connection, name).await? {
@@ -214,7 +217,7 @@ impl PostgresLedger {
     }
 
     /// Reads rows of a table of the ledger; none without a ledger.
-    async fn rows(&self, name: &str, columns: &str, run: Option<RunId>, order: &str) -> Result<Vec<PgRow>> {
+    pub(super) async fn rows(&self, name: &str, columns: &str, run: Option<RunId>, order: &str) -> Result<Vec<PgRow>> {
         let mut lease = self.pool.acquire().await?;
         if !self.stands(&mut lease, name).await.map_err(self.failed("could not be read"))? {
             lease.give_back();
@@ -386,12 +389,27 @@ impl Ledger for PostgresLedger {
             let (Some(sum), Some(chunk)) = (sum, chunk) else { return Ok(None) };
             let (Some(rows), Some(bytes), Some(rows_read)) = (count(3)?, count(5)?, count(6)?) else { return Ok(None) };
             let table = ObjectName::new(row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?);
-            Ok(Some(Receipt { table, chunk, digest: Digest { rows, sum }, bytes, rows_read }))
+            Ok(Some(Receipt {
+                table,
+                chunk,
+                digest: Digest { rows, sum },
+                bytes,
+                rows_read,
+                losses: Losses::default(),
+                rejected: 0,
+            }))
         };
+        let (mut losses, rejected) = (self.losses(run).await?, self.rejected(run).await?);
         rows.iter()
             .map(|row| {
                 receipt(row)
                     .map_err(self.failed("could not be read"))?
+                    .map(|mut receipt| {
+                        let chunk = (receipt.table.clone(), receipt.chunk);
+                        receipt.losses = losses.remove(&chunk).unwrap_or_default();
+                        receipt.rejected = rejected.get(&chunk).copied().unwrap_or_default();
+                        receipt
+                    })
                     .ok_or_else(|| Error::new(ErrorKind::Ledger, "the ledger holds a receipt that is none"))
             })
             .collect()
@@ -430,6 +448,10 @@ impl Ledger for PostgresLedger {
             Ok(HookRecord { name: row.try_get(0)?, sha256: row.try_get(1)?, done: row.try_get(2)?, seconds: row.try_get(3)? })
         };
         rows.iter().map(|row| record(row).map_err(self.failed("could not be read"))).collect()
+    }
+
+    async fn rejects(&self, run: RunId) -> Result<Vec<RejectRecord>> {
+        self.all_rejects(run).await
     }
 
     async fn begin_hook(&self, run: RunId, hook: &Hook) -> Result<()> {

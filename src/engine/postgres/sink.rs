@@ -67,6 +67,19 @@ impl PostgresSink {
         })
     }
 
+    /// Opens the transaction of a chunk, or of a row that it has rejected.
+    async fn begin(&self, unit: &WorkUnit, table: &Table, claim: write::Claim) -> Result<write::Writer> {
+        let mut lease = self.pool.acquire().await?;
+        let encoder = match self.encoder(&mut lease, table).await {
+            Ok(encoder) => encoder,
+            Err(error) => {
+                lease.give_back();
+                return Err(error);
+            }
+        };
+        write::begin(lease, Arc::clone(&self.ledger), unit, encoder, self.triggers_off && !unit.load.enforced, claim).await
+    }
+
     /// How the rows of `table` are written, looked up in the target's catalog once.
     async fn encoder(&self, connection: &mut PgConnection, table: &Table) -> Result<Arc<RowEncoder>> {
         {
@@ -220,17 +233,11 @@ impl Sink for PostgresSink {
     }
 
     async fn begin_chunk(&self, unit: &WorkUnit, table: &Table) -> Result<Box<dyn ChunkWriter>> {
-        let mut lease = self.pool.acquire().await?;
-        let encoder = match self.encoder(&mut lease, table).await {
-            Ok(encoder) => encoder,
-            Err(error) => {
-                lease.give_back();
-                return Err(error);
-            }
-        };
-        let writer =
-            write::begin(lease, Arc::clone(&self.ledger), unit, encoder, self.triggers_off && !unit.load.enforced).await?;
-        Ok(Box::new(writer))
+        Ok(Box::new(self.begin(unit, table, write::Claim::Chunk).await?))
+    }
+
+    async fn begin_reject(&self, unit: &WorkUnit, number: u32, table: &Table) -> Result<Box<dyn ChunkWriter>> {
+        Ok(Box::new(self.begin(unit, table, write::Claim::Reject(number)).await?))
     }
 
     fn ledger(&self) -> &dyn Ledger {

@@ -36,6 +36,10 @@ impl Dialect for PostgresDialect {
         to_native(logical, server)
     }
 
+    fn keeps_rejects(&self) -> bool {
+        true
+    }
+
     fn quote(&self, name: &str) -> Quoted {
         Quoted(ddl::quote_name(name))
     }

@@ -18,8 +18,9 @@ use super::target::{quoted, quoted_columns, run};
 use super::upsert::{self, Merge};
 use crate::engine::ChunkWriter;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::reject::Reject;
 use crate::model::unit::{Receipt, WorkUnit};
-use crate::model::{Digest, ObjectName, RunId};
+use crate::model::{Digest, Losses, ObjectName, RunId};
 
 /// A piece is sent once it has so many bytes: far above the cost of a message, far below what memory is counted in.
 const PIECE_BYTES: usize = 1 << 20;
@@ -33,14 +34,24 @@ struct Destination {
     run: RunId,
     table: ObjectName,
     chunk: u32,
+    claim: Claim,
     /// What follows the COPY, of rows that are found by a key.
     merge: Option<Merge>,
+}
+
+/// What the transaction claims before it sends anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// The chunk.
+    Chunk,
+    /// A row that the chunk has rejected.
+    Reject(u32),
 }
 
 /// What the task is to do.
 enum Order {
     Send(Vec<u8>),
-    Commit(Receipt),
+    Commit(Receipt, Vec<Reject>),
     Abort,
 }
 
@@ -53,6 +64,10 @@ pub(super) struct Writer {
     rows: u64,
     /// Rows of the source that the chunk is made from, if told.
     rows_read: Option<u64>,
+    losses: Losses,
+    rejects: Vec<Reject>,
+    /// A batch is sent only once all of it is encoded, so that one that is refused leaves no trace.
+    whole_batches: bool,
     bytes: u64,
     /// A row was refused in its midst, so that nothing may follow and nothing be committed.
     broken: bool,
@@ -68,11 +83,15 @@ pub(super) async fn begin(
     unit: &WorkUnit,
     encoder: Arc<RowEncoder>,
     triggers_off: bool,
+    claim: Claim,
 ) -> Result<Writer> {
     let table = unit.target.clone();
     let failed = |error| error::map(error, "the transaction of a chunk could not be opened").table(&table);
     run(&mut lease, "BEGIN".into()).await.map_err(failed)?;
-    ledger.claim(&mut lease, unit.run, &table, unit.chunk.id).await?;
+    match claim {
+        Claim::Chunk => ledger.claim(&mut lease, unit.run, &table, unit.chunk.id).await?,
+        Claim::Reject(number) => ledger.take_reject(&mut lease, unit.run, &table, unit.chunk.id, number).await?,
+    }
     if triggers_off {
         run(&mut lease, "SET LOCAL session_replication_role = replica".into()).await.map_err(failed)?;
     }
@@ -89,7 +108,7 @@ pub(super) async fn begin(
     // One piece on its way, and one waiting.
     let (orders, todo) = channel(1);
     let (used, spare) = channel(2);
-    let destination = Destination { ledger, run: unit.run, table: table.clone(), chunk: unit.chunk.id, merge };
+    let destination = Destination { ledger, run: unit.run, table: table.clone(), chunk: unit.chunk.id, claim, merge };
     let task = tokio::spawn(destination.carry(lease, sql, todo, used));
     let mut buffer = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
     buffer.extend_from_slice(HEADER);
@@ -100,6 +119,9 @@ pub(super) async fn begin(
         buffer,
         rows: 0,
         rows_read: None,
+        losses: Losses::default(),
+        rejects: Vec::new(),
+        whole_batches: unit.read.keep_raw,
         bytes: 0,
         broken: false,
         orders,
@@ -112,7 +134,7 @@ impl Destination {
     async fn carry(self, mut lease: Lease, sql: String, mut orders: Receiver<Order>, used: Sender<Vec<u8>>) -> Result<()> {
         let failed = |error| error::map(error, format!("the target refused chunk {}", self.chunk)).table(&self.table);
         let mut copy = lease.copy_in_raw(&sql).await.map_err(failed)?;
-        let receipt = loop {
+        let (receipt, rejects) = loop {
             match orders.recv().await {
                 Some(Order::Send(mut piece)) => {
                     copy.send(piece.as_slice()).await.map_err(failed)?;
@@ -122,7 +144,7 @@ impl Destination {
                         let _ = used.try_send(piece);
                     }
                 }
-                Some(Order::Commit(receipt)) => break receipt,
+                Some(Order::Commit(receipt, rejects)) => break (receipt, rejects),
                 Some(Order::Abort) => {
                     copy.abort("dbferry gives the chunk up").await.map_err(failed)?;
                     run(&mut lease, "ROLLBACK".into()).await.map_err(failed)?;
@@ -146,7 +168,11 @@ impl Destination {
             .table(&self.table)
             .hint("A trigger of the target table leaves rows out; disable it for the run"));
         }
-        self.ledger.complete(&mut lease, self.run, &receipt).await?;
+        match self.claim {
+            Claim::Chunk => self.ledger.complete(&mut lease, self.run, &receipt).await?,
+            Claim::Reject(_) => self.ledger.add_to_receipt(&mut lease, self.run, &receipt).await?,
+        }
+        self.ledger.insert_rejects(&mut lease, self.run, &receipt, &rejects).await?;
         run(&mut lease, "COMMIT".into())
             .await
             .map_err(|error| error::map(error, format!("chunk {} could not be committed", self.chunk)).table(&self.table))?;
@@ -192,6 +218,26 @@ impl ChunkWriter for Writer {
     async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         self.check()?;
         let encoder = Arc::clone(&self.encoder);
+        if self.whole_batches {
+            let before = self.buffer.len();
+            let mut row = 0;
+            let mut encode = || {
+                let bound = encoder.bind(rows)?;
+                while row < rows.num_rows() {
+                    row = bound.put(row, usize::MAX, &mut self.buffer)?;
+                }
+                Ok(())
+            };
+            if let Err(error) = encode() {
+                self.buffer.truncate(before);
+                return Err(error);
+            }
+            self.rows += u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
+            if self.buffer.len() >= PIECE_BYTES {
+                self.flush().await?;
+            }
+            return Ok(());
+        }
         self.broken = true;
         let bound = encoder.bind(rows)?;
         let mut row = 0;
@@ -210,6 +256,14 @@ impl ChunkWriter for Writer {
         self.rows_read = Some(rows_read);
     }
 
+    fn note_rejects(&mut self, rejects: Vec<Reject>) {
+        self.rejects.extend(rejects);
+    }
+
+    fn note_losses(&mut self, losses: &Losses) {
+        self.losses.merge(losses);
+    }
+
     /// A `ConnectionLost` here leaves open whether the commit took place: the ledger knows.
     async fn commit(mut self: Box<Self>, digest: Digest) -> Result<Receipt> {
         self.check()?;
@@ -220,8 +274,12 @@ impl ChunkWriter for Writer {
         self.buffer.extend_from_slice(&TRAILER);
         self.flush().await?;
         let rows_read = self.rows_read.unwrap_or(self.rows);
-        let receipt = Receipt { table: self.table.clone(), chunk: self.chunk, digest, bytes: self.bytes, rows_read };
-        self.order(Order::Commit(receipt.clone())).await?;
+        let losses = std::mem::take(&mut self.losses);
+        let rejects = std::mem::take(&mut self.rejects);
+        let rejected = u64::try_from(rejects.len()).unwrap_or(u64::MAX);
+        let receipt =
+            Receipt { table: self.table.clone(), chunk: self.chunk, digest, bytes: self.bytes, rows_read, losses, rejected };
+        self.order(Order::Commit(receipt.clone(), rejects)).await?;
         self.end().await?;
         Ok(receipt)
     }

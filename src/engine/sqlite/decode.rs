@@ -14,9 +14,11 @@ use rusqlite::types::ValueRef;
 
 use super::decimal::Decimal;
 use super::temporal;
+use crate::engine::text_policy::TextPolicy;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::LogicalType;
 use crate::model::logical::Zone;
+use crate::model::loss::LossKind;
+use crate::model::{LogicalType, ValuePolicies};
 
 /// Builds one Arrow column.
 pub(super) enum Decoder {
@@ -27,6 +29,8 @@ pub(super) enum Decoder {
     Decimal256(Decimal256Builder, u8, u8),
     Numeric(StringBuilder),
     Text(StringBuilder),
+    /// Under a policy.
+    PolicyText(StringBuilder, TextPolicy),
     Binary(BinaryBuilder),
     Date(Date32Builder),
     Time(Time64MicrosecondBuilder),
@@ -38,7 +42,7 @@ pub(super) enum Decoder {
 
 impl Decoder {
     /// A decoder for a logical type that [`super::typemap`] gives.
-    pub(super) fn new(logical: &LogicalType) -> Result<Self> {
+    pub(super) fn new(logical: &LogicalType, policies: &ValuePolicies) -> Result<Self> {
         let data_type = logical.arrow();
         Ok(match logical {
             LogicalType::Bool => Decoder::Bool(BooleanBuilder::new()),
@@ -51,7 +55,10 @@ impl Decoder {
                 _ => Decoder::Decimal256(Decimal256Builder::new().with_data_type(data_type), *precision, *scale),
             },
             LogicalType::Numeric => Decoder::Numeric(StringBuilder::new()),
-            LogicalType::Text { .. } => Decoder::Text(StringBuilder::new()),
+            LogicalType::Text { .. } => match TextPolicy::of(policies) {
+                Some(policy) => Decoder::PolicyText(StringBuilder::new(), policy),
+                None => Decoder::Text(StringBuilder::new()),
+            },
             LogicalType::Binary { .. } => Decoder::Binary(BinaryBuilder::new()),
             LogicalType::Date => Decoder::Date(Date32Builder::new()),
             LogicalType::Time { .. } => Decoder::Time(Time64MicrosecondBuilder::new()),
@@ -76,6 +83,10 @@ impl Decoder {
                 Decoder::Text(_) | Decoder::Json(_) | Decoder::Numeric(_) | Decoder::Binary(_),
                 ValueRef::Text(bytes) | ValueRef::Blob(bytes),
             ) => bytes.len().saturating_add(4),
+            // A broken byte becomes a character of three.
+            (Decoder::PolicyText(..), ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => {
+                bytes.len().saturating_mul(3).saturating_add(4)
+            }
             // A number as text.
             (Decoder::Text(_) | Decoder::Json(_) | Decoder::Numeric(_), ValueRef::Integer(_) | ValueRef::Real(_)) => 24,
             (Decoder::Text(_) | Decoder::Json(_) | Decoder::Numeric(_) | Decoder::Binary(_), _) => 4,
@@ -83,11 +94,11 @@ impl Decoder {
         }
     }
 
-    /// Appends one value.
+    /// Appends one value; tells `applied` what policies have done to it.
     ///
     /// # Errors
     /// `Value`, without table, column and row; nothing was appended then.
-    pub(super) fn append(&mut self, value: ValueRef<'_>) -> Result<()> {
+    pub(super) fn append(&mut self, value: ValueRef<'_>, applied: &mut Vec<LossKind>) -> Result<()> {
         match self {
             Decoder::Bool(builder) => match value {
                 ValueRef::Null => builder.append_null(),
@@ -143,6 +154,11 @@ impl Decoder {
             Decoder::Text(builder) => match value {
                 ValueRef::Null => builder.append_null(),
                 ValueRef::Text(bytes) => builder.append_value(utf8(bytes)?),
+                other => return Err(wrong_class(other, "a column of text holds TEXT")),
+            },
+            Decoder::PolicyText(builder, policy) => match value {
+                ValueRef::Null => builder.append_null(),
+                ValueRef::Text(bytes) => builder.append_value(policy.apply(bytes, invalid_utf8, applied)?),
                 other => return Err(wrong_class(other, "a column of text holds TEXT")),
             },
             Decoder::Binary(builder) => match value {
@@ -205,7 +221,9 @@ impl Decoder {
             Decoder::Float64(builder) => Arc::new(builder.finish()),
             Decoder::Decimal128(builder, ..) => Arc::new(builder.finish()),
             Decoder::Decimal256(builder, ..) => Arc::new(builder.finish()),
-            Decoder::Numeric(builder) | Decoder::Text(builder) | Decoder::Json(builder) => Arc::new(builder.finish()),
+            Decoder::Numeric(builder) | Decoder::Text(builder) | Decoder::PolicyText(builder, _) | Decoder::Json(builder) => {
+                Arc::new(builder.finish())
+            }
             Decoder::Binary(builder) => Arc::new(builder.finish()),
             Decoder::Date(builder) => Arc::new(builder.finish()),
             Decoder::Time(builder) => Arc::new(builder.finish()),
@@ -239,10 +257,14 @@ fn wrong_class(value: ValueRef<'_>, wanted: &str) -> Error {
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        misfit(format!("the stored TEXT is not UTF-8 from its byte {} on", error.valid_up_to()))
-            .hint("Correct the value in SQLite, or store it as a BLOB in a column declared so")
-    })
+    std::str::from_utf8(bytes).map_err(|_| invalid_utf8(bytes))
+}
+
+fn invalid_utf8(bytes: &[u8]) -> Error {
+    let from = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    misfit(format!("the stored TEXT is not UTF-8 from its byte {from} on"))
+        .hint("Correct the value in SQLite, or store it as a BLOB in a column declared so")
+        .rule("invalid_text = \"replace\"")
 }
 
 fn exact_f64(number: i64) -> Result<f64> {

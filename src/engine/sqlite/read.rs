@@ -13,6 +13,7 @@ use crate::engine::Batch;
 use crate::error::{Error, Result};
 use crate::model::chunk::{Chunk, ChunkRange, KeyValue};
 use crate::model::logical::schema;
+use crate::model::loss::{LossKind, Losses};
 use crate::model::unit::ReadPlan;
 
 /// Upper bound of a batch whatever the plan says: an Arrow column of text ends at 2 GiB.
@@ -91,6 +92,10 @@ struct Building<'a> {
     rows: usize,
     bytes: usize,
     limit: usize,
+    /// What policies have done to the batch so far.
+    losses: Losses,
+    /// Kept, so that no row allocates.
+    applied: Vec<LossKind>,
 }
 
 impl<'a> Building<'a> {
@@ -98,7 +103,9 @@ impl<'a> Building<'a> {
         let decoders = plan
             .columns
             .iter()
-            .map(|column| Decoder::new(&column.logical).map_err(|error| error.table(&plan.table).column(&column.name)))
+            .map(|column| {
+                Decoder::new(&column.logical, &column.policies).map_err(|error| error.table(&plan.table).column(&column.name))
+            })
             .collect::<Result<_>>()?;
         Ok(Building {
             plan,
@@ -107,6 +114,8 @@ impl<'a> Building<'a> {
             rows: 0,
             bytes: 0,
             limit: plan.batch_bytes.min(MAX_BATCH_BYTES),
+            losses: Losses::default(),
+            applied: Vec::new(),
         })
     }
 
@@ -125,7 +134,12 @@ impl<'a> Building<'a> {
         let full = if self.rows > 0 && self.bytes.saturating_add(bytes) > self.limit { self.finish()? } else { None };
         for ((place, decoder), column) in (first..).zip(&mut self.decoders).zip(&self.plan.columns) {
             let value = row.get_ref(place).map_err(&failed)?;
-            decoder.append(value).map_err(|error| error.table(&self.plan.table).column(&column.name).key(name()))?;
+            decoder
+                .append(value, &mut self.applied)
+                .map_err(|error| error.table(&self.plan.table).column(&column.name).key(name()))?;
+            for kind in self.applied.drain(..) {
+                self.losses.add(&column.name, kind, &column.policies.word(kind), 1, || Some(name()));
+            }
         }
         self.rows += 1;
         self.bytes = self.bytes.saturating_add(bytes);
@@ -141,7 +155,8 @@ impl<'a> Building<'a> {
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.rows));
         let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
         (self.rows, self.bytes) = (0, 0);
-        Ok(Some(Batch { bytes: rows.get_array_memory_size(), rows }))
+        let losses = std::mem::take(&mut self.losses);
+        Ok(Some(Batch { losses, ..Batch::plain(rows.clone(), rows.get_array_memory_size()) }))
     }
 }
 

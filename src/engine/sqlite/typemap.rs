@@ -31,6 +31,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::LogicalType;
 use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Severity, Table};
 use crate::model::logical::Zone;
+use crate::model::policy::PolicyKind;
 use crate::model::row_set::RowSet;
 
 /// Most digits of [`LogicalType::Decimal`].
@@ -138,6 +139,11 @@ impl Dialect for SqliteDialect {
 
     fn to_native(&self, logical: &LogicalType, _server: &ServerInfo) -> Result<(NativeType, Fidelity)> {
         Err(Error::new(ErrorKind::Unsupported, format!("SQLite is no target yet, so {logical} has no type there")))
+    }
+
+    fn refuses_policy(&self, policy: PolicyKind, _native: &NativeType) -> Option<String> {
+        let can = matches!(policy, PolicyKind::NulByte | PolicyKind::InvalidText);
+        (!can).then(|| format!("SQLite's reader cannot apply `{}`", policy.word()))
     }
 
     fn takes_conditions(&self) -> bool {

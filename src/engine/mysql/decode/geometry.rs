@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryBuilder};
-use sqlx::mysql::MySqlRow;
 
-use super::{ColumnDecoder, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, unexpected, wire};
 use crate::error::Result;
 
 /// Marks a type number of EWKB behind which the SRID stands.
@@ -41,12 +40,12 @@ fn write_ewkb(wkb: &[u8], srid: u32, out: &mut Vec<u8>) -> Result<()> {
 }
 
 impl ColumnDecoder for Geometry {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         // The offset, and the SRID that is added.
         Ok(8 + wire(row, self.at)?.map_or(0, <[u8]>::len))
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(wkb) = wire(row, self.at)? else {
             self.builder.append_null();
             return Ok(());

@@ -1,6 +1,7 @@
 //! Wire bytes of the binary protocol into Arrow, one decoder per column, chosen once.
 //!
-//! `number` whole numbers, floats, decimals; `temporal` dates and times; `text` text, bytes, labels; `geometry` shapes.
+//! `number` whole numbers, floats, decimals; `temporal` dates and times; `text` text, bytes, labels; `geometry` shapes; `policy` the
+//! columns whose hard values become something else, as the mapping says.
 //! A decoder refuses what its Arrow type cannot hold unchanged; the reader adds table, column and key.
 
 use arrow::array::ArrayRef;
@@ -9,26 +10,43 @@ use sqlx::{Decode, MySql, Row};
 
 use super::error::failed;
 use super::select::{TextForm, text_form};
+use crate::engine::text_policy::TextPolicy;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::LogicalType;
+use crate::model::catalog::NativeType;
 use crate::model::logical::Zone;
+use crate::model::loss::LossKind;
+use crate::model::policy::PolicyKind;
 use crate::model::unit::ReadColumn;
+use crate::model::{LogicalType, ValuePolicies};
 
 mod geometry;
 mod number;
+mod policy;
 mod temporal;
 mod text;
+
+/// The bytes of a row: as the driver has them, or as they were kept.
+#[derive(Clone, Copy)]
+pub(super) enum RowBytes<'a> {
+    /// From the server.
+    Live(&'a MySqlRow),
+    /// From the ledger.
+    Kept(&'a [Option<Vec<u8>>]),
+}
 
 /// Builds one column of a batch.
 pub(super) trait ColumnDecoder: Send {
     /// Upper bound for the bytes of Arrow data that the row's value adds.
-    fn bytes(&self, row: &MySqlRow) -> Result<usize>;
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize>;
 
     /// Adds the row's value.
     ///
     /// # Errors
     /// `Value`, without its place; the decoder is of no use afterwards.
-    fn append(&mut self, row: &MySqlRow) -> Result<()>;
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()>;
+
+    /// Tells what the column's policies have done to the value that was appended last, and forgets it. Asked only of columns with policies.
+    fn applied(&mut self, _into: &mut Vec<LossKind>) {}
 
     /// The column so far; the decoder begins anew.
     fn finish(&mut self) -> ArrayRef;
@@ -41,6 +59,11 @@ pub(super) trait ColumnDecoder: Send {
 pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDecoder>> {
     use LogicalType as L;
     let native = column.native.name.as_str();
+    if !column.policies.is_empty()
+        && let Some(decoder) = under_policies(column, at)
+    {
+        return Ok(decoder);
+    }
     Ok(match &column.logical {
         L::Bool => number::bool(at),
         L::Int16 if native == "year" => number::year(at),
@@ -66,7 +89,7 @@ pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDe
         L::Binary { .. } => text::binary(at),
         L::Bits { length } => text::bits(at, *length),
         L::Uuid => text::uuid(at),
-        L::Enum { labels } => text::label(at, labels),
+        L::Enum { labels } => text::label(at, labels, column.policies.enum_empty.clone()),
         L::Set { labels } => text::labels(at, labels),
         L::Geometry { .. } => geometry::geometry(at),
         L::Vector { dimensions } => number::vector(at, *dimensions),
@@ -77,13 +100,51 @@ pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDe
     })
 }
 
+/// Why a policy cannot be for a column of that type, which is of the kind that the policy is for.
+pub(super) fn refuses_policy(policy: PolicyKind, native: &NativeType) -> Option<String> {
+    let charset = native.charset.as_deref().unwrap_or("utf8mb4");
+    match policy {
+        PolicyKind::Decode if !matches!(charset, "latin1" | "utf8mb4" | "utf8mb3" | "utf8") => {
+            Some(format!("`decode = \"utf8\"` is for text in latin1, utf8mb3 and utf8mb4, and the column's is in {charset}"))
+        }
+        _ => None,
+    }
+}
+
+/// The decoder of a column whose policies change how it is read; none where they do not.
+fn under_policies(column: &ReadColumn, at: usize) -> Option<Box<dyn ColumnDecoder>> {
+    use LogicalType as L;
+    let (native, policies) = (&column.native, &column.policies);
+    match (&column.logical, policies) {
+        (L::Date, ValuePolicies { zero_date: Some(how), .. }) => Some(policy::date(at, *how)),
+        (logical @ L::Timestamp { .. }, ValuePolicies { zero_date: Some(how), .. }) => Some(policy::timestamp(at, logical, *how)),
+        (L::Text { .. }, ValuePolicies { zero_date: Some(_), .. }) if policy::has_dates(&native.name) => {
+            Some(policy::date_text(at, policy::text_digits(&native.name, native.fsp)))
+        }
+        (L::Uuid, ValuePolicies { uuid: Some(order), .. }) => Some(policy::packed_uuid(at, *order)),
+        (L::Text { .. }, policies) => {
+            let lossless_at = (text_form(native) == TextForm::Checked).then_some(at + 1);
+            TextPolicy::of(policies).map(|policy| policy::policy_text(at, lossless_at, policy))
+        }
+        _ => None,
+    }
+}
+
 /// The value's bytes as they came; none for NULL.
 ///
 /// Temporal values keep their length in front. The driver calls a zero date NULL, so neither its `is_null` nor decoding into an
 /// `Option` may be used; to take the bytes fails for NULL alone.
-pub(super) fn wire(row: &MySqlRow, at: usize) -> Result<Option<&[u8]>> {
-    let value = row.try_get_raw(at).map_err(|error| failed("the server sent fewer columns than were asked for", error))?;
-    Ok(<&[u8] as Decode<MySql>>::decode(value).ok())
+pub(super) fn wire(row: RowBytes<'_>, at: usize) -> Result<Option<&[u8]>> {
+    match row {
+        RowBytes::Live(row) => {
+            let value =
+                row.try_get_raw(at).map_err(|error| failed("the server sent fewer columns than were asked for", error))?;
+            Ok(<&[u8] as Decode<MySql>>::decode(value).ok())
+        }
+        RowBytes::Kept(row) => {
+            row.get(at).map(Option::as_deref).ok_or_else(|| Error::internal("a kept row has fewer columns than were read"))
+        }
+    }
 }
 
 /// A value that cannot be carried.

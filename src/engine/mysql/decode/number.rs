@@ -7,9 +7,8 @@ use arrow::datatypes::{
     DataType, Decimal128Type, Decimal256Type, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
 };
-use sqlx::mysql::MySqlRow;
 
-use super::{ColumnDecoder, refused, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, refused, unexpected, wire};
 use crate::error::Result;
 use crate::model::LogicalType;
 
@@ -27,11 +26,11 @@ impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> 
 }
 
 impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> ColumnDecoder for Fixed<T, F> {
-    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
         Ok(size_of::<T::Native>())
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         match wire(row, self.at)? {
             Some(bytes) => self.builder.append_value((self.parse)(bytes)?),
             None => self.builder.append_null(),
@@ -86,11 +85,11 @@ pub(super) fn bool(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Bool {
-    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
         Ok(1)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         self.builder.append_option(match wire(row, self.at)? {
             None => None,
             Some([0]) => Some(false),
@@ -176,11 +175,11 @@ pub(super) fn vector(at: usize, dimensions: u32) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Vector {
-    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
         Ok(self.dimensions * 4)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(bytes) = wire(row, self.at)? else {
             // A list's items are not nullable, and a NULL list still has its room.
             for _ in 0..self.dimensions {

@@ -6,12 +6,16 @@ use super::number::Fixed;
 use super::{ColumnDecoder, refused, unexpected};
 use crate::error::{Error, Result};
 use crate::model::LogicalType;
+use crate::model::loss::LossKind;
 
-const DAY_MICROS: i64 = 86_400_000_000;
+pub(super) const DAY_MICROS: i64 = 86_400_000_000;
+
+/// What a person may say of dates that are none.
+const ZERO_DATE_RULE: &str = "zero_date = \"null\"  # or \"-infinity\", \"text\", or a date such as \"1970-01-01\"";
 
 /// What a DATE, DATETIME or TIMESTAMP has on the wire.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Wire {
+pub(super) struct Wire {
     year: u16,
     month: u8,
     day: u8,
@@ -22,7 +26,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn parse(bytes: &[u8]) -> Result<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
         let date = |y0, y1, month, day| Wire { year: u16::from_le_bytes([y0, y1]), month, day, ..Wire::default() };
         Ok(match *bytes {
             [0] => Wire::default(),
@@ -35,14 +39,14 @@ impl Wire {
         })
     }
 
-    /// Days since 1970-01-01; refuses a date that the calendar does not have.
-    fn days(self) -> Result<i32> {
+    /// Why it is no day of the calendar; none if it is one.
+    pub(super) fn fault(self) -> Option<LossKind> {
         let Wire { year, month, day, .. } = self;
         if (year, month, day) == (0, 0, 0) {
-            return Err(refused(format!("the zero date {self} is no day of the calendar")));
+            return Some(LossKind::ZeroDate);
         }
         if month == 0 || day == 0 {
-            return Err(refused(format!("the partial date {self} is no day of the calendar")));
+            return Some(LossKind::PartialDate);
         }
         let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let last = match month {
@@ -52,9 +56,34 @@ impl Wire {
             1..=12 => 31,
             _ => 0,
         };
-        if year == 0 || year > 9999 || day > last {
-            return Err(refused(format!("{self} is no day of the calendar")));
+        (year == 0 || year > 9999 || day > last).then_some(LossKind::InvalidDate)
+    }
+
+    /// As the server prints it, with `fsp` digits of fraction; without a time when there is no `fsp`.
+    pub(super) fn text(self, fsp: Option<u8>) -> String {
+        let Wire { year, month, day, hour, minute, second, micros } = self;
+        let date = format!("{year:04}-{month:02}-{day:02}");
+        let Some(fsp) = fsp.map(usize::from) else { return date };
+        let fraction = format!("{micros:06}");
+        // A value finer than its type says is written in full.
+        let kept = fraction.get(..fsp.min(6)).filter(|kept| fraction.trim_end_matches('0').len() <= kept.len());
+        let kept = kept.unwrap_or(&fraction);
+        let point = if kept.is_empty() { "" } else { "." };
+        format!("{date} {hour:02}:{minute:02}:{second:02}{point}{kept}")
+    }
+
+    /// Days since 1970-01-01; refuses a date that the calendar does not have.
+    pub(super) fn days(self) -> Result<i32> {
+        let what = match self.fault() {
+            None => None,
+            Some(LossKind::ZeroDate) => Some("the zero date "),
+            Some(LossKind::PartialDate) => Some("the partial date "),
+            Some(_) => Some(""),
+        };
+        if let Some(what) = what {
+            return Err(refused(format!("{what}{self} is no day of the calendar")).rule(ZERO_DATE_RULE));
         }
+        let Wire { year, month, day, .. } = self;
         // Howard Hinnant's days_from_civil, for years after 0: the year begins in March, so a leap day is its last.
         let (year, month, day) = (i32::from(year), i32::from(month), i32::from(day));
         let year = if month <= 2 { year - 1 } else { year };
@@ -63,7 +92,7 @@ impl Wire {
         Ok(era * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719_468)
     }
 
-    fn micros(self) -> Result<i64> {
+    pub(super) fn micros(self) -> Result<i64> {
         if self.hour > 23 || self.minute > 59 || self.second > 59 || self.micros > 999_999 {
             return Err(refused(format!("{self} has no such time of day")));
         }

@@ -5,24 +5,48 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder};
 use arrow::datatypes::{DataType, Field};
-use sqlx::mysql::MySqlRow;
 
-use super::{ColumnDecoder, hex, refused, unexpected, wire};
-use crate::error::Result;
+use super::{ColumnDecoder, RowBytes, hex, refused, unexpected, wire};
+use crate::error::{Error, Result};
+use crate::model::loss::LossKind;
+use crate::model::policy::EnumEmpty;
 
 /// Bytes of an offset into a column of values of different lengths.
 const OFFSET: usize = 4;
 
-fn variable(row: &MySqlRow, at: usize) -> Result<usize> {
+fn variable(row: RowBytes<'_>, at: usize) -> Result<usize> {
     Ok(OFFSET + wire(row, at)?.map_or(0, <[u8]>::len))
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let from = error.valid_up_to();
-        refused(format!("the text is not valid UTF-8 at byte {}: {}", from + 1, hex(bytes.get(from..).unwrap_or_default())))
-            .with_source(error)
-    })
+    std::str::from_utf8(bytes).map_err(|_| invalid_utf8(bytes))
+}
+
+/// What a person may say of bytes that are no characters.
+const INVALID_TEXT_RULE: &str = "invalid_text = \"replace\"";
+
+/// The error of bytes that are no UTF-8.
+pub(super) fn invalid_utf8(bytes: &[u8]) -> Error {
+    let from = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    refused(format!("the text is not valid UTF-8 at byte {}: {}", from + 1, hex(bytes.get(from..).unwrap_or_default())))
+        .rule(INVALID_TEXT_RULE)
+}
+
+/// The error of text that the server cannot convert and back.
+pub(super) fn unconvertible(bytes: &[u8]) -> Error {
+    refused(format!(
+        "the text has bytes that are no characters of the column's character set; converted it begins with {}",
+        hex(bytes)
+    ))
+    .rule(INVALID_TEXT_RULE)
+}
+
+/// Whether the way to utf8mb4 and back gives the same bytes, as far as that was asked.
+pub(super) fn is_lossless(row: RowBytes<'_>, lossless_at: Option<usize>) -> Result<bool> {
+    match lossless_at {
+        Some(at) => Ok(wire(row, at)?.is_some_and(|flag| flag.iter().any(|byte| *byte != 0))),
+        None => Ok(true),
+    }
 }
 
 struct Text {
@@ -37,22 +61,17 @@ pub(super) fn text(at: usize, lossless_at: Option<usize>) -> Box<dyn ColumnDecod
 }
 
 impl ColumnDecoder for Text {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         variable(row, self.at)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(bytes) = wire(row, self.at)? else {
             self.builder.append_null();
             return Ok(());
         };
-        if let Some(at) = self.lossless_at
-            && !wire(row, at)?.is_some_and(|flag| flag.iter().any(|byte| *byte != 0))
-        {
-            return Err(refused(format!(
-                "the text has bytes that are no characters of the column's character set; converted it begins with {}",
-                hex(bytes)
-            )));
+        if !is_lossless(row, self.lossless_at)? {
+            return Err(unconvertible(bytes));
         }
         self.builder.append_value(utf8(bytes)?);
         Ok(())
@@ -73,11 +92,11 @@ pub(super) fn binary(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Binary {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         variable(row, self.at)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         self.builder.append_option(wire(row, self.at)?);
         Ok(())
     }
@@ -112,11 +131,11 @@ fn align(bytes: &[u8], length: u32) -> Result<([u8; 8], usize)> {
 }
 
 impl ColumnDecoder for Bits {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         variable(row, self.at)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         match wire(row, self.at)? {
             Some(bytes) => {
                 let (aligned, count) = align(bytes, self.length)?;
@@ -143,11 +162,11 @@ pub(super) fn uuid(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Uuid {
-    fn bytes(&self, _: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
         Ok(16)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         match wire(row, self.at)? {
             Some(bytes) => {
                 let uuid = uuid::Uuid::try_parse_ascii(bytes).map_err(|error| unexpected("UUID", bytes).with_source(error))?;
@@ -164,7 +183,7 @@ impl ColumnDecoder for Uuid {
 }
 
 /// The number that stands behind a label, asked for where '' is ambiguous.
-fn number(row: &MySqlRow, at: usize) -> Result<u64> {
+fn number(row: RowBytes<'_>, at: usize) -> Result<u64> {
     let bytes = wire(row, at)?.unwrap_or_default();
     bytes.try_into().map(u64::from_le_bytes).map_err(|_| unexpected("64-bit number", bytes))
 }
@@ -176,23 +195,28 @@ struct Label {
     /// Where the index stands, if '' is a label.
     index_at: Option<usize>,
     builder: StringBuilder,
+    /// What stands for the error value.
+    empty: Option<EnumEmpty>,
+    applied: Option<LossKind>,
 }
 
-pub(super) fn label(at: usize, labels: &[String]) -> Box<dyn ColumnDecoder> {
+pub(super) fn label(at: usize, labels: &[String], empty: Option<EnumEmpty>) -> Box<dyn ColumnDecoder> {
     Box::new(Label {
         at,
         index_at: labels.iter().any(String::is_empty).then_some(at + 1),
         labels: labels.iter().enumerate().map(|(index, label)| (label.clone().into_bytes(), index)).collect(),
         builder: StringBuilder::new(),
+        empty,
+        applied: None,
     })
 }
 
 impl ColumnDecoder for Label {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         variable(row, self.at)
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(bytes) = wire(row, self.at)? else {
             self.builder.append_null();
             return Ok(());
@@ -203,13 +227,26 @@ impl ColumnDecoder for Label {
                 None => true,
             }
         {
-            return Err(refused("the enumeration has its error value '', which is none of its labels"));
+            match &self.empty {
+                None => {
+                    return Err(refused("the enumeration has its error value '', which is none of its labels")
+                        .rule("enum_empty = \"null\"  # or the label that is to stand for it"));
+                }
+                Some(EnumEmpty::Null) => self.builder.append_null(),
+                Some(EnumEmpty::Label(label)) => self.builder.append_value(label),
+            }
+            self.applied = Some(LossKind::EnumEmpty);
+            return Ok(());
         }
         if !self.labels.contains_key(bytes) {
             return Err(refused(format!("`{}` is none of the enumeration's labels", String::from_utf8_lossy(bytes))));
         }
         self.builder.append_value(utf8(bytes)?);
         Ok(())
+    }
+
+    fn applied(&mut self, into: &mut Vec<LossKind>) {
+        into.extend(self.applied.take());
     }
 
     fn finish(&mut self) -> ArrayRef {
@@ -238,7 +275,7 @@ pub(super) fn labels(at: usize, labels: &[String]) -> Box<dyn ColumnDecoder> {
 
 impl Labels {
     /// The members as bits, the first label the lowest.
-    fn mask(&self, row: &MySqlRow, bytes: &[u8]) -> Result<u64> {
+    fn mask(&self, row: RowBytes<'_>, bytes: &[u8]) -> Result<u64> {
         if let Some(at) = self.mask_at {
             return number(row, at);
         }
@@ -255,11 +292,11 @@ impl Labels {
 }
 
 impl ColumnDecoder for Labels {
-    fn bytes(&self, row: &MySqlRow) -> Result<usize> {
+    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
         Ok(variable(row, self.at)? + OFFSET * self.labels.len().min(64))
     }
 
-    fn append(&mut self, row: &MySqlRow) -> Result<()> {
+    fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(bytes) = wire(row, self.at)? else {
             self.builder.append(false);
             return Ok(());

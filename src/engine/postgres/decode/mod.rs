@@ -230,7 +230,7 @@ impl RowDecoder {
         self.rows = 0;
         self.bytes = 0;
         let bytes = rows.get_array_memory_size();
-        Ok(Batch { rows, bytes })
+        Ok(Batch::plain(rows, bytes))
     }
 
     fn broken(&self, why: &str) -> Error {

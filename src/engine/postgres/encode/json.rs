@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 use crate::model::LogicalType;
 use crate::model::json::{JsonFault, MAX_DEPTH, canonical};
 
+/// What a person may say of JSON that `jsonb` cannot keep.
+const JSON_RULE: &str = "json = \"json\"";
+
 /// To `json` and `jsonb`.
 pub(super) struct Json<'a> {
     array: &'a StringArray,
@@ -43,7 +46,7 @@ impl<'a> Json<'a> {
     }
 
     fn judge(&self, fault: JsonFault) -> Result<()> {
-        let to_json = |error: Error| error.hint("Map the column to `json`, which keeps the text as it is");
+        let to_json = |error: Error| error.hint("Map the column to `json`, which keeps the text as it is").rule(JSON_RULE);
         match fault {
             JsonFault::Syntax(at) => Err(refuse(format!("the value is no JSON, at byte {at}")).hint("Map the column to `text`")),
             JsonFault::TooDeep => {
@@ -106,7 +109,8 @@ fn numbers(text: &str) -> Result<()> {
                     return Err(refuse(
                         "the JSON holds a number with more digits than `jsonb` keeps: 131072 before and 16383 behind the point",
                     )
-                    .hint("Map the column to `json`, which keeps the text as it is"));
+                    .hint("Map the column to `json`, which keeps the text as it is")
+                    .rule(JSON_RULE));
                 }
             }
             _ => {}

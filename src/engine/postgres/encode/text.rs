@@ -89,7 +89,8 @@ impl<'a> Text<'a> {
         }
         if text.as_bytes().contains(&0) {
             return Err(refuse("the text holds the character U+0000, which PostgreSQL cannot keep in a text")
-                .hint("Map the column to `bytea`"));
+                .hint("Map the column to `bytea`")
+                .rule("nul_byte = \"strip\"  # or \"replace\", { replace = \"…\" }, or \"bytea\""));
         }
         put_bytes(text.as_bytes(), out)
     }

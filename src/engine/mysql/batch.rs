@@ -1,0 +1,278 @@
+//! Rows on their way into a batch. Where rows are kept, one that cannot be decoded is set aside, and the others go on.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use sqlx::mysql::MySqlRow;
+
+use super::decode::{ColumnDecoder, RowBytes, decoder, hex, wire};
+use super::select::expressions;
+use crate::engine::{Batch, RawRows};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::catalog::ServerInfo;
+use crate::model::logical::{LogicalType, schema};
+use crate::model::loss::{LossKind, Losses};
+use crate::model::reject::{RawColumn, RawRow, Reject};
+use crate::model::row::describe_key;
+use crate::model::unit::{ReadColumn, ReadPlan};
+
+/// Rejects of one batch at most, so that a table whose every row fails is told of soon, and is not held in memory.
+const MOST_REJECTS: usize = 1000;
+
+/// A batch as it grows.
+pub(super) struct BatchBuilder<'a> {
+    what: &'a ReadPlan,
+    schema: SchemaRef,
+    decoders: Decoders,
+    /// Where each column's first expression stands in the row.
+    positions: Vec<usize>,
+    /// Rows in the decoders.
+    rows: usize,
+    /// Bytes of all rows.
+    bytes: usize,
+    /// The columns that have policies, by their place.
+    under_policies: Vec<usize>,
+    /// What they have done to the batch so far.
+    losses: Losses,
+    /// Kept, so that no row allocates.
+    applied: Vec<LossKind>,
+    /// What was decoded before a row was set aside.
+    pieces: Vec<RecordBatch>,
+    rejects: Vec<Reject>,
+    /// The rows as they came, where they are kept.
+    raw: Vec<MySqlRow>,
+}
+
+/// One decoder per column.
+type Decoders = Vec<Box<dyn ColumnDecoder>>;
+
+/// The decoders of a read plan, and where the first expression of each stands.
+fn decoders(what: &ReadPlan) -> Result<(Decoders, Vec<usize>)> {
+    let mut positions = Vec::with_capacity(what.columns.len());
+    let mut decoders = Vec::with_capacity(what.columns.len());
+    let mut at = 0;
+    for column in &what.columns {
+        positions.push(at);
+        decoders.push(decoder(column, at)?);
+        at += width(column, what.keep_raw);
+    }
+    Ok((decoders, positions))
+}
+
+/// How many expressions a column has, which does not depend on the server.
+fn width(column: &ReadColumn, keep_raw: bool) -> usize {
+    expressions(column, &ServerInfo::default(), keep_raw).len()
+}
+
+impl<'a> BatchBuilder<'a> {
+    pub(super) fn new(what: &'a ReadPlan) -> Result<Self> {
+        let (decoders, positions) = decoders(what)?;
+        let schema = schema(what.columns.iter().map(|column| (column.name.as_str(), &column.logical)));
+        let under_policies =
+            what.columns.iter().enumerate().filter(|(_, column)| !column.policies.is_empty()).map(|(at, _)| at).collect();
+        Ok(BatchBuilder {
+            what,
+            schema,
+            decoders,
+            positions,
+            rows: 0,
+            bytes: 0,
+            under_policies,
+            losses: Losses::default(),
+            applied: Vec::new(),
+            pieces: Vec::new(),
+            rejects: Vec::new(),
+            raw: Vec::new(),
+        })
+    }
+
+    /// True if the batch must be finished before a row of so many bytes.
+    pub(super) fn is_full(&self, bytes: usize, most: usize) -> bool {
+        (self.bytes > 0 && self.bytes + bytes > most) || self.rejects.len() >= MOST_REJECTS
+    }
+
+    /// True if there is something to finish.
+    pub(super) fn holds_anything(&self) -> bool {
+        self.rows > 0 || !self.pieces.is_empty() || !self.rejects.is_empty()
+    }
+
+    /// The row's bytes in memory.
+    pub(super) fn row_bytes(&self, row: RowBytes<'_>) -> Result<usize> {
+        // An eighth of a byte for each validity bit, rounded up.
+        let mut bytes = self.decoders.len().div_ceil(8);
+        for decoder in &self.decoders {
+            bytes += decoder.bytes(row)?;
+        }
+        // Kept as it came, a row is there twice.
+        Ok(if self.what.keep_raw { bytes.saturating_mul(2).saturating_add(size_of::<MySqlRow>()) } else { bytes })
+    }
+
+    pub(super) fn append(&mut self, row: MySqlRow, bytes: usize) -> Result<()> {
+        match self.decode(RowBytes::Live(&row)) {
+            Ok(()) => {
+                self.bytes += bytes;
+                if self.what.keep_raw {
+                    self.raw.push(row);
+                }
+                Ok(())
+            }
+            Err(error) if self.what.keep_raw && error.kind() == ErrorKind::Value => {
+                let kept = raw_row(self.what, &self.positions, RowBytes::Live(&row))?;
+                self.bytes += bytes;
+                self.set_aside(&error, kept)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Decodes a row; after an error the decoders hold parts of it.
+    fn decode(&mut self, row: RowBytes<'_>) -> Result<()> {
+        for (at, decoder) in self.decoders.iter_mut().enumerate() {
+            if let Err(error) = decoder.append(row) {
+                let name = self.what.columns.get(at).map_or("?", |column| column.name.as_str());
+                return Err(error.column(name).key(self.key(row)));
+            }
+        }
+        if !self.under_policies.is_empty() {
+            self.count_losses(row);
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Takes out what was decoded before a row that failed, and goes on with new decoders.
+    fn set_aside(&mut self, error: &Error, row: RawRow) -> Result<()> {
+        let rows = self.rows;
+        let arrays: Vec<ArrayRef> = self
+            .decoders
+            .iter_mut()
+            .map(|decoder| {
+                let array = decoder.finish();
+                array.slice(0, rows.min(array.len()))
+            })
+            .collect();
+        if rows > 0 {
+            self.pieces.push(self.batch_of(arrays)?);
+        }
+        self.rows = 0;
+        self.decoders = decoders(self.what)?.0;
+        let place = error.place();
+        self.rejects.push(Reject { key: place.key.clone(), column: place.column.clone(), reason: error.what().to_string(), row });
+        Ok(())
+    }
+
+    /// Counts what policies have done to the row that was decoded last.
+    fn count_losses(&mut self, row: RowBytes<'_>) {
+        let mut losses = std::mem::take(&mut self.losses);
+        let mut applied = std::mem::take(&mut self.applied);
+        for at in self.under_policies.clone() {
+            if let (Some(decoder), Some(column)) = (self.decoders.get_mut(at), self.what.columns.get(at)) {
+                decoder.applied(&mut applied);
+                for kind in applied.drain(..) {
+                    losses.add(&column.name, kind, &column.policies.word(kind), 1, || Some(self.key(row)));
+                }
+            }
+        }
+        (self.losses, self.applied) = (losses, applied);
+    }
+
+    /// Names the row by a batch of its own, with nothing but its key.
+    fn key(&self, row: RowBytes<'_>) -> String {
+        let mut columns: Vec<(&ReadColumn, ArrayRef)> = Vec::new();
+        for (column, at) in self.what.columns.iter().zip(&self.positions) {
+            if self.what.row_key.contains(&column.name) {
+                let decoded = decoder(column, *at).and_then(|mut decoder| decoder.append(row).map(|()| decoder.finish()));
+                // The key itself may be what cannot be decoded: then as its bytes.
+                let raw = || wire(row, *at).ok().flatten().map(hex);
+                columns.push((column, decoded.unwrap_or_else(|_| Arc::new(StringArray::from(vec![raw()])))));
+            }
+        }
+        let text = LogicalType::Text { length: None };
+        let batch = RecordBatch::try_new(
+            schema(columns.iter().map(|(column, array)| {
+                let plain = *array.data_type() == column.logical.arrow();
+                (column.name.as_str(), if plain { &column.logical } else { &text })
+            })),
+            columns.iter().map(|(_, array)| Arc::clone(array)).collect(),
+        );
+        match batch {
+            Ok(batch) => describe_key(&batch, &self.what.row_key, 0),
+            Err(_) => describe_key(&RecordBatch::new_empty(schema([])), &self.what.row_key, self.rows),
+        }
+    }
+
+    fn batch_of(&self, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
+    }
+
+    pub(super) fn finish(&mut self) -> Result<Batch> {
+        let arrays = self.decoders.iter_mut().map(|decoder| decoder.finish()).collect();
+        let mut rows = self.batch_of(arrays)?;
+        if !self.pieces.is_empty() {
+            self.pieces.push(rows);
+            rows = concat_batches(&self.schema, &self.pieces)?;
+            self.pieces.clear();
+        }
+        (self.rows, self.bytes) = (0, 0);
+        let raw = std::mem::take(&mut self.raw);
+        let raw = self.what.keep_raw.then(|| -> Arc<dyn RawRows> {
+            Arc::new(Kept { rows: raw, what: self.what.clone(), positions: self.positions.clone() })
+        });
+        let losses = std::mem::take(&mut self.losses);
+        let rejects = std::mem::take(&mut self.rejects);
+        Ok(Batch { bytes: rows.get_array_memory_size(), rows, losses, rejects, raw })
+    }
+}
+
+/// The rows of a batch as the driver has them, which costs no copy.
+struct Kept {
+    rows: Vec<MySqlRow>,
+    what: ReadPlan,
+    positions: Vec<usize>,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kept({} rows)", self.rows.len())
+    }
+}
+
+impl RawRows for Kept {
+    fn raw(&self, row: usize) -> Result<RawRow> {
+        let row = self.rows.get(row).ok_or_else(|| Error::internal("a batch keeps fewer rows than it has"))?;
+        raw_row(&self.what, &self.positions, RowBytes::Live(row))
+    }
+}
+
+/// All bytes of a row.
+fn raw_row(what: &ReadPlan, positions: &[usize], row: RowBytes<'_>) -> Result<RawRow> {
+    let columns = what.columns.iter().zip(positions).map(|(column, at)| {
+        let parts = *at..*at + width(column, what.keep_raw);
+        let bytes = parts.map(|at| Ok(wire(row, at)?.map(<[u8]>::to_vec))).collect::<Result<_>>()?;
+        Ok(RawColumn { name: column.name.clone(), native: column.native.full.clone(), bytes })
+    });
+    Ok(RawRow { columns: columns.collect::<Result<_>>()? })
+}
+
+/// Reads a kept row as `what` says, whose columns may come in another order.
+pub(super) fn decode_raw(what: &ReadPlan, row: &RawRow) -> Result<Batch> {
+    let mut all = Vec::new();
+    for column in &what.columns {
+        let fits = |kept: &&RawColumn| kept.name == column.name && kept.native == column.native.full;
+        let kept = row.columns.iter().find(fits).filter(|kept| kept.bytes.len() == width(column, true)).ok_or_else(|| {
+            Error::new(ErrorKind::Mapping, "the rejected row was read without the column, or in another form")
+                .table(&what.table)
+                .column(&column.name)
+                .hint("Choose another policy for the column, or run the table again")
+        })?;
+        all.extend(kept.bytes.iter().cloned());
+    }
+    let what = ReadPlan { keep_raw: true, ..what.clone() };
+    let mut builder = BatchBuilder::new(&what)?;
+    builder.decode(RowBytes::Kept(&all)).map_err(|error| error.table(&what.table))?;
+    builder.finish()
+}
