@@ -116,12 +116,13 @@ pub enum Orphans {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableRule {
-    /// The source table's name, exactly. Several rules of one name, each with a `to` of its own, make several tables of it.
+    /// The source table's name, exactly; `database.table` where several databases have it. Several rules of one name, each with a `to` of its own, make several tables of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1))]
     pub name: String,
     /// In the place of `name`: regular expression over the names of source tables; it must fit the whole name: `orders_(.*)`. In `to`, and
     /// within the quotes of a text in `where` and `expr`, `$1` to `$9` stand for what its groups matched. A rule by `name` goes before.
+    /// A pattern with a point of its own may fit `database.table`: `tenant_(.*)\.orders`.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("format" = "regex"))]
     pub matches: Option<String>,

@@ -236,6 +236,8 @@ pub struct Mapped {
 pub struct MapOptions<'a> {
     /// Where tables go unless a rule says otherwise; the target's usual schema when none.
     pub schema: Option<&'a str>,
+    /// The source has several databases: without `schema`, each goes into a schema of its own name.
+    pub by_database: bool,
     /// What `now()` is, in microseconds since 1970 UTC.
     pub now_us: i64,
     /// A condition that lets nothing through is no error.
@@ -252,12 +254,12 @@ pub struct MapOptions<'a> {
 /// `Mapping` for rules that name tables or columns that do not exist (all of them at once, with the nearest name), and `Internal`
 /// if the built-in rules of the route cannot be read.
 pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route: Route<'_>) -> Result<Mapped> {
-    let MapOptions { schema, now_us, allow_empty, standing, proven } = options;
+    let MapOptions { now_us, allow_empty, standing, proven, .. } = options;
     let rules = rules::Rules::new(mapping, route, allow_empty, proven)?;
     if let Some(error) = Error::many(rules.faults(catalog)) {
         return Err(error);
     }
-    let schema = schema.unwrap_or(route.target.default_schema());
+    let schema = tables::UsualSchema::of(options, route);
     let mut mapped = Mapped::default();
     let mut faults = Vec::new();
     let place = tables::Place { schema, standing, now_us };
@@ -312,7 +314,7 @@ pub fn target_names(
     route: Route<'_>,
 ) -> Result<Vec<(ObjectName, ObjectName)>> {
     let rules = rules::Rules::new(mapping, route, options.allow_empty, options.proven)?;
-    let schema = options.schema.unwrap_or(route.target.default_schema());
+    let schema = tables::UsualSchema::of(options, route);
     let mut names = Vec::new();
     // What is wrong with a rule is told when the tables are mapped.
     let mut faults = Vec::new();

@@ -3,7 +3,7 @@
 //! [`make`] asks both sides and decides everything, [`probe`] asks the data, `standing` what becomes of target tables that exist (`columns`
 //! compares them, `loading` says how rows get into them, `order` which comes first, `history` which are left out), `collisions` whether keys
 //! meet in merged ones, [`passing`] whether conditions let something through; `groups` says which tables belong together, `numbers` lets next
-//! ids go on; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two
+//! ids go on; `several` is about sources with several databases; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two
 //! mappings. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
@@ -34,6 +34,7 @@ mod numbers;
 mod order;
 pub mod passing;
 pub mod probe;
+mod several;
 mod standing;
 pub mod text;
 

@@ -11,6 +11,13 @@ use crate::model::catalog::{Problem, Severity, Table};
 /// Tables with more rows than this, by estimate, are not asked for the number of their history rows.
 const COUNT_HISTORY_UP_TO_ROWS: u64 = 100_000;
 
+/// The rights of users on the whole server.
+pub(super) const USER_RIGHTS: &str = "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES";
+
+/// SQL for the user as GRANTEE has it, `'user'@'host'`; an administrator sees the rights of others in these views too.
+pub(super) const ME: &str = "CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - \
+    CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
+
 /// Lists views, sequences, routines, triggers, events, partitions, history rows and periods.
 pub(super) async fn list(
     session: &mut Session<'_>,
@@ -150,7 +157,7 @@ async fn triggers(session: &mut Session<'_>, filter: &TableFilter, problems: &mu
     );
     for row in session.rows(&sql).await? {
         let table = row.need(1)?;
-        if filter.accepts(&table) {
+        if session.wants(filter, &table) {
             let why = format!("Triggers are not carried; it belongs to the table {}", quote(&table));
             list_one(session, problems, "trigger", &row.need(0)?, &why).await?;
         }
@@ -171,13 +178,9 @@ async fn events(session: &mut Session<'_>, problems: &mut Vec<Problem>) -> Resul
 
 /// Notes the kinds of objects that the user has no right to see: the server leaves them out without a word.
 async fn blind_spots(session: &mut Session<'_>, problems: &mut Vec<Problem>) -> Result<()> {
-    // GRANTEE is `'user'@'host'`; an administrator sees the rights of others in these views too.
-    let host = "SUBSTRING_INDEX(CURRENT_USER(), '@', -1)";
-    let user = format!("LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH({host}) - 1)");
-    let me = format!("CONCAT('''', {user}, '''@''', {host}, '''')");
     let sql = format!(
-        "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = {me} \
-         UNION SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = {me} AND {} LIKE TABLE_SCHEMA",
+        "{USER_RIGHTS} WHERE GRANTEE = {ME} \
+         UNION SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = {ME} AND {} LIKE TABLE_SCHEMA",
         text_literal(&session.database)
     );
     let rights = session.rows(&sql).await?.iter().map(|row| row.need(0)).collect::<Result<Vec<_>>>()?;
