@@ -141,8 +141,11 @@ impl Endpoint {
                 )));
             }
             (false, false) if self.engine == EngineKind::MySql => {
-                return Err(bad(format!("the address names the database `{}`, and patterns choose databases too", self.database))
-                    .hint(format!("Write `{scheme}://user@host/` without a database, or leave out `--database` and `databases`")));
+                return Err(bad(format!(
+                    "the address names the database `{}`, and patterns choose databases too",
+                    self.database
+                ))
+                .hint(format!("Write `{scheme}://user@host/` without a database, or leave out `--database` and `databases`")));
             }
             (false, false) => {
                 return Err(bad(format!("`--database` chooses among the databases of a MySQL server, not of `{scheme}`"))

@@ -114,7 +114,13 @@ fn section(text: &mut String, name: &str, endpoint: &Endpoint, variable: &str) {
     line(text, format_args!("url = \"{}\"", escaped(&url)));
     if endpoint.has_several() {
         let patterns: Vec<String> = endpoint.databases.iter().map(|pattern| quoted(pattern)).collect();
-        line(text, format_args!("databases = [{}]   # shell patterns; each database goes into a schema of its name", patterns.join(", ")));
+        line(
+            text,
+            format_args!(
+                "databases = [{}]   # shell patterns; each database goes into a schema of its name",
+                patterns.join(", ")
+            ),
+        );
     }
 }
 

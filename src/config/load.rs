@@ -108,8 +108,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
     let jobs = overrides.jobs.map(|jobs| keep(limits::check_jobs("`--jobs`", jobs), &mut faults).unwrap_or(jobs));
     let memory = size_flag("--memory", overrides.memory.as_deref(), limits::MIN_MEMORY_BYTES, &mut faults);
     let chunk = size_flag("--chunk", overrides.chunk.as_deref(), limits::MIN_CHUNK_BYTES, &mut faults);
-    let patterns =
-        [("--include", &overrides.include), ("--exclude", &overrides.exclude), ("--database", &overrides.databases)];
+    let patterns = [("--include", &overrides.include), ("--exclude", &overrides.exclude), ("--database", &overrides.databases)];
     for (flag, patterns) in patterns {
         for pattern in patterns {
             if let Err(why) = document::check_glob(pattern) {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
-pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, Objects};
+pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, Objects, PartitionChoice};
 use super::subset::{Follow, Sample};
 use crate::error::{Error, ErrorKind};
 use crate::model::probe::Fact;
@@ -154,6 +154,9 @@ pub struct TableRule {
     /// What becomes of each of its columns, where it is text whose collation knows no case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<CollationChoice>,
+    /// What becomes of its partitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<PartitionChoice>,
     /// Carry only this share of the rows (of those that the conditions let through): `0.01`. The same rows on each run, by their key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 0, "maximum" = 1))]

@@ -2,7 +2,7 @@
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
 //! table together, `parts` says how many are made of one, `merge` makes one of several, told apart by a `discriminator`, `foreign_keys`
-//! follow them, `subset` follows foreign keys from chosen rows, `agree` gives columns that foreign keys join one type, `choices` are types
+//! follow them, `partitions` decides what becomes of partitioned tables, `subset` follows foreign keys from chosen rows, `agree` gives columns that foreign keys join one type, `choices` are types
 //! chosen by a word, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, `expressions` what checks and
 //! generated columns mean, `standing` follows the types of tables that stand in the target, [`lines`] writes what a
 //! person may paste, [`offline`] checks a mapping by itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of
@@ -35,6 +35,7 @@ mod masks;
 pub mod merge;
 pub mod names;
 pub mod offline;
+mod partitions;
 mod parts;
 mod rename;
 pub mod rules;
@@ -297,6 +298,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     merge::align(&mut mapped, &resolved);
     names::make_unique(&mut mapped, route.target);
     foreign_keys::point(&mut mapped, &resolved);
+    partitions::apply(&mut mapped, &rules, &resolved);
     expressions::translate(&mut mapped, &rules, &resolved);
     merge::join(&mut mapped, route.target);
     choices::note_keys(&mut mapped, &rules);

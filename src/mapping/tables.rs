@@ -154,7 +154,8 @@ pub(super) fn target_name(source: &Table, rule: Option<&TableRule>, schema: Usua
         },
         None => rules.renames.table(&source.name),
     };
-    let schema = own_schema.or_else(|| rules.renames.schema(&source.name.schema)).unwrap_or_else(|| schema.of_table(source, rule));
+    let schema =
+        own_schema.or_else(|| rules.renames.schema(&source.name.schema)).unwrap_or_else(|| schema.of_table(source, rule));
     ObjectName::new(names::shorten(&schema, rules.route.target.max_name_bytes()), name)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
-//! receipt, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL, [`probe`]
+//! receipt, [`partition`] how tables are parted, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL, [`probe`]
 //! questions about the data.
 
 pub mod catalog;
@@ -15,6 +15,7 @@ pub mod ident;
 pub mod json;
 pub mod load;
 pub mod logical;
+pub mod partition;
 pub mod predicate;
 pub mod probe;
 pub mod row;

@@ -19,7 +19,7 @@ use crate::verify::profile;
 use super::groups::groups;
 use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
-use super::{collisions, history, numbers, order, probe, several};
+use super::{collisions, history, numbers, order, partitions, probe, several};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,15 +78,14 @@ pub async fn make(
         target_name: to.kind().name(),
         target_server: sink.server(),
     };
-    let options =
-        MapOptions {
-            schema: settings.schema.as_deref(),
-            by_database: settings.source.has_several(),
-            now_us,
-            allow_empty: settings.allow_empty,
-            standing: &[],
-            proven: None,
-        };
+    let options = MapOptions {
+        schema: settings.schema.as_deref(),
+        by_database: settings.source.has_several(),
+        now_us,
+        allow_empty: settings.allow_empty,
+        standing: &[],
+        proven: None,
+    };
     let source_fingerprint = fingerprint(&catalog.tables);
     let mut problems = std::mem::take(&mut catalog.problems);
     let names = mapping::target_names(&catalog, &settings.mapping, options, route)?;
@@ -148,6 +147,9 @@ pub async fn make(
         problems.extend(proven_by_digest(settings, &groups, &mapped.tables));
     }
     problems.extend(mapped.tables.iter().zip(&chunks).filter_map(|(table, chunks)| bounds_in_the_clear(table, chunks)));
+    if depth == Depth::Full && settings.scope != Scope::DataOnly {
+        problems.extend(partitions::taken(&mapped.tables, &existing, &**sink).await?);
+    }
     if settings.source.has_several() {
         several::note(settings, &mapped.tables, &mut problems);
     }

@@ -32,6 +32,7 @@ mod loading;
 pub mod make;
 mod numbers;
 mod order;
+mod partitions;
 pub mod passing;
 pub mod probe;
 mod several;
@@ -307,9 +308,9 @@ pub fn identity_without_hooks(source: &str, target: &str, choices: &Choices) -> 
     identity(source, target, &choices)
 }
 
-/// A table without what changes with its rows: estimates and next ids.
+/// A table without what changes with its rows: estimates, next ids, and the partitions that come and go with the days.
 fn bare(table: &Table) -> Table {
-    Table { estimated_rows: 0, estimated_bytes: 0, next_identity: None, ..table.clone() }
+    Table { estimated_rows: 0, estimated_bytes: 0, next_identity: None, partitioning: None, ..table.clone() }
 }
 
 /// SHA-256 over tables, free of what changes with their rows.

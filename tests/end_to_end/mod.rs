@@ -1,6 +1,7 @@
 //! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
 
 mod append;
+mod databases;
 mod diff;
 mod existing;
 mod expressions;
@@ -9,6 +10,7 @@ mod lost;
 mod masks;
 mod merges;
 mod objects;
+mod partitions;
 mod probe;
 mod renames;
 mod schema_objects;

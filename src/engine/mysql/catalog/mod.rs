@@ -9,7 +9,7 @@
 //! - `query`: questions and answers; names and texts in SQL; what the session must be like.
 //! - `tables`: tables, their sizes, next ids; `columns`, with `defaults` and `labels`; `indexes`; `constraints`.
 //! - `expressions`: undoing what MySQL does to expressions before it prints them.
-//! - `objects`: what has no place in the model and is listed: views, routines, triggers, events, sequences, partitions.
+//! - `objects`: what has no place in the model and is listed: views, routines, triggers, events, sequences; `partitions`: how rows are parted.
 //!
 //! What concerns columns, indexes and checks of a carried table is in the model, and the target lists what it cannot make.
 
@@ -21,6 +21,7 @@ mod expressions;
 mod indexes;
 mod labels;
 mod objects;
+mod partitions;
 mod query;
 mod read;
 mod tables;

@@ -18,7 +18,7 @@ pub(super) const USER_RIGHTS: &str = "SELECT PRIVILEGE_TYPE FROM information_sch
 pub(super) const ME: &str = "CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - \
     CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
 
-/// Lists views, sequences, routines, triggers, events, partitions, history rows and periods.
+/// Lists views, sequences, routines, triggers, events, history rows and periods.
 pub(super) async fn list(
     session: &mut Session<'_>,
     listed: &[Listed],
@@ -31,21 +31,34 @@ pub(super) async fn list(
             "BASE TABLE" => {}
             "SYSTEM VERSIONED" => problems.push(history(session, one, tables).await?),
             "VIEW" => list_one(session, problems, "view", &one.name, "Views are not carried").await?,
-            "SEQUENCE" => list_one(session, problems, "sequence", &one.name, "Sequences are not carried").await?,
+            "SEQUENCE" => sequence(session, problems, &one.name).await?,
             other => {
                 let why = format!("dbferry does not know tables of the type `{other}`");
                 problems.push(Problem::new(Severity::NotCarried, "table", session.name(&one.name), why));
             }
         }
     }
-    if listed.iter().any(|one| one.options.contains("partitioned")) {
-        partitions(session, tables, problems).await?;
-    }
     periods(session, tables, problems).await?;
     routines(session, problems).await?;
     triggers(session, filter, problems).await?;
     events(session, problems).await?;
     blind_spots(session, problems).await
+}
+
+/// Lists a sequence of MariaDB with the value that it hands out next, which its DDL does not tell.
+async fn sequence(session: &mut Session<'_>, problems: &mut Vec<Problem>, name: &str) -> Result<()> {
+    let sql = format!("SELECT next_not_cached_value FROM {}", session.quoted(name));
+    let next = match session.rows(&sql).await {
+        Ok(rows) => rows.first().map(|row| row.text(0)).transpose()?.flatten(),
+        Err(error) if error.kind() == ErrorKind::ConnectionLost => return Err(error),
+        Err(_) => None,
+    };
+    let at = next.as_ref().map(|next| format!("; the next value is {next}")).unwrap_or_default();
+    list_one(session, problems, "sequence", name, &format!("Sequences are not carried{at}")).await?;
+    if let (Some(problem), Some(next)) = (problems.last_mut(), next) {
+        problem.hint = Some(format!("Make it in the target by hand, to begin at {next}"));
+    }
+    Ok(())
 }
 
 /// Lists one object with its DDL.
@@ -86,27 +99,6 @@ async fn history(session: &mut Session<'_>, one: &Listed, tables: &BTreeMap<Stri
     }
     let why = format!("The current rows are carried; the rows of the past are not{count}");
     Ok(Problem::new(Severity::NotCarried, "history of a system-versioned table", session.name(&one.name), why))
-}
-
-async fn partitions(session: &mut Session<'_>, tables: &BTreeMap<String, Table>, problems: &mut Vec<Problem>) -> Result<()> {
-    let sql = format!(
-        "SELECT TABLE_NAME, PARTITION_METHOD, PARTITION_EXPRESSION, PARTITION_NAME FROM information_schema.PARTITIONS \
-         WHERE {} AND PARTITION_NAME IS NOT NULL ORDER BY TABLE_NAME, PARTITION_ORDINAL_POSITION",
-        session.in_database("TABLE_SCHEMA")
-    );
-    let mut found: BTreeMap<String, (String, usize)> = BTreeMap::new();
-    for row in session.rows(&sql).await? {
-        let by = match row.text(2)? {
-            Some(expression) => format!("{} ({expression})", row.text(1)?.unwrap_or_default()),
-            None => row.text(1)?.unwrap_or_default(),
-        };
-        found.entry(row.need(0)?).or_insert((by, 0)).1 += 1;
-    }
-    for (name, (by, count)) in found.into_iter().filter(|(name, _)| tables.contains_key(name)) {
-        let why = format!("Carried as one plain table; the source has {count} partitions");
-        problems.push(Problem::new(Severity::Note, "partitions", session.name(&name), why).ddl(format!("PARTITION BY {by}")));
-    }
-    Ok(())
 }
 
 /// Application-time periods of MariaDB, which most versions tell nowhere but in the table's DDL.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::MySqlConnection;
 
 use super::query::Session;
-use super::{columns, constraints, databases, indexes, labels, objects, tables};
+use super::{columns, constraints, databases, indexes, labels, objects, partitions, tables};
 use crate::engine::TableFilter;
 use crate::error::Result;
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
@@ -57,6 +57,9 @@ async fn one(session: &mut Session<'_>, filter: &TableFilter, problems: &mut Vec
         constraints::add_checks(&mut tables, checks);
         constraints::foreign_keys(session, &mut tables).await?;
         tables::next_identities(session, &mut tables).await?;
+        if listed.iter().any(|one| one.options.contains("partitioned")) {
+            partitions::read(session, &mut tables).await?;
+        }
     }
     objects::list(session, &listed, &tables, filter, problems).await?;
     Ok(tables.into_values().collect())

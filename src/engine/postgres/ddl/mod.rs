@@ -22,6 +22,7 @@ mod index;
 mod literal;
 mod names;
 mod on_update;
+mod partition;
 mod table;
 
 use crate::engine::{Ddl, DdlOptions, DdlPhase};
@@ -36,6 +37,7 @@ pub(super) use literal::quote_name;
 pub use literal::{quote_literal, quote_table};
 pub use names::enum_type_name;
 pub(super) use names::labels_fit;
+pub(super) use partition::can_partition;
 pub(super) use table::computed_sql;
 
 /// The longest name, in bytes (`NAMEDATALEN` - 1).
