@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::config::Settings;
-use crate::mapping::{MappedTable, toml_string};
+use crate::engine::registry;
+use crate::mapping::{MappedTable, names, toml_string};
 use crate::model::catalog::{Problem, Severity};
 
-/// Refuses databases whose schema would be the ledger's, and puts the database into the names that hints propose.
+/// Refuses databases whose schema would be the ledger's, notes those whose name is too long for one, and puts the database into the names that hints propose.
 pub(super) fn note(settings: &Settings, tables: &[MappedTable], problems: &mut Vec<Problem>) {
     let taken: BTreeSet<&str> = tables
         .iter()
@@ -21,6 +22,16 @@ pub(super) fn note(settings: &Settings, tables: &[MappedTable], problems: &mut V
         );
         Problem::new(Severity::Refused, "database", database, why).hint(hint)
     }));
+    let limit = registry::engine(settings.target.engine).dialect().max_name_bytes();
+    let names: BTreeSet<(&str, &str)> =
+        tables.iter().map(|table| (table.source.name.schema.as_str(), table.target.name.schema.as_str())).collect();
+    for (database, schema) in names {
+        if database != schema && names::shorten(database, limit) == schema {
+            let (long, most) = (database.len(), limit.unwrap_or_default());
+            let why = format!("the name has {long} bytes, more than the target's {most}; its schema becomes `{schema}`");
+            problems.push(Problem::new(Severity::Note, "database", database, why));
+        }
+    }
     for problem in problems.iter_mut() {
         let Some(hint) = &mut problem.hint else { continue };
         let about = tables.iter().find(|table| {

@@ -272,6 +272,46 @@ async fn what_the_user_may_not_see_is_told() {
 }
 
 #[tokio::test]
+async fn a_small_copy_follows_foreign_keys_into_other_databases() {
+    let from = Databases::create(&["_crm", "_shop"], TWO).await;
+    let to = PostgresDatabase::create("").await;
+    let file = MappingFile::new(&from.fill(
+        "[[table]]\nname = \"orders\"\nwhere = \"id = 8\"\nfollow = \"foreign_keys\"\n[[table]]\nname = \"@_crm.customers\"\ncolumns.name.mask = \"redact\"\n",
+    ));
+    ferry(&["run", &from.url(), &to.url, "--database", &from.all(), "-m", &file.path(), "--verify", "full"]).code(0);
+    let rows = from.fill("SELECT string_agg(o.id || '/' || c.id || '/' || (c.name = 'Ada'), ' ') FROM @_shop.orders o JOIN @_crm.customers c ON c.id = o.customer_id");
+    assert_eq!(to.value(&rows).await.as_deref(), Some("8/1/false"));
+    assert_eq!(to.value(&from.fill("SELECT count(*) FROM @_crm.customers")).await.as_deref(), Some("1"));
+    from.drop().await;
+    to.drop().await;
+}
+
+#[tokio::test]
+async fn names_that_are_too_long_for_a_schema_stay_two() {
+    // As long as a database's name may be, and alike up to the last letter.
+    let home = MySqlDatabase::create("").await;
+    let names = ["a", "b"].map(|last| format!("{:_<63}{last}", home.name));
+    for name in &names {
+        home.run(&format!(
+            "DROP DATABASE IF EXISTS `{name}`;\nCREATE DATABASE `{name}`;\nCREATE TABLE `{name}`.t (id INT PRIMARY KEY);"
+        ))
+        .await;
+    }
+    let to = PostgresDatabase::create("").await;
+    let url = home.url.strip_suffix(&home.name).unwrap().to_string();
+    let pattern = format!("{}_*", home.name);
+    let (said, _) = ferry_with_report(&["run", &url, &to.url, "--database", &pattern]);
+    said.code(0).prints(&["64 bytes"]);
+    let schemas = "SELECT count(DISTINCT schemaname) FROM pg_tables WHERE tablename = 't'";
+    assert_eq!(to.value(schemas).await.as_deref(), Some("2"));
+    for name in &names {
+        home.run(&format!("DROP DATABASE `{name}`;")).await;
+    }
+    home.drop().await;
+    to.drop().await;
+}
+
+#[tokio::test]
 async fn init_writes_files_that_carry_all_of_them() {
     let from = Databases::create(&["_crm", "_shop"], TWO).await;
     let to = PostgresDatabase::create("").await;
