@@ -378,7 +378,7 @@ fn a_file_is_checked_without_any_server() {
     assert_eq!((code, text.contains("without faults")), (Some(0), true), "{text}");
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.toml");
-    std::fs::write(&bad, "[source]\nurl = \"mysql://x\"\n[runn]\njobs = 0\n").unwrap();
+    std::fs::write(&bad, "[source]\nurl = \"postgres://x\"\n[runn]\njobs = 0\n").unwrap();
     let (code, text) = check(bad.to_str().unwrap());
     assert_eq!(code, Some(2));
     assert!(text.contains("bad.toml:3:2: `runn` is no key") && text.contains("Did you mean `run`?"), "{text}");

@@ -138,6 +138,10 @@ pub struct EndArgs {
     pub source: Option<AddressText>,
     /// URL of the target, unless the config file has it.
     pub target: Option<AddressText>,
+    /// Carry all databases of the source's server that match this shell pattern; may be given several times. Its URL then names none:
+    /// mysql://user@host/. Each goes into a schema of its own name.
+    #[arg(long, value_name = "GLOB", help_heading = "What is carried")]
+    pub database: Vec<String>,
 }
 
 /// Which tables.
@@ -153,7 +157,8 @@ pub struct TableArgs {
     /// Leave out tables that match this shell pattern; may be given several times.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-    /// Put tables into this schema of the target; created when missing [default: the target's own, public in PostgreSQL].
+    /// Put tables into this schema of the target; created when missing [default: the target's own, public in PostgreSQL; of several
+    /// databases, that of the database's name].
     #[arg(long, value_name = "NAME")]
     pub schema: Option<String>,
     /// A filter that matches no table is a success.
@@ -405,6 +410,9 @@ pub struct InitArgs {
     /// Folder for the two files; files that exist are never overwritten.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
+    /// List all databases of the server that match this shell pattern; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub database: Vec<String>,
     /// List only tables that match this shell pattern; may be given several times [default: all].
     #[arg(long, value_name = "GLOB")]
     pub include: Vec<String>,

@@ -56,6 +56,7 @@ impl From<&InitArgs> for Overrides {
         Overrides {
             config: args.files.config.clone(),
             source: args.source.clone(),
+            databases: args.database.clone(),
             include: args.include.clone(),
             exclude: args.exclude.clone(),
             ..Overrides::default()
@@ -69,6 +70,7 @@ fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceA
         mapping: tables.mapping.clone(),
         source: ends.source.clone(),
         target: ends.target.clone(),
+        databases: ends.database.clone(),
         include: tables.include.clone(),
         exclude: tables.exclude.clone(),
         schema: tables.schema.clone(),

@@ -34,6 +34,7 @@ impl fmt::Debug for Secret {
 /// | URL | `database` |
 /// |---|---|
 /// | `mysql://user:password@host:3306/shop`, `mariadb://…` | `shop` |
+/// | `mysql://user:password@host:3306/` | empty: the databases are chosen by patterns |
 /// | `postgres://user:password@host:5432/shop`, `postgresql://…` | `shop` |
 /// | `sqlite://shop.db`, `sqlite:///srv/shop.db` | the path |
 /// | `parquet://out/shop`, `parquet:///srv/shop` | the path |
@@ -49,8 +50,10 @@ pub struct Endpoint {
     pub user: Option<String>,
     /// Password, or none.
     pub password: Option<Secret>,
-    /// Database, or the path of a file or folder.
+    /// Database, or the path of a file or folder; empty where [`Endpoint::databases`] choose.
     pub database: String,
+    /// Shell patterns of the databases of a MySQL server that are carried together; empty where the address names one.
+    pub databases: Vec<String>,
     /// What stands behind the `?`, decoded.
     pub params: BTreeMap<String, String>,
     /// Where the password comes from.
@@ -90,6 +93,7 @@ impl Endpoint {
                 user: None,
                 password: None,
                 database: rest.to_string(),
+                databases: Vec::new(),
                 params: BTreeMap::new(),
                 login: Login::default(),
             });
@@ -102,7 +106,8 @@ impl Endpoint {
         let decode =
             |part: &str| percent_decode(part).ok_or_else(|| bad(format!("the `{scheme}://` address has a broken %-sequence")));
         let database = decode(url.path().trim_start_matches('/'))?;
-        if database.is_empty() {
+        // Of a MySQL server several databases may be chosen elsewhere; whoever has no use for that asks `names_database`.
+        if database.is_empty() && engine != EngineKind::MySql {
             return Err(bad(format!("the `{scheme}://` address names no database"))
                 .hint(format!("Write `{scheme}://user@host/database`")));
         }
@@ -113,9 +118,51 @@ impl Endpoint {
             user: if url.username().is_empty() { None } else { Some(decode(url.username())?) },
             password: url.password().map(decode).transpose()?.map(Secret::new),
             database,
+            databases: Vec::new(),
             params: url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
             login: Login::default(),
         })
+    }
+}
+
+impl Endpoint {
+    /// True where several databases may be carried together.
+    pub fn has_several(&self) -> bool {
+        !self.databases.is_empty()
+    }
+
+    /// The address with the databases that `patterns` choose.
+    ///
+    /// # Errors
+    /// `Config`, where the address names a database besides, names none without patterns, or is of an engine without databases side by side.
+    pub fn choosing(mut self, patterns: &[String]) -> Result<Self> {
+        let bad = |what: String| Error::new(ErrorKind::Config, what);
+        let scheme = self.engine.name();
+        match (self.database.is_empty(), patterns.is_empty()) {
+            (false, true) => return Ok(self),
+            (true, true) => {
+                return Err(bad(format!("the `{scheme}://` address names no database")).hint(format!(
+                    "Write `{scheme}://user@host/database`, or choose several databases of the server with `--database GLOB`"
+                )));
+            }
+            (false, false) if self.engine == EngineKind::MySql => {
+                return Err(bad(format!(
+                    "the address names the database `{}`, and patterns choose databases too",
+                    self.database
+                ))
+                .hint(format!("Write `{scheme}://user@host/` without a database, or leave out `--database` and `databases`")));
+            }
+            (false, false) => {
+                return Err(bad(format!("`--database` chooses among the databases of a MySQL server, not of `{scheme}`"))
+                    .hint("Leave out `--database` and `databases`"));
+            }
+            (true, false) => {}
+        }
+        // In one order, so that a run that goes on finds itself.
+        self.databases = patterns.to_vec();
+        self.databases.sort();
+        self.databases.dedup();
+        Ok(self)
     }
 }
 
@@ -160,6 +207,9 @@ impl fmt::Display for Endpoint {
         if !self.host.is_empty() {
             f.write_str("/")?;
         }
+        if self.has_several() {
+            return write!(f, "{{{}}}", self.databases.join(","));
+        }
         f.write_str(&self.database)
     }
 }
@@ -186,5 +236,17 @@ mod tests {
     fn an_address_without_a_database_is_refused() {
         assert!(Endpoint::parse("postgres://me@host").is_err());
         assert!(Endpoint::parse("oracle://x/y").is_err());
+        assert!(Endpoint::parse("mysql://me@host/").unwrap().choosing(&[]).is_err());
+    }
+
+    #[test]
+    fn patterns_choose_databases_where_the_address_names_none() {
+        let patterns = ["shop".to_string(), "crm_*".to_string(), "shop".to_string()];
+        let several = Endpoint::parse("mysql://me@host/").unwrap().choosing(&patterns).unwrap();
+        assert_eq!(several.to_string(), "mysql://me@host/{crm_*,shop}");
+        assert!(several.has_several());
+        assert!(Endpoint::parse("mysql://me@host/shop").unwrap().choosing(&patterns).is_err());
+        assert!(Endpoint::parse("sqlite://shop.db").unwrap().choosing(&patterns).is_err());
+        assert!(!Endpoint::parse("mysql://me@host/shop").unwrap().choosing(&[]).unwrap().has_several());
     }
 }

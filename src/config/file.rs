@@ -43,6 +43,11 @@ pub struct SourceSection {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub password_file: Option<String>,
+    /// Shell patterns of databases of a MySQL server whose address names none: all that fit are carried in one run, each into a schema of its
+    /// own name. System databases never are.
+    #[serde(default)]
+    #[schemars(with = "Vec<Glob>")]
+    pub databases: Vec<String>,
 }
 
 /// Where to.
@@ -61,7 +66,7 @@ pub struct TargetSection {
     #[schemars(length(min = 1))]
     pub password_file: Option<String>,
     /// The schema that tables go to unless the mapping says otherwise; created when it is missing. Default: the target's usual
-    /// one, `public` in PostgreSQL.
+    /// one, `public` in PostgreSQL; of several databases, the one of the database's name.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub schema: Option<String>,
@@ -75,7 +80,7 @@ pub struct RunSection {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub mapping: Option<String>,
-    /// Shell patterns of the tables to carry. Default: all.
+    /// Shell patterns of the tables to carry. Default: all. Of several databases a pattern with a point is one of `database.table`.
     #[serde(default)]
     #[schemars(with = "Vec<Glob>")]
     pub include: Vec<String>,

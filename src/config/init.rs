@@ -88,8 +88,10 @@ pub fn mapping_text(catalog: &Catalog) -> String {
          # new name: a new column); `mask` = hash | redact | fake_email | partial | null | shift_date; `drop` = true. Masks need [masking] with a\n\
          # key from the environment. [[hook]] runs SQL of your own. `dbferry check THIS_FILE` finds faults, `dbferry plan` shows what becomes of it.\n",
     );
+    let several = catalog.tables.windows(2).any(|pair| pair[0].name.schema != pair[1].name.schema);
     for table in &catalog.tables {
-        table_rules(&mut text, table);
+        let name = if several { table.name.to_string() } else { table.name.name.clone() };
+        table_rules(&mut text, table, &quoted(&name));
     }
     text
 }
@@ -110,6 +112,16 @@ fn section(text: &mut String, name: &str, endpoint: &Endpoint, variable: &str) {
         line(text, format_args!("# Left out, since it may be a secret: the parameter `{}`.", comment(&parameter)));
     }
     line(text, format_args!("url = \"{}\"", escaped(&url)));
+    if endpoint.has_several() {
+        let patterns: Vec<String> = endpoint.databases.iter().map(|pattern| quoted(pattern)).collect();
+        line(
+            text,
+            format_args!(
+                "databases = [{}]   # shell patterns; each database goes into a schema of its name",
+                patterns.join(", ")
+            ),
+        );
+    }
 }
 
 /// The address with a reference in place of the password, and the names of parameters that were left out.
@@ -219,13 +231,12 @@ fn refusals(text: &mut String, catalog: &Catalog) {
     }
 }
 
-fn table_rules(text: &mut String, table: &Table) {
+fn table_rules(text: &mut String, table: &Table, name: &str) {
     let mut about = format!("{}: about {} rows, {}", table.name, table.estimated_rows, about_bytes(table.estimated_bytes));
     let key = table.key_columns();
     if !key.is_empty() {
         let _ = write!(about, ", key ({})", key.join(", "));
     }
-    let name = quoted(&table.name.name);
     line(text, format_args!("\n# {}", comment(&about)));
     line(text, format_args!("#[[table]]\n#name = {name}"));
     line(text, format_args!("{:<45} # or \"schema.name\"", format!("#to = {name}")));

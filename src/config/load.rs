@@ -25,6 +25,8 @@ pub struct Overrides {
     pub source: Option<AddressText>,
     /// Address of the target.
     pub target: Option<AddressText>,
+    /// Patterns of the source's databases; if there are any, they replace those of the file.
+    pub databases: Vec<String>,
     /// Patterns of tables to carry; if there are any, they replace those of the file.
     pub include: Vec<String>,
     /// Patterns of tables to leave out; if there are any, they replace those of the file.
@@ -117,7 +119,8 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
     let jobs = overrides.jobs.map(|jobs| keep(limits::check_jobs("`--jobs`", jobs), &mut faults).unwrap_or(jobs));
     let memory = size_flag("--memory", overrides.memory.as_deref(), limits::MIN_MEMORY_BYTES, &mut faults);
     let chunk = size_flag("--chunk", overrides.chunk.as_deref(), limits::MIN_CHUNK_BYTES, &mut faults);
-    for (flag, patterns) in [("--include", &overrides.include), ("--exclude", &overrides.exclude)] {
+    let patterns = [("--include", &overrides.include), ("--exclude", &overrides.exclude), ("--database", &overrides.databases)];
+    for (flag, patterns) in patterns {
         for pattern in patterns {
             if let Err(why) = document::check_glob(pattern) {
                 faults.push(document::glob_fault(pattern, &why).file(flag));
@@ -322,17 +325,25 @@ impl Read {
     fn source(&self, overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Option<Endpoint> {
         let section = &self.file.source;
         let file = section.url.as_ref().map(|address| &address.0);
-        let found = self.endpoint("source", overrides.source.as_ref(), file, environment, faults);
         let login = self.login(overrides, "source", &section.password_command, &section.password_file, faults);
-        found.map(|found| Endpoint { login, ..found })
+        let source = self.endpoint("source", overrides.source.as_ref(), file, environment, faults)?;
+        let (typed, filed) = (&overrides.databases, &section.databases);
+        // An address that was typed and names a database goes before the file's choice of databases.
+        let unused = overrides.source.is_some() && !source.database.is_empty();
+        let patterns = if !typed.is_empty() || unused { typed } else { filed };
+        let place = Self::place("SOURCE", overrides.source.is_some(), overrides);
+        let source = Endpoint { login, ..source };
+        keep(source.choosing(patterns).map_err(|error| error.file(place)), faults)
     }
 
     fn target(&self, overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Option<Endpoint> {
         let section = &self.file.target;
         let file = section.url.as_ref().map(|address| &address.0);
-        let found = self.endpoint("target", overrides.target.as_ref(), file, environment, faults);
         let login = self.login(overrides, "target", &section.password_command, &section.password_file, faults);
-        found.map(|found| Endpoint { login, ..found })
+        let target = self.endpoint("target", overrides.target.as_ref(), file, environment, faults)?;
+        let place = Self::place("TARGET", overrides.target.is_some(), overrides);
+        let target = Endpoint { login, ..target };
+        keep(target.choosing(&[]).map_err(|error| error.file(place)), faults)
     }
 
     fn login(
@@ -356,6 +367,12 @@ impl Read {
                 Login::Address
             }
         }
+    }
+
+    /// Where an address stands.
+    fn place(argument: &str, typed: bool, overrides: &Overrides) -> String {
+        let file = overrides.config.as_ref().filter(|_| !typed);
+        file.map_or_else(|| argument.to_string(), |file| file.display().to_string())
     }
 
     fn endpoint(

@@ -38,6 +38,17 @@ pub enum CollationChoice {
     Nondeterministic,
 }
 
+/// What becomes of a table with partitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PartitionChoice {
+    /// One plain table; a note has the partitions.
+    #[default]
+    Plain,
+    /// A table with the same partitions, where they are ranges or lists of plain values; else a plain one, and a note says why.
+    Translate,
+}
+
 /// How objects are made, for all tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +57,9 @@ pub struct Objects {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub fulltext: Option<String>,
+    /// What becomes of tables with partitions, unless a rule says otherwise. Default `plain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<PartitionChoice>,
     /// What becomes of ENUM, unless a rule says otherwise. Default `native`.
     #[serde(default, rename = "enum", skip_serializing_if = "Option::is_none")]
     pub enumeration: Option<EnumChoice>,

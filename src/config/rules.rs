@@ -13,7 +13,7 @@ use super::OnError;
 use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
-pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, Objects};
+pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, Objects, PartitionChoice};
 use super::policies::PolicyRules;
 use super::subset::{Follow, Sample};
 use crate::error::{Error, ErrorKind};
@@ -123,12 +123,13 @@ pub enum Orphans {
 // Not `deny_unknown_fields`, which serde does not have beside `flatten`: the document is checked against the schema before.
 #[schemars(extend("additionalProperties" = false))]
 pub struct TableRule {
-    /// The source table's name, exactly. Several rules of one name, each with a `to` of its own, make several tables of it.
+    /// The source table's name, exactly; `database.table` where several databases have it. Several rules of one name, each with a `to` of its own, make several tables of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1))]
     pub name: String,
     /// In the place of `name`: regular expression over the names of source tables; it must fit the whole name: `orders_(.*)`. In `to`, and
     /// within the quotes of a text in `where` and `expr`, `$1` to `$9` stand for what its groups matched. A rule by `name` goes before.
+    /// A pattern with a point of its own may fit `database.table`: `tenant_(.*)\.orders`.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("format" = "regex"))]
     pub matches: Option<String>,
@@ -160,6 +161,9 @@ pub struct TableRule {
     /// What becomes of each of its columns, where it is text whose collation knows no case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<CollationChoice>,
+    /// What becomes of its partitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<PartitionChoice>,
     /// Carry only this share of the rows (of those that the conditions let through): `0.01`. The same rows on each run, by their key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 0, "maximum" = 1))]

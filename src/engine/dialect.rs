@@ -220,6 +220,14 @@ pub trait Dialect: Send + Sync {
         Err("the target computes no columns".into())
     }
 
+    /// Whether this engine has tables that are parted by ranges and lists of plain values.
+    ///
+    /// # Errors
+    /// Why it has none.
+    fn can_partition(&self, _server: &ServerInfo) -> Result<(), String> {
+        Err("the target has no partitions".into())
+    }
+
     /// A condition that lets a share of the rows through, by the values of the key alone, which are never NULL; `None` if the engine has no
     /// such function. See [`Sample`] for the function.
     fn sample(&self, _key: &[&Column], _share: Sample) -> Option<String> {

@@ -22,7 +22,12 @@ pub(super) fn point(mapped: &mut Mapped, resolved: &[Option<TableRule>]) {
         let mut keys = Vec::new();
         for key in &table.target.foreign_keys {
             let Some(all) = by_source.get(&key.parent) else {
-                keys.push(key.clone());
+                if key.parent.schema == table.source.name.schema {
+                    keys.push(key.clone());
+                } else {
+                    // Under its source's name it might be taken for another table of the target.
+                    problems.push(elsewhere(table, key, &by_source));
+                }
                 continue;
             };
             let found = parts::parent(all, &key.parent_columns).and_then(|parent| {
@@ -44,6 +49,19 @@ pub(super) fn point(mapped: &mut Mapped, resolved: &[Option<TableRule>]) {
     for (table, keys) in tables.iter_mut().zip(pointed) {
         table.target.foreign_keys = keys;
     }
+}
+
+/// The problem of a key to a table of another database that is not carried.
+fn elsewhere(table: &MappedTable, key: &ForeignKey, by_source: &HashMap<&ObjectName, Vec<&MappedTable>>) -> Problem {
+    let (own, other) = (&table.source.name.schema, &key.parent.schema);
+    let name = format!("{}.{}", table.source.name, key.name);
+    let why = format!("the table `{}` that it points to is not carried", key.parent);
+    let problem = |why: String| Problem::new(Severity::NotCarried, "foreign key", name, why).ddl(ddl(key));
+    if by_source.keys().any(|name| name.schema == *other) {
+        return problem(why);
+    }
+    let hint = format!("Carry both in one run: `--database {own} --database {other}`, with an address that names no database");
+    problem(format!("{why}: the database `{other}` is not in the run")).hint(hint)
 }
 
 /// `key`, pointed to `parent`. Where the parent's key begins with discriminators, the child's own ones of the same value join the key.

@@ -2,8 +2,9 @@
 //!
 //! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
 //! table together, `parts` says how many are made of one, `merge` makes one of several, told apart by a `discriminator`, `foreign_keys`
-//! follow them, `subset` follows foreign keys from chosen rows, `policies` decides what becomes of hard values and `rejects` which tables go
-//! on without rows that cannot be carried, `agree` gives columns that foreign keys join one type, `choices` are types
+//! follow them, `partitions` decides what becomes of partitioned tables, `subset` follows foreign keys from chosen rows, `policies` decides
+//! what becomes of hard values and `rejects` which tables go on without rows that cannot be carried, `agree` gives columns that foreign keys
+//! join one type, `choices` are types
 //! chosen by a word, `dropped` takes out what goes with a column that is left out, `masks` decides the masks, `expressions` what checks and
 //! generated columns mean, `standing` follows the types of tables that stand in the target, [`lines`] writes what a
 //! person may paste, [`offline`] checks a mapping by itself. Pure: opens no connection. What cannot be mapped is a [`Problem`] of
@@ -38,6 +39,7 @@ mod masks;
 pub mod merge;
 pub mod names;
 pub mod offline;
+mod partitions;
 mod parts;
 mod policies;
 mod rejects;
@@ -261,6 +263,8 @@ pub struct Mapped {
 pub struct MapOptions<'a> {
     /// Where tables go unless a rule says otherwise; the target's usual schema when none.
     pub schema: Option<&'a str>,
+    /// The source has several databases: without `schema`, each goes into a schema of its own name.
+    pub by_database: bool,
     /// What `now()` is, in microseconds since 1970 UTC.
     pub now_us: i64,
     /// A condition that lets nothing through is no error.
@@ -281,12 +285,12 @@ pub struct MapOptions<'a> {
 /// `Mapping` for rules that name tables or columns that do not exist (all of them at once, with the nearest name), and `Internal`
 /// if the built-in rules of the route cannot be read.
 pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route: Route<'_>) -> Result<Mapped> {
-    let MapOptions { schema, now_us, allow_empty, standing, proven, .. } = options;
+    let MapOptions { now_us, allow_empty, standing, proven, .. } = options;
     let rules = rules::Rules::new(mapping, route, allow_empty, proven)?;
     if let Some(error) = Error::many(rules.faults(catalog)) {
         return Err(error);
     }
-    let schema = schema.unwrap_or(route.target.default_schema());
+    let schema = tables::UsualSchema::of(options, route);
     let mut mapped = Mapped::default();
     let mut faults = Vec::new();
     let place = tables::Place { schema, standing, now_us };
@@ -325,6 +329,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     merge::align(&mut mapped, &resolved);
     names::make_unique(&mut mapped, route.target);
     foreign_keys::point(&mut mapped, &resolved);
+    partitions::apply(&mut mapped, &rules, &resolved);
     expressions::translate(&mut mapped, &rules, &resolved);
     merge::join(&mut mapped, route.target);
     choices::note_keys(&mut mapped, &rules);
@@ -342,7 +347,7 @@ pub fn target_names(
     route: Route<'_>,
 ) -> Result<Vec<(ObjectName, ObjectName)>> {
     let rules = rules::Rules::new(mapping, route, options.allow_empty, options.proven)?;
-    let schema = options.schema.unwrap_or(route.target.default_schema());
+    let schema = tables::UsualSchema::of(options, route);
     let mut names = Vec::new();
     // What is wrong with a rule is told when the tables are mapped.
     let mut faults = Vec::new();

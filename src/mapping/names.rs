@@ -38,7 +38,8 @@ pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
             let hint = format!(
                 "Give one of them another name in the mapping:\n[[table]]\nname = \"{}\"\nto = \"…\"\nor, if the rows of both belong \
                  into one table, say `merge = true` in the `[[table]]` rule of each",
-                table.source.name.name
+                // Of several databases, both may have that name.
+                if other.ends_with(&format!(".{}", table.source.name.name)) { &place } else { &table.source.name.name }
             );
             problems.push(Problem::new(Severity::Refused, "table", &place, why).hint(hint));
         }

@@ -3,11 +3,12 @@
 use crate::config::naming::{renamed, whole_name};
 use crate::config::rules::TableRule;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::ObjectName;
 use crate::model::catalog::{Problem, Severity, Table};
 use crate::transform::expr::captures;
 
 use super::MappedTable;
-use super::rules::Rules;
+use super::rules::{Rules, fitting};
 
 /// The rules of a table, one for each part that is made of it; a table that no rule names has one part without a rule. Rules by name go before
 /// rules by pattern; of these, the first that fits decides, together with those of the same pattern.
@@ -15,7 +16,7 @@ pub(super) fn of(rules: &Rules<'_>, table: &Table, faults: &mut Vec<Error>) -> V
     let all = rules.of_table(table);
     let filled = all
         .into_iter()
-        .map(|rule| filled(rule, &table.name.name).map_err(|error| error.table(&table.name).file(rules.place_of(rule, None))));
+        .map(|rule| filled(rule, &table.name).map_err(|error| error.table(&table.name).file(rules.place_of(rule, None))));
     let mut parts = Vec::new();
     for part in filled {
         match part {
@@ -27,11 +28,12 @@ pub(super) fn of(rules: &Rules<'_>, table: &Table, faults: &mut Vec<Error>) -> V
 }
 
 /// The rule with what its pattern matched in the place of `$1`.
-fn filled(rule: &TableRule, name: &str) -> Result<TableRule> {
+fn filled(rule: &TableRule, name: &ObjectName) -> Result<TableRule> {
     let mut rule = rule.clone();
     let Some(pattern) = &rule.matches else { return Ok(rule) };
+    let Some(name) = fitting(pattern, name) else { return Ok(rule) };
     let pattern = whole_name(pattern).map_err(|why| Error::new(ErrorKind::Mapping, why))?;
-    let groups = pattern.captures(name);
+    let groups = pattern.captures(&name);
     let count = pattern.captures_len();
     let group = |number: usize| -> String {
         groups.as_ref().and_then(|groups| groups.get(number)).map(|found| found.as_str().to_string()).unwrap_or_default()
@@ -50,7 +52,7 @@ fn filled(rule: &TableRule, name: &str) -> Result<TableRule> {
         fill(&mut column.expr)?;
     }
     if let Some(template) = &rule.to {
-        let to = renamed(name, &pattern, template);
+        let to = renamed(&name, &pattern, template);
         // The point is that of the rule, between schema and name.
         let points = |text: &str| text.matches('.').count();
         if let Some(to) = to.as_ref().filter(|to| points(to) != points(template)) {

@@ -130,7 +130,19 @@ impl<'a> Rules<'a> {
                 faults.extend(self.faults_of_pattern(rule, catalog));
                 continue;
             }
-            let Some(table) = catalog.tables.iter().find(|table| names_table(rule, &table.name)) else {
+            let mut named = catalog.tables.iter().filter(|table| names_table(rule, &table.name));
+            let first = named.next();
+            if let (Some(first), Some(second)) = (first, named.next()) {
+                let what = format!("`{}` names tables of several databases: `{}` and `{}`", rule.name, first.name, second.name);
+                let hint = format!(
+                    "Write `name = {}`, or, for all of them, `match = \"(.*)\\\\.{}\"`",
+                    super::toml_string(&first.name.to_string()),
+                    regex::escape(&rule.name)
+                );
+                faults.push(Error::new(ErrorKind::Mapping, what).hint(hint).file(place));
+                continue;
+            }
+            let Some(table) = first else {
                 // A table that the filter left out may well have a rule: only a name that is like another is taken for a typing error
                 // when nothing else explains it, but a rule that does nothing is never right in silence.
                 faults.push(unknown("table", &rule.name, &tables).file(place));
@@ -190,7 +202,18 @@ fn names_table(rule: &TableRule, name: &ObjectName) -> bool {
 }
 
 fn matches_table(rule: &TableRule, name: &ObjectName) -> bool {
-    rule.matches.as_deref().is_some_and(|pattern| whole_name(pattern).is_ok_and(|pattern| pattern.is_match(&name.name)))
+    rule.matches.as_deref().is_some_and(|pattern| fitting(pattern, name).is_some())
+}
+
+/// What of a table's name the pattern fits: the name, or, for a pattern with a point of its own (`\.`), `database.table`.
+pub(super) fn fitting(pattern: &str, name: &ObjectName) -> Option<String> {
+    let compiled = whole_name(pattern).ok()?;
+    if compiled.is_match(&name.name) {
+        return Some(name.name.clone());
+    }
+    let full = name.to_string();
+    let points = pattern.contains("\\.") || pattern.contains("[.]");
+    (points && compiled.is_match(&full)).then_some(full)
 }
 
 fn place(mapping: &Mapping, rule: &TypeRule) -> String {

@@ -9,17 +9,41 @@ use crate::transform::{Castability, can_cast};
 
 use super::policies::{Decided, Retype};
 use super::rules::{Rules, column_rule};
-use super::{ChosenBy, ColumnMapping, MappedTable, choices, computed, discriminator, dropped, lines, policies, standing};
+use super::{
+    ChosenBy, ColumnMapping, MapOptions, MappedTable, Route, choices, computed, discriminator, dropped, lines, names, policies,
+    standing,
+};
 
 /// Where tables go.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     /// The schema, unless a rule says another.
-    pub(super) schema: &'a str,
+    pub(super) schema: UsualSchema<'a>,
     /// Tables that stand and are loaded as they are.
     pub(super) standing: &'a [Table],
     /// What `now()` is.
     pub(super) now_us: i64,
+}
+
+/// The schema of tables that no rule gives one.
+#[derive(Clone, Copy)]
+pub(super) struct UsualSchema<'a> {
+    name: &'a str,
+    /// Each table goes into a schema of its database's name instead.
+    by_database: bool,
+}
+
+impl<'a> UsualSchema<'a> {
+    pub(super) fn of(options: MapOptions<'a>, route: Route<'_>) -> Self {
+        let by_database = options.by_database && options.schema.is_none();
+        UsualSchema { name: options.schema.unwrap_or(route.target.default_schema()), by_database }
+    }
+
+    /// Tables that several databases are merged into belong to none of them.
+    fn of_table(self, source: &Table, rule: Option<&TableRule>) -> String {
+        let merged = rule.is_some_and(|rule| rule.merge && rule.to.is_some());
+        if self.by_database && !merged { source.name.schema.clone() } else { self.name.to_string() }
+    }
 }
 
 /// Where problems are gathered.
@@ -127,8 +151,8 @@ pub(super) fn map_table(
     })
 }
 
-/// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's.
-pub(super) fn target_name(source: &Table, rule: Option<&TableRule>, schema: &str, rules: &Rules<'_>) -> ObjectName {
+/// The table's own rule decides, then the patterns, then the style; a schema that none of them says is the run's, or that of its database.
+pub(super) fn target_name(source: &Table, rule: Option<&TableRule>, schema: UsualSchema<'_>, rules: &Rules<'_>) -> ObjectName {
     let (own_schema, name) = match rule.and_then(|rule| rule.to.as_deref()) {
         Some(to) => match to.split_once('.') {
             Some((schema, name)) => (Some(schema.to_string()), name.to_string()),
@@ -136,8 +160,9 @@ pub(super) fn target_name(source: &Table, rule: Option<&TableRule>, schema: &str
         },
         None => rules.renames.table(&source.name),
     };
-    let schema = own_schema.or_else(|| rules.renames.schema(&source.name.schema)).unwrap_or_else(|| schema.to_string());
-    ObjectName::new(schema, name)
+    let schema =
+        own_schema.or_else(|| rules.renames.schema(&source.name.schema)).unwrap_or_else(|| schema.of_table(source, rule));
+    ObjectName::new(names::shorten(&schema, rules.route.target.max_name_bytes()), name)
 }
 
 /// A table whose columns are being mapped.

@@ -140,6 +140,9 @@ pub struct Table {
     /// Which of its rows are carried, as a condition in the engine's own SQL; all when none. A catalog never sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_filter: Option<String>,
+    /// How its rows are parted, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitioning: Option<super::partition::Partitioning>,
     /// False for storage that takes part in no transaction, so in no snapshot.
     #[serde(default = "yes")]
     pub transactional: bool,
@@ -168,6 +171,7 @@ impl Table {
             estimated_bytes: 0,
             storage: String::new(),
             row_filter: None,
+            partitioning: None,
             transactional: true,
             expressions: BTreeMap::new(),
         }

@@ -40,6 +40,12 @@ pub(super) fn plan(
                 faults.push(Error::new(ErrorKind::Mapping, what).hint(hint).file(at));
                 continue;
             }
+            Some((wanted, Some(table))) if let Some(other) = namesake(wanted, table, tables) => {
+                let what = format!("the hook `{name}` is about `{wanted}`, which several databases have");
+                let hint = format!("Write `{}` or `{}`", table.source.name, other.source.name);
+                faults.push(Error::new(ErrorKind::Mapping, what).hint(hint).file(at));
+                continue;
+            }
             Some((_, Some(table))) => Some(table.target.name.clone()),
             Some((wanted, None)) => {
                 let what = format!("the hook `{name}` is about the table `{wanted}`, which is not carried");
@@ -81,6 +87,13 @@ fn find<'a>(wanted: &str, tables: &'a [MappedTable]) -> Option<&'a MappedTable> 
     // A part whose target is called like the source is meant before the others.
     let by_part = tables.iter().find(|table| table.part && by_target(table));
     by_part.or_else(|| tables.iter().find(|table| names(wanted, &table.source.name))).or_else(|| tables.iter().find(by_target))
+}
+
+/// Another table of that name, in another database, that goes another way.
+fn namesake<'a>(wanted: &str, found: &MappedTable, tables: &'a [MappedTable]) -> Option<&'a MappedTable> {
+    let by_source = |table: &&MappedTable| names(wanted, &table.source.name);
+    let mut others = tables.iter().filter(by_source).filter(|_| by_source(&found));
+    others.find(|table| table.source.name != found.source.name && table.target.name != found.target.name)
 }
 
 fn names(wanted: &str, name: &ObjectName) -> bool {

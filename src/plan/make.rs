@@ -20,7 +20,7 @@ use crate::verify::profile;
 use super::groups::groups;
 use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
-use super::{collisions, history, numbers, order, probe, schema};
+use super::{collisions, history, numbers, order, partitions, probe, schema, several};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,7 @@ pub async fn make(
     };
     let options = MapOptions {
         schema: settings.schema.as_deref(),
+        by_database: settings.source.has_several(),
         now_us,
         allow_empty: settings.allow_empty,
         standing: &[],
@@ -161,6 +162,12 @@ pub async fn make(
         problems.extend(counted_by_profiles(settings, &mapped.tables));
     }
     problems.extend(mapped.tables.iter().zip(&chunks).filter_map(|(table, chunks)| bounds_in_the_clear(table, chunks)));
+    if depth == Depth::Full && settings.scope != Scope::DataOnly {
+        problems.extend(partitions::taken(&mapped.tables, &existing, &**sink).await?);
+    }
+    if settings.source.has_several() {
+        several::note(settings, &mapped.tables, &mut problems);
+    }
     let levels = if settings.loading.foreign_keys == TargetForeignKeys::Keep && standing::loads_standing(settings) {
         order::levels(&mapped.tables, &chunks, &existing, &mut problems)
     } else {

@@ -3,7 +3,8 @@
 //! [`make`] asks both sides and decides everything, [`probe`] asks the data, `standing` what becomes of target tables that exist (`columns`
 //! compares them, `loading` says how rows get into them, `order` which comes first, `history` which are left out), `collisions` whether keys
 //! meet in merged ones, [`passing`] whether conditions let something through; `groups` says which tables belong together, `numbers` lets next
-//! ids go on; `schema` says what the target's tables look like in the end; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two
+//! ids go on; `several` is about sources with several databases, `schema` says what the target's tables look like in the end; [`text`] prints
+//! a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two
 //! mappings. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
@@ -33,9 +34,11 @@ mod loading;
 pub mod make;
 mod numbers;
 mod order;
+mod partitions;
 pub mod passing;
 pub mod probe;
 mod schema;
+mod several;
 mod standing;
 pub mod text;
 
@@ -333,9 +336,9 @@ pub fn identity_without_hooks(source: &str, target: &str, choices: &Choices) -> 
     identity(source, target, &choices)
 }
 
-/// A table without what changes with its rows: estimates and next ids.
+/// A table without what changes with its rows: estimates, next ids, and the partitions that come and go with the days.
 fn bare(table: &Table) -> Table {
-    Table { estimated_rows: 0, estimated_bytes: 0, next_identity: None, ..table.clone() }
+    Table { estimated_rows: 0, estimated_bytes: 0, next_identity: None, partitioning: None, ..table.clone() }
 }
 
 /// SHA-256 over tables, free of what changes with their rows.

@@ -1,6 +1,7 @@
 //! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
 
 mod append;
+mod databases;
 mod diff;
 mod examples;
 mod existing;
@@ -11,6 +12,7 @@ mod lost;
 mod masks;
 mod merges;
 mod objects;
+mod partitions;
 mod policies;
 mod probe;
 mod reference;

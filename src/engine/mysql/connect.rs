@@ -40,6 +40,7 @@ pub(super) struct Connector {
     at: Endpoint,
     /// The address without secrets, for messages.
     label: String,
+    /// The database, or the patterns that choose several.
     database: String,
     /// `/* dbferry/<run> */ `: the protocol's own session names are not sent by the driver, so statements carry it.
     mark: String,
@@ -53,7 +54,6 @@ impl Connector {
         let mut options = MySqlConnectOptions::new()
             .host(&at.host)
             .port(at.port.unwrap_or(3306))
-            .database(&at.database)
             .charset("utf8mb4")
             // Its own settings are switched off: ours come in one statement of their own.
             .pipes_as_concat(false)
@@ -64,6 +64,10 @@ impl Connector {
             // server does not answer, holds up the next one by a delayed acknowledgement of 40 ms.
             .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging();
+        // Of several databases none is the session's own: every name carries its database, and one that does not is refused.
+        if !at.has_several() {
+            options = options.database(&at.database);
+        }
         if !is_local(&at.host) && !at.params.contains_key("socket") {
             // A password in the clear is anybody's. Whoever wants that says so.
             options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
@@ -94,13 +98,8 @@ impl Connector {
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.'))
             .collect();
-        Ok(Connector {
-            options,
-            at: at.clone(),
-            label: at.to_string(),
-            database: at.database.clone(),
-            mark: format!("/* {name} */ "),
-        })
+        let database = if at.has_several() { at.databases.join(", ") } else { at.database.clone() };
+        Ok(Connector { options, at: at.clone(), label: at.to_string(), database, mark: format!("/* {name} */ ") })
     }
 
     /// The comment that statements begin with.

@@ -20,6 +20,8 @@ use crate::model::probe::{Answer, Question};
 pub struct MySqlSource {
     connector: Connector,
     server: ServerInfo,
+    /// Patterns of the databases, where there are several.
+    databases: Vec<String>,
     /// Absent while it is used, and after an error or a dropped future left it in an unknown state.
     control: Mutex<Option<MySqlConnection>>,
     /// Sessions that have asked questions and may ask more, side by side.
@@ -34,7 +36,13 @@ impl MySqlSource {
     pub async fn open(at: &Endpoint, options: &SessionOptions) -> Result<Self> {
         let connector = Connector::new(at, options)?;
         let (connection, server) = connector.connect().await?;
-        Ok(MySqlSource { connector, server, control: Mutex::new(Some(connection)), askers: std::sync::Mutex::default() })
+        Ok(MySqlSource {
+            connector,
+            server,
+            databases: at.databases.clone(),
+            control: Mutex::new(Some(connection)),
+            askers: std::sync::Mutex::default(),
+        })
     }
 
     /// [`Source::snapshot`], as its own type: with [`MySqlSnapshot::barrier`].
@@ -62,7 +70,11 @@ impl Source for MySqlSource {
     async fn catalog(&self, filter: &TableFilter) -> Result<Catalog> {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
-        let catalog = catalog::read(&mut connection, &self.server, filter).await?;
+        let catalog = if self.databases.is_empty() {
+            catalog::read(&mut connection, &self.server, filter).await?
+        } else {
+            catalog::read_several(&mut connection, &self.server, &self.databases, filter).await?
+        };
         *slot = Some(connection);
         Ok(catalog)
     }

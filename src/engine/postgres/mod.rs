@@ -25,6 +25,7 @@ mod encode;
 mod error;
 pub mod expression;
 mod hook;
+mod leaves;
 mod ledger;
 mod losses;
 mod pool;

@@ -14,11 +14,11 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::decode::RowDecoder;
-use super::error;
 use super::pool::Pool;
 use super::profile;
 use super::target::{TargetTable, quoted, quoted_columns, run, target_table};
 use super::upsert;
+use super::{error, leaves};
 use crate::engine::{Batch, BatchStream, Profile, ProfileColumn, ReadBack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange};
@@ -110,11 +110,15 @@ impl PostgresReadBack {
         let mut reader = self.reader().await?;
         let target = self.target(&mut reader, &table).await?;
         let mut decoder = RowDecoder::new(&table, &target.columns)?;
+        let (place, range) = match target.leaves.as_deref().and_then(|leaves| leaves::within(leaves, &range)) {
+            Some((leaf, range)) => (leaf.name.clone(), range),
+            None => (quoted(&table.name), range),
+        };
         let pages =
             pages_condition(&range).ok_or_else(|| Error::internal("the target is read by pages alone").table(&table.name))?;
         let rows_of = narrowed(pages, &table);
         let columns = quoted_columns(table.columns.iter().map(|column| column.name.as_str()));
-        let sql = format!("COPY (SELECT {columns} FROM {}{rows_of}) TO STDOUT (FORMAT binary)", quoted(&table.name));
+        let sql = format!("COPY (SELECT {columns} FROM {place}{rows_of}) TO STDOUT (FORMAT binary)");
         let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
         while let Some(data) = rows.next().await {
             decoder.feed(&data.map_err(failed)?);
@@ -216,10 +220,26 @@ impl ReadBack for PostgresReadBack {
             |index: usize| row.try_get::<i64, _>(index).map(|size| u64::try_from(size).unwrap_or_default()).map_err(failed);
         let (main, all) = (size(1)?, size(2)?);
         let rows = size(3)?.max(table.estimated_rows);
+        if let Some(leaves) = &target.leaves {
+            let bytes = leaves.iter().fold(0, |sum: u64, leaf| sum.saturating_add(leaf.bytes));
+            // A filter names the columns of the table itself.
+            if leaves.is_empty() || table.row_filter.is_some() || self.0.major < RANGES_SINCE_MAJOR {
+                return Ok(ChunkPlan::whole(rows, bytes));
+            }
+            let ranges = leaves::ranges(leaves, target_bytes);
+            let count = u64::try_from(ranges.len()).unwrap_or(u64::MAX).max(1);
+            let chunks = ranges.into_iter().zip(0..).map(|((range, bytes), id)| Chunk {
+                id,
+                range,
+                estimated_rows: rows / count,
+                estimated_bytes: bytes,
+            });
+            return Ok(ChunkPlan { key: Vec::new(), index: None, chunks: chunks.collect() });
+        }
         let pages = main / self.0.page_bytes;
         // Wide values lie outside the pages, and are read with them.
         let count = all.div_ceil(target_bytes.max(1)).clamp(1, pages.max(1));
-        if !target.has_storage || self.0.major < RANGES_SINCE_MAJOR || count <= 1 {
+        if self.0.major < RANGES_SINCE_MAJOR || count <= 1 {
             return Ok(ChunkPlan::whole(rows, all));
         }
         let step = pages.div_ceil(count).max(1);

@@ -7,6 +7,7 @@ use sqlx::postgres::types::Oid;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::error;
+use super::leaves::{self, Leaf};
 use super::typemap::PostgresDialect;
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
@@ -82,8 +83,8 @@ pub(super) struct TargetColumn {
 pub(super) struct TargetTable {
     /// One for each column of the table that was asked about, in its order.
     pub columns: Vec<TargetColumn>,
-    /// False for partitioned tables, whose own storage is empty.
-    pub has_storage: bool,
+    /// For partitioned tables, whose own storage is empty, those that have it; nothing for others.
+    pub leaves: Option<Vec<Leaf>>,
 }
 
 /// The table's name for SQL text.
@@ -149,7 +150,8 @@ pub(super) async fn target_table(connection: &mut PgConnection, table: &Table) -
         }
         columns.push(found);
     }
-    Ok(TargetTable { columns, has_storage: !partitioned })
+    let leaves = if partitioned { Some(leaves::read(connection, oid).await.map_err(failed)?) } else { None };
+    Ok(TargetTable { columns, leaves })
 }
 
 /// Rows of `pg_type` that a table's columns lead to.

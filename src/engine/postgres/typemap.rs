@@ -78,6 +78,10 @@ impl Dialect for PostgresDialect {
         super::ddl::recheck(standing)
     }
 
+    fn can_partition(&self, server: &ServerInfo) -> Result<(), String> {
+        ddl::can_partition(server)
+    }
+
     fn appends(&self) -> bool {
         true
     }

@@ -42,7 +42,7 @@ pub(super) async fn read(
         let generated = generated(session, &extra, row.text(9)?);
         let logical = MySqlDialect.to_logical(&native);
         if logical.is_none() {
-            problems.push(unknown_type(table, &name, &native));
+            problems.push(unknown_type(table, &session.in_patterns(&table.name.name), &name, &native));
         }
         let default = if generated.is_some() { None } else { defaults::parse(session, &native, &extra, row.text(4)?.as_deref()) };
         table.columns.push(Column {
@@ -74,8 +74,8 @@ fn generated(session: &Session<'_>, extra: &str, expression: Option<String>) -> 
     Some(Generated { expression, stored })
 }
 
-fn unknown_type(table: &Table, column: &str, native: &NativeType) -> Problem {
+fn unknown_type(table: &Table, pattern: &str, column: &str, native: &NativeType) -> Problem {
     let why = format!("dbferry does not know the type `{}`", native.full);
     Problem::new(Severity::Refused, "column", format!("{}.{column}", table.name), why)
-        .hint(format!("Leave the table out: `--exclude {}`", table.name.name))
+        .hint(format!("Leave the table out: `--exclude {pattern}`"))
 }

@@ -11,7 +11,14 @@ use crate::model::catalog::{Problem, Severity, Table};
 /// Tables with more rows than this, by estimate, are not asked for the number of their history rows.
 const COUNT_HISTORY_UP_TO_ROWS: u64 = 100_000;
 
-/// Lists views, sequences, routines, triggers, events, partitions, history rows and periods.
+/// The rights of users on the whole server.
+pub(super) const USER_RIGHTS: &str = "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES";
+
+/// SQL for the user as GRANTEE has it, `'user'@'host'`; an administrator sees the rights of others in these views too.
+pub(super) const ME: &str = "CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - \
+    CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
+
+/// Lists views, sequences, routines, triggers, events, history rows and periods.
 pub(super) async fn list(
     session: &mut Session<'_>,
     listed: &[Listed],
@@ -24,21 +31,34 @@ pub(super) async fn list(
             "BASE TABLE" => {}
             "SYSTEM VERSIONED" => problems.push(history(session, one, tables).await?),
             "VIEW" => list_one(session, problems, "view", &one.name, "Views are not carried").await?,
-            "SEQUENCE" => list_one(session, problems, "sequence", &one.name, "Sequences are not carried").await?,
+            "SEQUENCE" => sequence(session, problems, &one.name).await?,
             other => {
                 let why = format!("dbferry does not know tables of the type `{other}`");
                 problems.push(Problem::new(Severity::NotCarried, "table", session.name(&one.name), why));
             }
         }
     }
-    if listed.iter().any(|one| one.options.contains("partitioned")) {
-        partitions(session, tables, problems).await?;
-    }
     periods(session, tables, problems).await?;
     routines(session, problems).await?;
     triggers(session, filter, problems).await?;
     events(session, problems).await?;
     blind_spots(session, problems).await
+}
+
+/// Lists a sequence of MariaDB with the value that it hands out next, which its DDL does not tell.
+async fn sequence(session: &mut Session<'_>, problems: &mut Vec<Problem>, name: &str) -> Result<()> {
+    let sql = format!("SELECT next_not_cached_value FROM {}", session.quoted(name));
+    let next = match session.rows(&sql).await {
+        Ok(rows) => rows.first().map(|row| row.text(0)).transpose()?.flatten(),
+        Err(error) if error.kind() == ErrorKind::ConnectionLost => return Err(error),
+        Err(_) => None,
+    };
+    let at = next.as_ref().map(|next| format!("; the next value is {next}")).unwrap_or_default();
+    list_one(session, problems, "sequence", name, &format!("Sequences are not carried{at}")).await?;
+    if let (Some(problem), Some(next)) = (problems.last_mut(), next) {
+        problem.hint = Some(format!("Make it in the target by hand, to begin at {next}"));
+    }
+    Ok(())
 }
 
 /// Lists one object with its DDL.
@@ -79,27 +99,6 @@ async fn history(session: &mut Session<'_>, one: &Listed, tables: &BTreeMap<Stri
     }
     let why = format!("The current rows are carried; the rows of the past are not{count}");
     Ok(Problem::new(Severity::NotCarried, "history of a system-versioned table", session.name(&one.name), why))
-}
-
-async fn partitions(session: &mut Session<'_>, tables: &BTreeMap<String, Table>, problems: &mut Vec<Problem>) -> Result<()> {
-    let sql = format!(
-        "SELECT TABLE_NAME, PARTITION_METHOD, PARTITION_EXPRESSION, PARTITION_NAME FROM information_schema.PARTITIONS \
-         WHERE {} AND PARTITION_NAME IS NOT NULL ORDER BY TABLE_NAME, PARTITION_ORDINAL_POSITION",
-        session.in_database("TABLE_SCHEMA")
-    );
-    let mut found: BTreeMap<String, (String, usize)> = BTreeMap::new();
-    for row in session.rows(&sql).await? {
-        let by = match row.text(2)? {
-            Some(expression) => format!("{} ({expression})", row.text(1)?.unwrap_or_default()),
-            None => row.text(1)?.unwrap_or_default(),
-        };
-        found.entry(row.need(0)?).or_insert((by, 0)).1 += 1;
-    }
-    for (name, (by, count)) in found.into_iter().filter(|(name, _)| tables.contains_key(name)) {
-        let why = format!("Carried as one plain table; the source has {count} partitions");
-        problems.push(Problem::new(Severity::Note, "partitions", session.name(&name), why).ddl(format!("PARTITION BY {by}")));
-    }
-    Ok(())
 }
 
 /// Application-time periods of MariaDB, which most versions tell nowhere but in the table's DDL.
@@ -150,7 +149,7 @@ async fn triggers(session: &mut Session<'_>, filter: &TableFilter, problems: &mu
     );
     for row in session.rows(&sql).await? {
         let table = row.need(1)?;
-        if filter.accepts(&table) {
+        if session.wants(filter, &table) {
             let why = format!("Triggers are not carried; it belongs to the table {}", quote(&table));
             list_one(session, problems, "trigger", &row.need(0)?, &why).await?;
         }
@@ -171,13 +170,9 @@ async fn events(session: &mut Session<'_>, problems: &mut Vec<Problem>) -> Resul
 
 /// Notes the kinds of objects that the user has no right to see: the server leaves them out without a word.
 async fn blind_spots(session: &mut Session<'_>, problems: &mut Vec<Problem>) -> Result<()> {
-    // GRANTEE is `'user'@'host'`; an administrator sees the rights of others in these views too.
-    let host = "SUBSTRING_INDEX(CURRENT_USER(), '@', -1)";
-    let user = format!("LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH({host}) - 1)");
-    let me = format!("CONCAT('''', {user}, '''@''', {host}, '''')");
     let sql = format!(
-        "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = {me} \
-         UNION SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = {me} AND {} LIKE TABLE_SCHEMA",
+        "{USER_RIGHTS} WHERE GRANTEE = {ME} \
+         UNION SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = {ME} AND {} LIKE TABLE_SCHEMA",
         text_literal(&session.database)
     );
     let rights = session.rows(&sql).await?.iter().map(|row| row.need(0)).collect::<Result<Vec<_>>>()?;

@@ -7,7 +7,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, Column, MySqlConnection, Row as _};
 
 use super::super::typemap::MySqlDialect;
-use crate::engine::Dialect;
+use crate::engine::{Dialect, TableFilter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::catalog::ServerInfo;
@@ -24,17 +24,26 @@ pub(super) struct Session<'c> {
     pub(super) version: (u32, u32, u32),
     /// The database, as the server spells it.
     pub(super) database: String,
+    /// The database is one of several that are carried together.
+    pub(super) one_of_several: bool,
     exact_case: bool,
     known: HashSet<(String, String)>,
 }
 
 impl<'c> Session<'c> {
-    /// Checks and prepares the session.
+    /// Checks and prepares the session. The database is that of the connection; where several are read, [`Session::go_to`] comes next.
     pub(super) async fn open(connection: &'c mut MySqlConnection, server: &ServerInfo) -> Result<Self> {
         let mariadb = server.flavour.eq_ignore_ascii_case("mariadb");
         let version = server.version_number;
-        let mut session =
-            Session { connection, mariadb, version, database: server.database.clone(), exact_case: false, known: HashSet::new() };
+        let mut session = Session {
+            connection,
+            mariadb,
+            version,
+            database: server.database.clone(),
+            one_of_several: false,
+            exact_case: false,
+            known: HashSet::new(),
+        };
         let sql = "SELECT DATABASE(), @@lower_case_table_names, @@character_set_results, @@sql_mode";
         for row in session.rows(sql).await? {
             if let Some(database) = row.text(0)? {
@@ -75,6 +84,22 @@ impl<'c> Session<'c> {
     /// `column`, if this server has it, or else SQL for NULL.
     pub(super) fn if_known(&self, view: &str, column: &'static str) -> &'static str {
         if self.has(view, column) { column } else { "NULL" }
+    }
+
+    /// Goes on to one of several databases. The connection itself stays in none.
+    pub(super) fn go_to(&mut self, database: &str) {
+        self.database = database.to_string();
+        self.one_of_several = true;
+    }
+
+    /// True if the filter lets the table of this database through.
+    pub(super) fn wants(&self, filter: &TableFilter, table: &str) -> bool {
+        if self.one_of_several { filter.accepts_in(&self.database, table) } else { filter.accepts(table) }
+    }
+
+    /// A table's name for `--exclude`.
+    pub(super) fn in_patterns(&self, table: &str) -> String {
+        if self.one_of_several { format!("{}.{table}", self.database) } else { table.to_string() }
     }
 
     /// A condition that `column` names this database.

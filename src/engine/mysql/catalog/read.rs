@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use sqlx::MySqlConnection;
 
 use super::query::Session;
-use super::{columns, constraints, indexes, labels, objects, tables};
+use super::{columns, constraints, databases, indexes, labels, objects, partitions, tables};
 use crate::engine::TableFilter;
 use crate::error::Result;
-use crate::model::catalog::{Catalog, ServerInfo, Table};
+use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 
 /// Reads the catalog of the connection's database.
 ///
@@ -20,17 +20,47 @@ use crate::model::catalog::{Catalog, ServerInfo, Table};
 pub async fn read(connection: &mut MySqlConnection, server: &ServerInfo, filter: &TableFilter) -> Result<Catalog> {
     let mut session = Session::open(connection, server).await?;
     let mut problems = Vec::new();
-    let listed = tables::list(&mut session, filter).await?;
-    let mut tables: BTreeMap<String, Table> = tables::carried(&session, &listed, &mut problems);
-    if !tables.is_empty() {
-        let checks = constraints::checks(&mut session).await?;
-        columns::read(&mut session, &mut tables, &checks, &mut problems).await?;
-        labels::mend(&mut session, &mut tables, &mut problems).await?;
-        indexes::read(&mut session, &mut tables, &mut problems).await?;
-        constraints::add_checks(&mut tables, checks);
-        constraints::foreign_keys(&mut session, &mut tables).await?;
-        tables::next_identities(&mut session, &mut tables).await?;
+    let tables = one(&mut session, filter, &mut problems).await?;
+    Ok(Catalog { server: server.clone(), tables, problems })
+}
+
+/// Reads the catalogs of all databases that fit `patterns`, as one: tables are sorted by database and name.
+///
+/// # Errors
+/// As [`read`], and `UnknownDatabase` for a pattern that fits none, or `Config` for one that names a system database.
+pub async fn read_several(
+    connection: &mut MySqlConnection,
+    server: &ServerInfo,
+    patterns: &[String],
+    filter: &TableFilter,
+) -> Result<Catalog> {
+    let mut session = Session::open(connection, server).await?;
+    let mut problems = Vec::new();
+    let chosen = databases::choose(&mut session, patterns, &mut problems).await?;
+    let mut tables = Vec::new();
+    for database in chosen {
+        session.go_to(&database);
+        tables.extend(one(&mut session, filter, &mut problems).await?);
     }
-    objects::list(&mut session, &listed, &tables, filter, &mut problems).await?;
-    Ok(Catalog { server: server.clone(), tables: tables.into_values().collect(), problems })
+    Ok(Catalog { server: server.clone(), tables, problems })
+}
+
+/// The tables of the session's database.
+async fn one(session: &mut Session<'_>, filter: &TableFilter, problems: &mut Vec<Problem>) -> Result<Vec<Table>> {
+    let listed = tables::list(session, filter).await?;
+    let mut tables: BTreeMap<String, Table> = tables::carried(session, &listed, problems);
+    if !tables.is_empty() {
+        let checks = constraints::checks(session).await?;
+        columns::read(session, &mut tables, &checks, problems).await?;
+        labels::mend(session, &mut tables, problems).await?;
+        indexes::read(session, &mut tables, problems).await?;
+        constraints::add_checks(&mut tables, checks);
+        constraints::foreign_keys(session, &mut tables).await?;
+        tables::next_identities(session, &mut tables).await?;
+        if listed.iter().any(|one| one.options.contains("partitioned")) {
+            partitions::read(session, &mut tables).await?;
+        }
+    }
+    objects::list(session, &listed, &tables, filter, problems).await?;
+    Ok(tables.into_values().collect())
 }

@@ -49,7 +49,7 @@ pub(super) async fn list(session: &mut Session<'_>, filter: &TableFilter) -> Res
     let mut all = Vec::new();
     for row in session.rows(&sql).await? {
         let name = row.need(0)?;
-        if filter.accepts(&name) {
+        if session.wants(filter, &name) {
             all.push(listed(name, &row)?);
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn carried(session: &Session<'_>, listed: &[Listed], problems: &mut V
             let why = format!("The server cannot open it: {}", one.comment);
             problems.push(
                 Problem::new(Severity::Refused, "table", session.name(&one.name), why)
-                    .hint(format!("Repair it, or leave it out: `--exclude {}`", one.name)),
+                    .hint(format!("Repair it, or leave it out: `--exclude {}`", session.in_patterns(&one.name))),
             );
             continue;
         };

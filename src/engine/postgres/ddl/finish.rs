@@ -1,7 +1,7 @@
 //! What is set once the rows are there: next ids, comments, owners. Repeating any of it changes nothing.
 
 use super::names::{can_be_identity, can_take_sequence};
-use super::{Draft, Labelled, column_problem, labelled, named, quote_literal, quote_name, quote_table};
+use super::{Draft, Labelled, column_problem, labelled, named, partition, quote_literal, quote_name, quote_table};
 use crate::engine::DdlPhase;
 use crate::model::catalog::{Problem, Severity, Table};
 
@@ -88,4 +88,8 @@ pub(super) fn owner(draft: &mut Draft<'_>, table: &Table) {
     }
     let sql = format!("ALTER TABLE {} OWNER TO {owner}", quote_table(&table.name));
     draft.push(DdlPhase::Finish, table, format!("owner of {}", table.name), sql, None);
+    for name in partition::names(table) {
+        let sql = format!("ALTER TABLE {} OWNER TO {owner}", quote_table(&name));
+        draft.push(DdlPhase::Finish, table, format!("owner of {name}"), sql, None);
+    }
 }

@@ -23,6 +23,7 @@ mod literal;
 mod made;
 mod names;
 mod on_update;
+mod partition;
 mod table;
 
 use crate::engine::{Ddl, DdlOptions, DdlPhase};
@@ -38,6 +39,7 @@ pub(super) use literal::quote_name;
 pub use literal::{quote_literal, quote_table};
 pub use names::enum_type_name;
 pub(super) use names::labels_fit;
+pub(super) use partition::can_partition;
 pub(super) use table::computed_sql;
 
 /// The longest name, in bytes (`NAMEDATALEN` - 1).

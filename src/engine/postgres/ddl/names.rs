@@ -88,6 +88,7 @@ impl Names {
         let mut taken: HashSet<ObjectName> = HashSet::new();
         for table in tables {
             taken.insert(table.name.clone());
+            taken.extend(super::partition::names(table));
             let indexes = table.primary_key.iter().chain(&table.indexes);
             taken.extend(indexes.map(|index| ObjectName::new(&table.name.schema, &index.name)));
         }

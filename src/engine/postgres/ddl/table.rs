@@ -4,7 +4,9 @@ use super::collation::collation_name;
 use super::default_value::default_sql;
 use super::literal::text_array;
 use super::names::{can_be_identity, can_take_sequence};
-use super::{Draft, Labelled, column_problem, labelled, labels_fit, made, named, quote_literal, quote_name, quote_table};
+use super::{
+    Draft, Labelled, column_problem, labelled, labels_fit, made, named, partition, quote_literal, quote_name, quote_table,
+};
 use crate::engine::DdlPhase;
 use crate::engine::postgres::expression::{print, takes};
 use crate::engine::postgres::type_text::{self, EXTENSION_TYPES};
@@ -44,10 +46,10 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
         DdlPhase::Tables,
         table,
         format!("table {}", table.name),
-        format!("CREATE TABLE {name} (\n    {}\n)", lines.join(",\n    ")),
+        format!("CREATE TABLE {name} (\n    {}\n){}", lines.join(",\n    "), partition::clause(table)),
         Some(format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'r')",
+             WHERE n.nspname = {} AND c.relname = {} AND c.relkind IN ('r', 'p'))",
             schema_literal(&table.name),
             quote_literal(&table.name.name)
         )),
