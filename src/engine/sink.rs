@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::model::catalog::{ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::load::UpsertKey;
+use crate::model::schema::TableSchema;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, Hook, ObjectName, RunId};
 
@@ -22,6 +23,11 @@ pub trait Sink: Send + Sync {
 
     /// Of these tables, those that exist, as they are.
     async fn existing(&self, tables: &[ObjectName]) -> Result<Vec<Table>>;
+
+    /// Of these tables, those that exist, with all that schema parity compares.
+    async fn schemas(&self, tables: &[ObjectName]) -> Result<Vec<TableSchema>> {
+        Ok(self.existing(tables).await?.into_iter().map(TableSchema::new).collect())
+    }
 
     /// The tables of these schemas, for the names that were probably meant.
     async fn table_names(&self, _schemas: &[String]) -> Result<Vec<ObjectName>> {

@@ -3,7 +3,7 @@
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
 //! receipt, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL, [`probe`]
-//! questions about the data.
+//! questions about the data, [`schema`] what schema parity compares.
 
 pub mod catalog;
 pub mod chunk;
@@ -19,6 +19,7 @@ pub mod predicate;
 pub mod probe;
 pub mod row;
 pub mod row_set;
+pub mod schema;
 pub mod unit;
 
 pub use catalog::{Catalog, Column, Table};

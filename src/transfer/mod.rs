@@ -14,6 +14,7 @@ pub mod baseline;
 pub mod copy;
 pub mod execute;
 pub mod hooks;
+mod parity;
 pub mod pool;
 mod prepare;
 mod report;

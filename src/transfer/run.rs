@@ -12,7 +12,7 @@ use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
 use crate::plan::{self, Plan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{self, PhaseReport, Report};
+use crate::report::{self, PhaseReport, Report, SchemaReport};
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
@@ -129,6 +129,8 @@ pub(super) struct View<'a> {
     pub(super) how: String,
     /// What stood in tables that rows were added to.
     pub(super) stood: Baselines,
+    /// How the target's schema compares with the plan.
+    pub(super) schema: Option<SchemaReport>,
 }
 
 pub(super) struct Runner<'a> {
@@ -145,6 +147,14 @@ impl Runner<'_> {
         let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
         phases.push((phase, self.started.elapsed().as_secs_f64()));
         self.job.progress.emit(Event::Phase { phase, steps });
+    }
+
+    pub(super) fn sink(&self) -> &dyn Sink {
+        &*self.job.sink
+    }
+
+    pub(super) fn stop(&self) -> &Stop {
+        &self.job.stop
     }
 
     async fn work(&self, receipts: &[Receipt], marks: &[(ObjectName, String)]) -> Result<Report> {
@@ -189,7 +199,8 @@ impl Runner<'_> {
         self.after_tables(&accounts).await?;
         self.constrain(&accounts, &mut errors).await?;
         let target_facts = self.verify(&accounts).await?;
-        let view = View { snapshot: snapshot.as_deref(), how: instant, stood };
+        let schema = self.parity(&self.arrived(&accounts), &mut errors).await?;
+        let view = View { snapshot: snapshot.as_deref(), how: instant, stood, schema };
         let report = self.report(&accounts, errors, &source_facts, &target_facts, view)?;
         self.conclude(report).await
     }

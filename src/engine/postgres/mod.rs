@@ -29,6 +29,7 @@ mod ledger;
 mod pool;
 mod profile;
 mod read_back;
+mod schema;
 mod sink;
 mod standing;
 mod target;

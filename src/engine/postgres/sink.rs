@@ -13,13 +13,18 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
+<<<<<<< HEAD
 use super::{catalog, check, hook, standing, upsert, waiting, write};
+=======
+use super::{catalog, check, hook, schema, standing, upsert, write};
+>>>>>>> w-parity
 use crate::config::endpoint::Endpoint;
 use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, Waiting};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::model::catalog::{Column, ServerInfo, Table};
 use crate::model::load::UpsertKey;
+use crate::model::schema::TableSchema;
 use crate::model::unit::WorkUnit;
 use crate::model::{Hook, ObjectName, RunId};
 
@@ -122,6 +127,13 @@ impl Sink for PostgresSink {
         let existing = catalog::existing(&mut lease, tables).await?;
         lease.give_back();
         Ok(existing)
+    }
+
+    async fn schemas(&self, tables: &[ObjectName]) -> Result<Vec<TableSchema>> {
+        let mut lease = self.pool.acquire().await?;
+        let schemas = schema::schemas(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(schemas)
     }
 
     async fn table_names(&self, schemas: &[String]) -> Result<Vec<ObjectName>> {
