@@ -171,6 +171,9 @@ pub struct ForceArgs {
     /// Bound for all data buffers together, at least 32MiB [default: 512MiB].
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
+    /// Seconds that a run waits while nothing moves and no server is busy for it; 0 waits without end [default: 300].
+    #[arg(long, value_name = "SECONDS")]
+    pub stall_timeout: Option<u32>,
     /// Source data per chunk and transaction, at least 1MiB [default: 64MiB].
     #[arg(long, value_name = "SIZE")]
     pub chunk: Option<String>,

@@ -75,6 +75,7 @@ fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceA
         jobs: force.jobs,
         memory: force.memory.clone(),
         chunk: force.chunk.clone(),
+        stall_timeout: force.stall_timeout,
         ledger_schema: ledger.ledger_schema.clone(),
         allow_empty: tables.allow_empty,
         hide_keys: ledger.hide_keys,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::login::Login;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::EngineKind;
 
@@ -52,6 +53,8 @@ pub struct Endpoint {
     pub database: String,
     /// What stands behind the `?`, decoded.
     pub params: BTreeMap<String, String>,
+    /// Where the password comes from.
+    pub login: Login,
 }
 
 impl Endpoint {
@@ -88,6 +91,7 @@ impl Endpoint {
                 password: None,
                 database: rest.to_string(),
                 params: BTreeMap::new(),
+                login: Login::default(),
             });
         }
         let url = url::Url::parse(text).map_err(|error| {
@@ -110,6 +114,7 @@ impl Endpoint {
             password: url.password().map(decode).transpose()?.map(Secret::new),
             database,
             params: url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
+            login: Login::default(),
         })
     }
 }

@@ -35,6 +35,14 @@ pub struct SourceSection {
     /// Address of the source: `mysql://user:${PASSWORD}@host:3306/database`, `sqlite://file`.
     #[serde(default)]
     pub url: Option<Address>,
+    /// A command whose first line of output is the password; called by `sh -c` at each connect, for tokens that live for minutes.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub password_command: Option<String>,
+    /// A file whose first line is the password, from the folder of this file.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub password_file: Option<String>,
 }
 
 /// Where to.
@@ -44,6 +52,14 @@ pub struct TargetSection {
     /// Address of the target: `postgres://user:${PASSWORD}@host:5432/database`, `parquet://folder`.
     #[serde(default)]
     pub url: Option<Address>,
+    /// A command whose first line of output is the password; called by `sh -c` at each connect, for tokens that live for minutes.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub password_command: Option<String>,
+    /// A file whose first line is the password, from the folder of this file.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub password_file: Option<String>,
     /// The schema that tables go to unless the mapping says otherwise; created when it is missing. Default: the target's usual
     /// one, `public` in PostgreSQL.
     #[serde(default)]
@@ -79,6 +95,10 @@ pub struct RunSection {
     #[serde(default)]
     #[schemars(extend("x-least-bytes" = MIN_CHUNK_BYTES))]
     pub chunk: Option<Size>,
+    /// Seconds that a run waits while nothing moves, and no server is busy for it, before it ends in a state that `--resume` continues; 0
+    /// waits without end. Default 300.
+    #[serde(default)]
+    pub stall_timeout: Option<u32>,
     /// How much of the data is looked at before it moves. Default `full`.
     #[serde(default)]
     pub probe: Option<ProbeLevel>,

@@ -1,11 +1,13 @@
 //! Flags over file over defaults, made into [`Settings`]; every fault of every part in one go.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::document::{self, Document};
 use crate::config::endpoint::Endpoint;
 use crate::config::environment::{self, Environment};
 use crate::config::file::ConfigFile;
+use crate::config::login::Login;
 use crate::config::rules::Mapping;
 use crate::config::{
     DEFAULT_LEDGER_SCHEMA, IfExists, Loading, ProbeLevel, Scope, Settings, TargetTables, VerifyLevel, hooks, limits, schema,
@@ -39,6 +41,8 @@ pub struct Overrides {
     pub if_exists: Option<IfExists>,
     /// Whether the run makes the target's tables.
     pub tables: Option<TargetTables>,
+    /// Seconds that a run waits while nothing moves.
+    pub stall_timeout: Option<u32>,
     /// How much of the data is looked at before it moves.
     pub probe: Option<ProbeLevel>,
     /// What is compared at the end.
@@ -147,6 +151,10 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         jobs: jobs.or(run.jobs),
         memory_bytes: memory.or(run.memory.map(|size| size.0)).unwrap_or(defaults.memory_bytes),
         chunk_bytes: chunk.or(run.chunk.map(|size| size.0)).unwrap_or(defaults.chunk_bytes),
+        stall_timeout: overrides
+            .stall_timeout
+            .or(run.stall_timeout)
+            .map_or(defaults.stall_timeout, |seconds| Duration::from_secs(seconds.into())),
         probe: overrides.probe.or(run.probe).unwrap_or_default(),
         verify: overrides.verify.or(run.verify).unwrap_or_default(),
         if_exists,
@@ -312,13 +320,42 @@ impl Read {
     }
 
     fn source(&self, overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Option<Endpoint> {
-        let file = self.file.source.url.as_ref().map(|address| &address.0);
-        self.endpoint("source", overrides.source.as_ref(), file, environment, faults)
+        let section = &self.file.source;
+        let file = section.url.as_ref().map(|address| &address.0);
+        let found = self.endpoint("source", overrides.source.as_ref(), file, environment, faults);
+        let login = self.login(overrides, "source", &section.password_command, &section.password_file, faults);
+        found.map(|found| Endpoint { login, ..found })
     }
 
     fn target(&self, overrides: &Overrides, environment: &Environment<'_>, faults: &mut Vec<Error>) -> Option<Endpoint> {
-        let file = self.file.target.url.as_ref().map(|address| &address.0);
-        self.endpoint("target", overrides.target.as_ref(), file, environment, faults)
+        let section = &self.file.target;
+        let file = section.url.as_ref().map(|address| &address.0);
+        let found = self.endpoint("target", overrides.target.as_ref(), file, environment, faults);
+        let login = self.login(overrides, "target", &section.password_command, &section.password_file, faults);
+        found.map(|found| Endpoint { login, ..found })
+    }
+
+    fn login(
+        &self,
+        overrides: &Overrides,
+        section: &str,
+        command: &Option<String>,
+        file: &Option<String>,
+        faults: &mut Vec<Error>,
+    ) -> Login {
+        match (command, file) {
+            (None, None) => Login::Address,
+            (Some(command), None) => Login::Command(command.clone()),
+            (None, Some(file)) => {
+                let folder = overrides.config.as_ref().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+                Login::File(folder.join(file))
+            }
+            (Some(_), Some(_)) => {
+                let what = format!("`[{section}]` has both `password_command` and `password_file`");
+                faults.push(Error::new(ErrorKind::Config, what).hint("Leave one of them out"));
+                Login::Address
+            }
+        }
     }
 
     fn endpoint(

@@ -2,7 +2,7 @@
 //!
 //! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`], [`policies`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
 //! file against its schema and collects every fault; [`environment`] resolves `${NAME}`; [`limits`] knows sizes and ranges;
-//! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`endpoint`] is an address; [`init`] writes both files for a live source;
+//! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`endpoint`] is an address, [`login`] where its password comes from; [`init`] writes both files for a live source;
 //! [`nearest`] guesses what was meant. [`Settings`] is the outcome.
 
 use crate::config::endpoint::Endpoint;
@@ -19,6 +19,7 @@ pub mod init;
 pub mod limits;
 pub mod load;
 pub mod loading;
+pub mod login;
 pub mod masking;
 pub mod naming;
 pub mod nearest;
@@ -140,6 +141,8 @@ pub struct Settings {
     pub exclude: Vec<String>,
     /// Chunks at the same time; when none, the smaller of 8 and the cores.
     pub jobs: Option<usize>,
+    /// How long a run waits while nothing moves; without end when zero. Default 5 minutes.
+    pub stall_timeout: std::time::Duration,
     /// Upper bound for all data buffers together, in bytes. Default 512 MiB.
     pub memory_bytes: u64,
     /// Size of a chunk that planning aims at, in bytes of source data. Default 64 MiB.
@@ -174,6 +177,8 @@ pub struct Settings {
     pub mapping: Mapping,
 }
 
+/// Default of [`Settings::stall_timeout`].
+pub const DEFAULT_STALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(300);
 /// Default of [`Settings::memory_bytes`].
 pub const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
 /// Default of [`Settings::chunk_bytes`]: large enough that a transaction's overhead does not show, small enough that eight of them
@@ -196,6 +201,7 @@ impl Settings {
             include: Vec::new(),
             exclude: Vec::new(),
             jobs: None,
+            stall_timeout: DEFAULT_STALL_TIMEOUT,
             memory_bytes: DEFAULT_MEMORY_BYTES,
             chunk_bytes: DEFAULT_CHUNK_BYTES,
             probe: ProbeLevel::default(),

@@ -12,6 +12,7 @@ use crate::model::policy::PolicyKind;
 use crate::model::predicate::PushedPredicate;
 use crate::model::reject::RawRow;
 use crate::model::row_set::RowSet;
+use crate::model::schema::TableSchema;
 use crate::model::unit::ReadPlan;
 use crate::model::{LogicalType, ObjectName};
 
@@ -278,6 +279,12 @@ pub trait Dialect: Send + Sync {
 
     /// Statements of phase `Finish` that let a table that stood before the run go on with numbers that are not taken.
     fn continue_numbers(&self, _standing: &Table) -> Vec<Ddl> {
+        Vec::new()
+    }
+
+    /// `tables` as they stand once the statements of [`Dialect::ddl`] have run: only what is really made, and expressions in the SQL of
+    /// those statements. None for an engine whose tables are not compared.
+    fn made(&self, _tables: &[Table], _options: &DdlOptions) -> Vec<TableSchema> {
         Vec::new()
     }
 

@@ -6,7 +6,8 @@
 //!
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already),
 //! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which
-//! tables are wanted, [`collision`] keys that two tables share. [`row_set`] is SQL that engines with subqueries share.
+//! tables are wanted, [`collision`] keys that two tables share. [`waiting`] is what a server does for a run. [`row_set`] is SQL that
+//! engines with subqueries share.
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub mod source;
 pub mod sqlite;
 pub mod standing;
 pub mod text_policy;
+pub mod waiting;
 
 pub use crate::model::EngineKind;
 pub use collision::{KeyOf, SharedKeys};
@@ -38,6 +40,7 @@ pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};
 pub use source::{Batch, BatchStream, Consistency, LogPosition, RawRows, Snapshot, Source};
 pub use standing::{Asked, Inspection, SetAside, Standing, Trigger};
+pub use waiting::Waiting;
 
 /// An engine: how to talk to it, and the way in and out.
 #[async_trait]

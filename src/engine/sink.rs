@@ -5,13 +5,14 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
-use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn};
+use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::load::UpsertKey;
 use crate::model::reject::Reject;
+use crate::model::schema::TableSchema;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, Hook, Losses, ObjectName, RunId};
 
@@ -23,6 +24,11 @@ pub trait Sink: Send + Sync {
 
     /// Of these tables, those that exist, as they are.
     async fn existing(&self, tables: &[ObjectName]) -> Result<Vec<Table>>;
+
+    /// Of these tables, those that exist, with all that schema parity compares.
+    async fn schemas(&self, tables: &[ObjectName]) -> Result<Vec<TableSchema>> {
+        Ok(self.existing(tables).await?.into_iter().map(TableSchema::new).collect())
+    }
 
     /// The tables of these schemas, for the names that were probably meant.
     async fn table_names(&self, _schemas: &[String]) -> Result<Vec<ObjectName>> {
@@ -71,6 +77,11 @@ pub trait Sink: Send + Sync {
 
     /// Opens `readers` independent readers of what was written, in one consistent view.
     async fn read_back(&self, readers: usize) -> Result<Arc<dyn ReadBack>>;
+
+    /// What the run's sessions do at this moment, asked on a session of its own; nothing where nobody can be asked.
+    async fn waiting(&self) -> Result<Vec<Waiting>> {
+        Ok(Vec::new())
+    }
 
     /// Why this target cannot run hooks, or keep account of the source's; none where it can.
     fn refuses_hooks(&self) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use super::{KeyOf, Profile, ProfileColumn, SharedKeys, TableFilter};
+use super::{KeyOf, Profile, ProfileColumn, SharedKeys, TableFilter, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
@@ -43,6 +43,11 @@ pub trait Source: Send + Sync {
     /// Whether rows of two tables have the same key, compared as the target will compare it.
     async fn shared_keys(&self, _keys: [KeyOf<'_>; 2]) -> Result<SharedKeys> {
         Ok(SharedKeys::Unknown("this source does not compare the keys of two tables".into()))
+    }
+
+    /// What the run's sessions do at this moment, asked on a session of its own; nothing where nobody can be asked.
+    async fn waiting(&self) -> Result<Vec<Waiting>> {
+        Ok(Vec::new())
     }
 
     /// Why this source cannot run hooks; none where it can.

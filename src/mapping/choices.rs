@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::catalog::{Column, Index, NativeType, Problem, Severity};
 
 use super::rules::{Rules, column_rule};
-use super::{Mapped, MappedTable};
+use super::{Mapped, MappedTable, lines};
 
 /// The type after the choices, and the word that changed it.
 ///
@@ -71,9 +71,17 @@ fn note_key(table: &MappedTable, key: &Index, rules: &Rules<'_>) -> Option<Probl
         opened.join("`, `")
     );
     let name = format!("{}.{}", table.source.name, key.name);
-    let hint = format!(
-        "To keep that, add to the mapping file (`-m FILE`):\n[[table]]\nname = \"{}\"\ncolumns.\"{first}\".collation = \"citext\"  # or \"nondeterministic\"",
-        table.source.name.name.replace('"', "\\\"")
-    );
+    let collation = "collation = \"citext\"  # or \"nondeterministic\"";
+    // A rule by name would go before one by pattern, and take its place.
+    let by_pattern = rules.of_table(&table.source).iter().any(|rule| rule.matches.is_some());
+    let lines = match table.source.column(first).filter(|_| by_pattern) {
+        Some(column) => format!(
+            "[[type]]\nmatch = {{ type = {}, column = {} }}\n{collation}",
+            lines::string(&column.native.name),
+            lines::string(first)
+        ),
+        None => lines::table(&table.source.name, &format!("columns.{}.{collation}", lines::key(first))),
+    };
+    let hint = format!("To keep that, add to the mapping file (`-m FILE`):\n{lines}");
     Some(Problem::new(Severity::Note, "unique key", name, why).hint(hint))
 }

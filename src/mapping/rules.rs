@@ -77,7 +77,12 @@ impl<'a> Rules<'a> {
             let mut fitting =
                 mapping.types.iter().filter(|rule| matches(&rule.matches, column) && self.known(table, column, &rule.matches));
             let (rule, to) = fitting.find_map(|rule| Some((rule, rule.to.as_ref()?)))?;
-            Some(Decision { to: fill(to, &column.native), rule: place(mapping, rule), own: std::ptr::eq(mapping, self.mapping) })
+            let proven = if rule.matches.proven.is_some() { ", as the probe has proven" } else { "" };
+            Some(Decision {
+                to: fill(to, &column.native),
+                rule: format!("{}{proven}", place(mapping, rule)),
+                own: std::ptr::eq(mapping, self.mapping),
+            })
         })
     }
 

@@ -7,11 +7,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::config::rules::Orphans;
 use crate::config::{IfExists, Scope, Settings, TargetForeignKeys, VerifyLevel};
-use crate::engine::{DdlPhase, Inspection, Sink, Source, TableFilter, registry};
+use crate::engine::{Ddl, DdlPhase, Inspection, Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::subset::Subset;
 use crate::mapping::{self, MapOptions, MappedTable, Route};
-use crate::model::catalog::{Problem, Severity};
+use crate::model::catalog::{ForeignKey, Problem, Severity};
 use crate::model::load::Load;
 use crate::model::{ChunkPlan, ObjectName};
 use crate::verify::profile;
@@ -19,7 +19,7 @@ use crate::verify::profile;
 use super::groups::groups;
 use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
-use super::{collisions, history, numbers, order, probe};
+use super::{collisions, history, numbers, order, probe, schema};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,9 +130,19 @@ pub async fn make(
     problems.extend(mapped.tables.iter().zip(&loads).filter_map(|(table, load)| standing::refuse_rejects(table, load)));
     standing::adopt(settings, &mut mapped.tables, &existing);
     numbers::go_on(settings, to.dialect(), &groups, &mapped.tables, &existing, &mut ddl);
-    let unproven =
-        |name: &ObjectName| mapped.tables.iter().any(|table| table.target.name == *name && table.orphans == Orphans::NotValid);
-    ddl.retain(|statement| statement.phase != DdlPhase::Validate || !statement.table.as_ref().is_some_and(unproven));
+    // Of such a table foreign keys stay as they are; its checks are validated all the same.
+    let unproven = |statement: &Ddl| {
+        let of_its = |table: &&MappedTable| statement.table.as_ref() == Some(&table.target.name);
+        let not_valid = mapped.tables.iter().filter(of_its).any(|table| table.orphans == Orphans::NotValid);
+        let mut keys = leads.iter().filter(of_its).flat_map(|table| &table.target.foreign_keys);
+        let is_key = |key: &ForeignKey| statement.object == format!("validation of {}", key.name);
+        statement.phase == DdlPhase::Validate && not_valid && (statement.object.starts_with("check of ") || keys.any(is_key))
+    };
+    ddl.retain(|statement| !unproven(statement));
+    let planned = match depth {
+        Depth::Full => schema::planned(settings, (to.dialect(), &**sink), &leads, &mapped.tables, &existing, &ddl).await?,
+        _ => Vec::new(),
+    };
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());
     let hooks = super::hooks::plan(settings, &mapped.tables, schema, &**source, &**sink, &mut problems)?;
     let mut chunks = match depth {
@@ -178,6 +188,7 @@ pub async fn make(
             })
             .collect(),
         ddl,
+        schema: planned,
         hooks,
         problems,
     })

@@ -3,7 +3,7 @@
 //! [`make`] asks both sides and decides everything, [`probe`] asks the data, `standing` what becomes of target tables that exist (`columns`
 //! compares them, `loading` says how rows get into them, `order` which comes first, `history` which are left out), `collisions` whether keys
 //! meet in merged ones, [`passing`] whether conditions let something through; `groups` says which tables belong together, `numbers` lets next
-//! ids go on; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two
+//! ids go on; `schema` says what the target's tables look like in the end; [`text`] prints a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two
 //! mappings. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
 use crate::model::catalog::{Problem, ServerInfo, Table};
 use crate::model::load::Load;
+use crate::model::schema::TableSchema;
 use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
@@ -34,6 +35,8 @@ mod numbers;
 mod order;
 pub mod passing;
 pub mod probe;
+mod schema;
+mod settled;
 mod standing;
 pub mod text;
 
@@ -56,6 +59,9 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// Every statement for the target; each says its phase.
     pub ddl: Vec<Ddl>,
+    /// What the target's tables look like in the end, each once: as the statements make them, or as they stood when the plan was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schema: Vec<TableSchema>,
     /// SQL of the person's own; of one point, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,
@@ -316,6 +322,8 @@ pub fn identity(source: &str, target: &str, choices: &Choices) -> String {
     choices.mapping = choices.mapping.without_places();
     choices.mapping.masking = Masking::default();
     choices.verify = VerifyLevel::default();
+    // A run that goes on has its plan, whatever is looked at by now.
+    choices.probe = ProbeLevel::default();
     sha256(&(source, target, choices))
 }
 

@@ -36,6 +36,9 @@ pub struct Report {
     pub verify: VerifyLevel,
     /// One entry per table.
     pub tables: Vec<TableReport>,
+    /// How the target's schema compares with what was planned; none where that was not asked, as by an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<SchemaReport>,
     /// SQL of the person's own, in the order in which it ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<HookReport>,
@@ -47,6 +50,38 @@ pub struct Report {
     pub proven: String,
     /// The exit code.
     pub exit_code: u8,
+}
+
+/// The target's tables as its catalog tells them, compared with what was planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaReport {
+    /// Tables that were compared.
+    pub tables: usize,
+    /// Of them, those that stood before the run, and were to stay as they were.
+    #[serde(default)]
+    pub stood: usize,
+    /// Their columns, as planned; likewise what follows.
+    pub columns: usize,
+    /// Indexes, primary keys included.
+    pub indexes: usize,
+    /// Foreign keys.
+    pub foreign_keys: usize,
+    /// Checks.
+    pub checks: usize,
+    /// What is not as planned; each stands with its table too.
+    pub differences: Vec<SchemaDifference>,
+    /// Tables of which nothing is known to compare with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
+}
+
+/// Something of a table that is not as planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaDifference {
+    /// The table in the target.
+    pub table: String,
+    /// What, in one sentence.
+    pub what: String,
 }
 
 /// One side of a run.

@@ -31,6 +31,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     }
     instants(&mut page, report);
     added(&mut page, report);
+    schema(&mut page, report);
     losses(&mut page, report);
     rejects(&mut page, report);
     hooks(&mut page, report);
@@ -294,6 +295,41 @@ fn rejects(page: &mut Page, report: &Report) {
     page.fold("  ", &format!("`dbferry rejects {run}` lists them; `dbferry retry-rejects {run} -m FILE` sends them again"));
 }
 
+/// The differences stand among the errors, with their tables.
+fn schema(page: &mut Page, report: &Report) {
+    let Some(schema) = report.schema.as_ref() else { return };
+    if schema.tables == 0 && schema.not_compared.is_empty() {
+        return;
+    }
+    let count = |number: usize, one: &str, many: &str| {
+        let word = if number == 1 { one } else { many };
+        format!("{} {word}", human::count(u64::try_from(number).unwrap_or(u64::MAX)))
+    };
+    let mut parts = vec![count(schema.tables, "table", "tables"), count(schema.columns, "column", "columns")];
+    for (number, one, many) in [
+        (schema.indexes, "index", "indexes"),
+        (schema.foreign_keys, "foreign key", "foreign keys"),
+        (schema.checks, "check", "checks"),
+    ] {
+        if number > 0 {
+            parts.push(count(number, one, many));
+        }
+    }
+    let outcome = match (schema.differences.len(), schema.stood) {
+        (0, 0) => "as planned".to_string(),
+        (0, stood) => format!("as planned ({stood} as they stood before the run)"),
+        (differences, _) => format!("compared, {} from the plan", count(differences, "difference", "differences")),
+    };
+    page.gap();
+    if schema.tables > 0 {
+        page.fold("", &format!("Schema: {} {outcome}", parts.join(", ")));
+    }
+    if !schema.not_compared.is_empty() {
+        let names = schema.not_compared.join(", ");
+        page.fold("", &format!("Schema not compared, since the ledger has no finished run that says what was planned: {names}"));
+    }
+}
+
 fn hooks(page: &mut Page, report: &Report) {
     if report.hooks.is_empty() {
         return;
@@ -405,6 +441,7 @@ mod tests {
             position: Some(LogPosition { file: "binlog.000003".into(), offset: 4711, gtid: "0-1-99".into() }),
             verify: VerifyLevel::Digest,
             tables: vec![table("customers", 5_000, Outcome::Verified), table("orders", 1_234_567, Outcome::Verified)],
+            schema: None,
             hooks: Vec::new(),
             problems: vec![
                 Problem::new(Severity::NotCarried, "view", "shop.v_orders", why).ddl("CREATE VIEW v_orders AS SELECT 1"),

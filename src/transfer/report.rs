@@ -8,10 +8,11 @@ use crate::engine::Consistency;
 use crate::error::Result;
 use crate::model::catalog::{Problem, Severity};
 use crate::progress::Phase;
-use crate::report::{Outcome, PhaseReport, Report, Side, TableReport};
+use crate::report::{Outcome, PhaseReport, Report, SchemaDifference, Side, TableReport};
 use crate::verify::compare;
 use crate::verify::facts::Facts;
 use crate::verify::merged::{self, Member};
+use crate::verify::parity;
 
 use super::baseline::Baselines;
 use super::copy::{Account, Accounts};
@@ -27,7 +28,7 @@ impl Runner<'_> {
         target_facts: &[Facts],
         view: View<'_>,
     ) -> Result<Report> {
-        let View { snapshot, how, stood } = view;
+        let View { snapshot, how, stood, schema } = view;
         let plan = self.plan;
         let level = self.asking().level;
         let leads = plan.leads();
@@ -60,6 +61,13 @@ impl Runner<'_> {
                 if !differences.is_empty() {
                     outcome = Outcome::Differs;
                     found.extend(differences);
+                }
+                let of_this = |one: &&SchemaDifference| leads.contains(&place) && one.table == table.target().to_string();
+                let schema: Vec<String> =
+                    schema.iter().flat_map(|schema| &schema.differences).filter(of_this).map(|one| one.what.clone()).collect();
+                if !schema.is_empty() {
+                    outcome = Outcome::Differs;
+                    found.extend(schema);
                 }
             } else if found.is_empty() {
                 found.push(format!("{} of its {} chunks did not arrive", account.left, table.chunks.chunks.len()));
@@ -114,10 +122,10 @@ impl Runner<'_> {
             ));
         }
         let proven = if plan.choices.scope == Scope::SchemaOnly {
-            "The schema was made; no rows were asked for, and nothing was compared.".to_string()
+            "The schema was made; no rows were asked for, and none were compared.".to_string()
         } else {
             compare::sentence(level, &tables) + &self.by_key(level, good)
-        };
+        } + &parity::sentence(schema.as_ref());
         let report = Report {
             command: "run".into(),
             run: self.run.to_string(),
@@ -129,6 +137,7 @@ impl Runner<'_> {
             position: snapshot.and_then(|snapshot| snapshot.position().cloned()),
             verify: level,
             tables,
+            schema,
             hooks: Vec::new(),
             problems,
             errors: other,

@@ -12,7 +12,7 @@ use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
 use crate::plan::{self, Plan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{self, PhaseReport, Report};
+use crate::report::{self, PhaseReport, Report, SchemaReport};
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
@@ -21,6 +21,7 @@ use super::hooks::Hooks;
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
 use super::restore;
+use super::stall::{Moves, unless_stalled};
 use super::stop::Stop;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
@@ -82,6 +83,8 @@ pub fn batch_bytes(memory_bytes: u64, jobs: usize) -> usize {
 /// [`Failure`]. A run that finished with tables that failed or differ is no failure: its report says exit code 1.
 pub async fn run(job: Job) -> Result<Report, Failure> {
     let started = Instant::now();
+    let (moves, progress) = Moves::watch(job.progress.clone());
+    let job = Job { progress, ..job };
     let prepared = job.stop.unless_stopped(prepare(&job)).await.map_err(Failure::NotStarted)?;
     let Prepared { run, plan, receipts, marks, hooks, verified } = match prepared {
         Start::Go(prepared) => *prepared,
@@ -98,10 +101,13 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         reports: Mutex::default(),
     };
     let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), hooks };
-    let result = match verified {
-        Some(report) => runner.conclude(report).await,
-        None => Box::pin(runner.work(&receipts, &marks)).await,
+    let work = async {
+        match verified {
+            Some(report) => runner.conclude(report).await,
+            None => Box::pin(runner.work(&receipts, &marks)).await,
+        }
     };
+    let result = unless_stalled(work, job.settings.stall_timeout, &moves, &*job.source, &*job.sink).await;
     match result {
         Ok(report) => Ok(report),
         Err(error) => {
@@ -123,6 +129,8 @@ pub(super) struct View<'a> {
     pub(super) how: String,
     /// What stood in tables that rows were added to.
     pub(super) stood: Baselines,
+    /// How the target's schema compares with the plan.
+    pub(super) schema: Option<SchemaReport>,
 }
 
 pub(super) struct Runner<'a> {
@@ -139,6 +147,14 @@ impl Runner<'_> {
         let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
         phases.push((phase, self.started.elapsed().as_secs_f64()));
         self.job.progress.emit(Event::Phase { phase, steps });
+    }
+
+    pub(super) fn sink(&self) -> &dyn Sink {
+        &*self.job.sink
+    }
+
+    pub(super) fn stop(&self) -> &Stop {
+        &self.job.stop
     }
 
     async fn work(&self, receipts: &[Receipt], marks: &[(ObjectName, String)]) -> Result<Report> {
@@ -183,7 +199,8 @@ impl Runner<'_> {
         self.after_tables(&accounts).await?;
         self.constrain(&accounts, &mut errors).await?;
         let target_facts = self.verify(&accounts).await?;
-        let view = View { snapshot: snapshot.as_deref(), how: instant, stood };
+        let schema = self.parity(&self.arrived(&accounts), &mut errors).await?;
+        let view = View { snapshot: snapshot.as_deref(), how: instant, stood, schema };
         let report = self.report(&accounts, errors, &source_facts, &target_facts, view)?;
         self.conclude(report).await
     }

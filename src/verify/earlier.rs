@@ -12,6 +12,7 @@ use crate::engine::Sink;
 use crate::error::Result;
 use crate::ledger::{RunRecord, RunState};
 use crate::model::catalog::{Problem, Severity};
+use crate::model::schema::TableSchema;
 use crate::model::unit::Receipt;
 use crate::model::{Digest, ObjectName, RunId};
 use crate::plan::{Plan, TablePlan};
@@ -96,6 +97,21 @@ impl Earlier {
         let (_, plan) =
             runs.find(|(run, _)| run.source == self.source && run.target == target && run.state != RunState::Running)?;
         Some(plan.as_ref()?.tables.first()?.mapped.now_us)
+    }
+
+    /// What the target's tables are to look like, each by the newest finished run that brought it; whose rows those were does not matter.
+    pub fn schemas(&self, targets: &[&ObjectName]) -> Vec<TableSchema> {
+        targets.iter().filter_map(|target| self.schema(target)).cloned().collect()
+    }
+
+    fn schema(&self, target: &ObjectName) -> Option<&TableSchema> {
+        let of = |plan: &'_ Plan| plan.tables.iter().position(|table| table.target() == target);
+        let newest = self.runs.iter().find_map(|(record, plan)| {
+            let plan = plan.as_ref()?;
+            let brought = plan.tables.get(of(plan)?)?;
+            arrived(record, brought).then_some(plan)
+        });
+        newest?.schema.iter().find(|schema| schema.table.name == *target)
     }
 
     /// What is in the tables of `plan` beside the source's rows, by their names in the target; a table that no run has added rows to is

@@ -11,7 +11,7 @@ use crate::model::{Digest, Losses, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{Outcome, PhaseReport, Report, Side, TableReport};
+use crate::report::{Outcome, PhaseReport, Report, SchemaReport, Side, TableReport};
 use crate::transfer::run::batch_bytes;
 use crate::transfer::stop::Stop;
 
@@ -19,6 +19,7 @@ use super::compare::{self, Read};
 use super::earlier::{self, Earlier, Stood};
 use super::facts::{self, Asking, Facts};
 use super::merged::{self, Member};
+use super::parity;
 
 /// Compares source and target at `settings.verify`; changes neither.
 ///
@@ -83,6 +84,13 @@ pub async fn verify(
     let read_back = stop.unless_stopped(sink.read_back(jobs)).await?;
     let target_facts = facts::of_target(&plan, &read_back, None, &all, &asking).await?;
 
+    let targets: Vec<&ObjectName> = plan.leads().into_iter().map(|place| plan.tables[place].target()).collect();
+    let known = earlier.schemas(&targets);
+    let (known, not_compared) = parity::chosen(&known, &targets);
+    let names: Vec<ObjectName> = known.iter().map(|schema| schema.table.name.clone()).collect();
+    let found = stop.unless_stopped(sink.schemas(&names)).await?;
+    let schema = SchemaReport { not_compared, ..parity::compare(known, &found) };
+
     let read = |one: &Facts| {
         if settings.verify >= VerifyLevel::Digest {
             Read { rows: one.rows_read, digest: one.digest.unwrap_or_default(), losses: one.losses.clone(), rejected: 0 }
@@ -103,6 +111,7 @@ pub async fn verify(
         together.extend(group.iter().copied().zip(found));
     }
     let mut tables = Vec::new();
+    let leads = plan.leads();
     for (place, table) in plan.tables.iter().enumerate() {
         let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
         let read = read(one);
@@ -122,6 +131,10 @@ pub async fn verify(
             errors = vec![format!(
                 "the source cannot count the rows of `{name}` that its `where` lets through; compare with `--level digest`"
             )];
+        }
+        if leads.contains(&place) {
+            let own = schema.differences.iter().filter(|one| one.table == table.target().to_string());
+            errors.extend(own.map(|one| one.what.clone()));
         }
         tables.push(TableReport {
             source: table.source().to_string(),
@@ -160,8 +173,9 @@ pub async fn verify(
         position,
         verify: settings.verify,
         exit_code: u8::from(tables.iter().any(|table| table.outcome == Outcome::Differs)),
-        proven: compare::sentence(settings.verify, &tables),
+        proven: compare::sentence(settings.verify, &tables) + &parity::sentence(Some(&schema)),
         tables,
+        schema: Some(schema),
         hooks: Vec::new(),
         problems: plan.problems,
         errors: Vec::new(),

@@ -2,9 +2,11 @@
 
 mod append;
 mod diff;
+mod examples;
 mod existing;
 mod expressions;
 mod hooks;
+mod logins;
 mod lost;
 mod masks;
 mod merges;
@@ -15,6 +17,7 @@ mod rejects;
 mod renames;
 mod schema_objects;
 mod splits;
+mod stalls;
 mod subsets;
 mod tables;
 mod types;

@@ -46,7 +46,7 @@ async fn checks_defaults_generated_columns_and_triggers_act_as_in_the_source() {
     let valid = "SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE contype = 'c' AND convalidated AND conrelid = 'orders'::regclass";
     assert_eq!(to.value(valid).await.as_deref(), Some("is_active,known_status,large,positive,recent"));
     let insert = |columns: &str, values: &str| format!("INSERT INTO orders (price, quantity, {columns}) VALUES (1, 2, {values})");
-    for (columns, values) in [("status", "'gone'"), ("active", "0"), ("ordered", "'1999-12-31'")] {
+    for (columns, values) in [("status", "'gone'"), ("active", "false"), ("ordered", "'1999-12-31'")] {
         to.refuses(&insert(columns, values), "23514").await;
     }
     to.refuses("INSERT INTO orders (price, quantity) VALUES (1, 0)", "23514").await;

@@ -33,8 +33,12 @@ pub struct MySqlDatabase {
 impl MySqlDatabase {
     /// Creates one and runs `script` in it, statement by statement (separated by `;` at the end of a line).
     pub async fn create(script: &str) -> Self {
+        Self::create_named(unique_name(), script).await
+    }
+
+    /// Creates one of this name, in the place of one that is there.
+    pub async fn create_named(name: String, script: &str) -> Self {
         let server = server("DBFERRY_TEST_MYSQL");
-        let name = unique_name();
         let mut admin = MySqlConnection::connect(&format!("{server}/mysql")).await.expect("the MySQL test server answers");
         for sql in [format!("DROP DATABASE IF EXISTS `{name}`"), format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4")] {
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.expect("the test database can be made");
@@ -83,8 +87,12 @@ pub struct PostgresDatabase {
 impl PostgresDatabase {
     /// Creates one and runs `script` in it.
     pub async fn create(script: &str) -> Self {
+        Self::create_named(unique_name(), script).await
+    }
+
+    /// Creates one of this name, in the place of one that is there.
+    pub async fn create_named(name: String, script: &str) -> Self {
         let server = server("DBFERRY_TEST_POSTGRES");
-        let name = unique_name();
         let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.expect("the PostgreSQL test server answers");
         for sql in [
             format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),

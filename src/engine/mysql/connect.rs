@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, Row};
 
 use super::error::{failed, not_connected};
 use crate::config::endpoint::{Endpoint, Secret};
+use crate::config::login::{credentials, is_local};
 use crate::engine::SessionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
@@ -35,6 +36,8 @@ const PARAMETERS: &str = "`ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `socke
 #[derive(Clone)]
 pub(super) struct Connector {
     options: MySqlConnectOptions,
+    /// Asked for its password at each connect.
+    at: Endpoint,
     /// The address without secrets, for messages.
     label: String,
     database: String,
@@ -61,11 +64,9 @@ impl Connector {
             // server does not answer, holds up the next one by a delayed acknowledgement of 40 ms.
             .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging();
-        if let Some(user) = &at.user {
-            options = options.username(user);
-        }
-        if let Some(password) = at.password.as_ref().map(Secret::expose) {
-            options = options.password(password);
+        if !is_local(&at.host) && !at.params.contains_key("socket") {
+            // A password in the clear is anybody's. Whoever wants that says so.
+            options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
         }
         for (name, value) in &at.params {
             options = match name.to_ascii_lowercase().replace('_', "-").as_str() {
@@ -93,7 +94,13 @@ impl Connector {
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.'))
             .collect();
-        Ok(Connector { options, label: at.to_string(), database: at.database.clone(), mark: format!("/* {name} */ ") })
+        Ok(Connector {
+            options,
+            at: at.clone(),
+            label: at.to_string(),
+            database: at.database.clone(),
+            mark: format!("/* {name} */ "),
+        })
     }
 
     /// The comment that statements begin with.
@@ -104,7 +111,15 @@ impl Connector {
     /// A session with our settings, and its server.
     pub(super) async fn connect(&self) -> Result<(MySqlConnection, ServerInfo)> {
         let opening = async {
-            let mut connection = self.options.connect().await.map_err(|error| not_connected(&self.label, error))?;
+            let login = credentials(&self.at).await?;
+            let mut options = self.options.clone();
+            if let Some(user) = &login.user {
+                options = options.username(user);
+            }
+            if let Some(password) = login.password.as_ref().map(Secret::expose) {
+                options = options.password(password);
+            }
+            let mut connection = options.connect().await.map_err(|error| not_connected(&self.label, error))?;
             let server = detect(&mut connection, &self.database).await?;
             pin(&mut connection, &server).await?;
             Ok((connection, server))

@@ -34,7 +34,15 @@ pub(super) fn not_connected(at: &str, error: sqlx::Error) -> Error {
         ErrorKind::TooManyConnections => format!("{at} has no connection to spare"),
         _ => format!("{at} cannot be reached"),
     };
-    Error::new(kind, what).with_source(error)
+    let insecure = matches!(error, sqlx::Error::Tls(_));
+    let mapped = Error::new(kind, what).with_source(error);
+    if insecure {
+        return mapped.hint(
+            "Hosts other than this machine are reached by TLS, and their certificate is checked. Name its authority with `?ssl-ca=FILE`; \
+             encrypt without checking it with `?ssl-mode=required`; or allow plain text with `?ssl-mode=disabled`",
+        );
+    }
+    mapped
 }
 
 /// `network` is the kind for a network that fails.

@@ -4,7 +4,8 @@
 //! `typemap` its types; `plan` chunks, `key` their bounds in SQL; `snapshot` one instant for all readers,
 //! `readers` who hands them out; `read` one chunk as Arrow, `filter` conditions, `select` which expressions are asked for,
 //! `expression` what checks and defaults mean, `decode` wire bytes into Arrow; `subset` rows by sample and by foreign keys; `profile` counts
-//! and aggregates, `probe` questions about the data; `error` the server's errors as ours.
+//! and aggregates, `probe` questions about the data; `waiting` what the
+//! server does for us; `error` the server's errors as ours.
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ mod snapshot;
 mod source;
 mod subset;
 pub mod typemap;
+mod waiting;
 
 pub use snapshot::{Barrier, MySqlSnapshot};
 pub use source::MySqlSource;

@@ -7,9 +7,9 @@ use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 
 use super::connect::{Connector, execute};
-use super::{MySqlSnapshot, catalog, collision, error, plan, probe, profile};
+use super::{MySqlSnapshot, catalog, collision, error, plan, probe, profile, waiting};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{KeyOf, SessionOptions, SharedKeys, Snapshot, Source, TableFilter};
+use crate::engine::{KeyOf, SessionOptions, SharedKeys, Snapshot, Source, TableFilter, Waiting};
 use crate::error::Result;
 use crate::model::Hook;
 use crate::model::catalog::{Catalog, ServerInfo, Table};
@@ -104,6 +104,11 @@ impl Source for MySqlSource {
         let shared = collision::shared_keys(&mut connection, self.connector.mark(), keys).await?;
         *slot = Some(connection);
         Ok(shared)
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>> {
+        let (mut connection, _) = self.connector.connect().await?;
+        waiting::waiting(&mut connection, self.connector.mark()).await
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {

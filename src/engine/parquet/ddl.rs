@@ -3,8 +3,35 @@
 use std::collections::BTreeMap;
 
 use super::names;
+use super::typemap::ParquetDialect;
+use crate::engine::Dialect as _;
 use crate::model::LogicalType;
-use crate::model::catalog::{Problem, Severity, Table};
+use crate::model::catalog::{Column, Problem, ServerInfo, Severity, Table};
+use crate::model::schema::TableSchema;
+
+/// The tables as files hold them: columns with types and NOT NULL, and nothing else.
+pub fn made(tables: &[Table]) -> Vec<TableSchema> {
+    let made = tables.iter().map(|table| {
+        let mut made = Table::new(table.name.clone());
+        made.columns = table.columns.iter().map(stored).collect();
+        TableSchema::new(made)
+    });
+    made.collect()
+}
+
+fn stored(column: &Column) -> Column {
+    let known = column.logical.as_ref().and_then(|logical| ParquetDialect.to_native(logical, &ServerInfo::default()).ok());
+    Column {
+        native: known.map_or_else(|| column.native.clone(), |(native, _)| native),
+        default: None,
+        generated: None,
+        identity: false,
+        invisible: false,
+        on_update_now: false,
+        comment: String::new(),
+        ..column.clone()
+    }
+}
 
 /// Of each table, one note that names what has no place in a Parquet file, and of each pair of names that differ in case only another.
 pub fn not_kept(tables: &[Table]) -> Vec<Problem> {

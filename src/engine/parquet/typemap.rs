@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::LogicalType;
 use crate::model::catalog::{NativeType, Problem, ServerInfo, Table};
 use crate::model::logical::Zone;
+use crate::model::schema::TableSchema;
 
 /// Types and names of Parquet folders.
 pub struct ParquetDialect;
@@ -292,6 +293,10 @@ impl Dialect for ParquetDialect {
 
     fn default_schema(&self) -> &'static str {
         ""
+    }
+
+    fn made(&self, tables: &[Table], _options: &DdlOptions) -> Vec<TableSchema> {
+        ddl::made(tables)
     }
 
     fn ddl(&self, tables: &[Table], _options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {

@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
 use super::error;
 use crate::config::endpoint::{Endpoint, Secret};
+use crate::config::login::{credentials, is_local};
 use crate::engine::SessionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
@@ -23,6 +24,8 @@ const KNOWN_EXTENSIONS: [&str; 3] = ["postgis", "vector", "citext"];
 /// Opens sessions of one endpoint that are all alike.
 pub(super) struct Connector {
     options: PgConnectOptions,
+    /// Asked for its password at each connect.
+    at: Endpoint,
     timeout: Duration,
     /// The address without its password, for errors.
     place: String,
@@ -44,11 +47,9 @@ impl Connector {
             // No named statements, so that poolers between us and the server do not matter.
             .statement_cache_capacity(0)
             .disable_statement_logging();
-        if let Some(user) = &at.user {
-            options = options.username(user);
-        }
-        if let Some(password) = &at.password {
-            options = options.password(Secret::expose(password));
+        if !is_local(at.params.get("host").unwrap_or(&at.host)) {
+            // A password in the clear is anybody's. Whoever wants that says so.
+            options = options.ssl_mode(PgSslMode::VerifyFull);
         }
         let mut timeout = Duration::from_secs(CONNECT_TIMEOUT_SECONDS);
         let mut faults = Vec::new();
@@ -85,7 +86,7 @@ impl Connector {
         }
         match Error::many(faults) {
             Some(error) => Err(error),
-            None => Ok(Connector { options, timeout, place: at.to_string() }),
+            None => Ok(Connector { options, at: at.clone(), timeout, place: at.to_string() }),
         }
     }
 
@@ -96,8 +97,16 @@ impl Connector {
     /// that are not UTF-8.
     pub(super) async fn connect(&self) -> Result<PgConnection> {
         let opened = tokio::time::timeout(self.timeout, async {
+            let login = credentials(&self.at).await?;
+            let mut options = self.options.clone();
+            if let Some(user) = &login.user {
+                options = options.username(user);
+            }
+            if let Some(password) = &login.password {
+                options = options.password(Secret::expose(password));
+            }
             let mut connection =
-                PgConnection::connect_with(&self.options).await.map_err(|error| error::map_connect(error, &self.place))?;
+                PgConnection::connect_with(&options).await.map_err(|error| error::map_connect(error, &self.place))?;
             self.pin(&mut connection).await?;
             Ok(connection)
         });

@@ -124,7 +124,8 @@ pub(super) fn map_connect(error: sqlx::Error, place: &str) -> Error {
         error @ sqlx::Error::Io(_) => Error::new(ErrorKind::Unreachable, format!("no PostgreSQL server answers at {place}")).with_source(error),
         error @ sqlx::Error::Tls(_) => Error::new(ErrorKind::Unreachable, format!("no TLS connection to {place} could be made"))
             .with_source(error)
-            .hint("Choose `sslmode=disable`, `prefer`, `require`, `verify-ca` or `verify-full` in the URL, and `sslrootcert` for a private authority"),
+            .hint("Hosts other than this machine are reached by TLS, and their certificate is checked. Name its authority with `?sslrootcert=FILE`; \
+             encrypt without checking it with `?sslmode=require`; or allow plain text with `?sslmode=disable`"),
         error @ sqlx::Error::Configuration(_) => {
             Error::new(ErrorKind::Config, format!("the connection to {place} could not be set up")).with_source(error)
         }

@@ -31,12 +31,14 @@ mod pool;
 mod profile;
 mod read_back;
 mod rejects;
+mod schema;
 mod sink;
 mod standing;
 mod target;
 mod type_text;
 pub mod typemap;
 mod upsert;
+mod waiting;
 mod write;
 
 /// The engine.

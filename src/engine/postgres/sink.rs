@@ -13,13 +13,14 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, hook, standing, upsert, write};
+use super::{catalog, check, hook, schema, standing, upsert, waiting, write};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink};
+use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, Waiting};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::model::catalog::{Column, ServerInfo, Table};
 use crate::model::load::UpsertKey;
+use crate::model::schema::TableSchema;
 use crate::model::unit::WorkUnit;
 use crate::model::{Hook, ObjectName, RunId};
 
@@ -137,6 +138,13 @@ impl Sink for PostgresSink {
         Ok(existing)
     }
 
+    async fn schemas(&self, tables: &[ObjectName]) -> Result<Vec<TableSchema>> {
+        let mut lease = self.pool.acquire().await?;
+        let schemas = schema::schemas(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(schemas)
+    }
+
     async fn table_names(&self, schemas: &[String]) -> Result<Vec<ObjectName>> {
         let mut lease = self.pool.acquire().await?;
         let names = standing::table_names(&mut lease, schemas).await?;
@@ -168,6 +176,12 @@ impl Sink for PostgresSink {
         upsert::drop_keys(&mut lease, &self.ledger, run, tables).await?;
         lease.give_back();
         Ok(())
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>> {
+        // Not from the pool: all of its sessions may be waiting.
+        let mut connection = self.pool.connect().await?;
+        waiting::waiting(&mut connection).await
     }
 
     async fn stands(&self, ddl: &Ddl) -> Result<bool> {

@@ -15,6 +15,7 @@ use crate::engine::{Clear, Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Table};
 use crate::model::logical::{LogicalType, Zone};
+use crate::model::schema::TableSchema;
 
 /// PostgreSQL's types and SQL.
 pub struct PostgresDialect;
@@ -135,6 +136,10 @@ impl Dialect for PostgresDialect {
 
     fn can_generate(&self, table: &Table, column: &Column, sql: &str, server: &ServerInfo) -> Result<(), String> {
         ddl::computed_sql(table, column, sql, &server.features).map(drop)
+    }
+
+    fn made(&self, tables: &[Table], options: &DdlOptions) -> Vec<TableSchema> {
+        ddl::made(tables, options)
     }
 
     fn ddl(&self, tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {

@@ -109,6 +109,7 @@ fn plan(file: &str, mapping: &str, environment: &Environment<'_>) -> Plan {
             .map(|mapped| TablePlan { mapped, chunks: ChunkPlan::whole(0, 0), append: false, load: Default::default(), level: 0 })
             .collect(),
         ddl,
+        schema: Vec::new(),
         hooks,
         problems: mapped.problems.into_iter().chain(more).collect(),
     }

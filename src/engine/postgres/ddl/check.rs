@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::literal::table_oid;
-use super::{Draft, named, quote_literal, quote_name, quote_table};
+use super::{Draft, made, named, quote_literal, quote_name, quote_table};
 use crate::engine::DdlPhase;
 use crate::engine::postgres::expression::print;
 use crate::model::catalog::{Check, Problem, Severity, Table};
@@ -73,6 +73,7 @@ fn one(draft: &mut Draft<'_>, table: &Table, check: &Check, taken: &mut HashSet<
         format!("ALTER TABLE {owner} ADD CONSTRAINT {} CHECK {condition} {how}", quote_name(&constraint)),
         Some(format!("SELECT EXISTS ({found})")),
     );
+    draft.note(|made| made.table.checks.push(made::check(&constraint, &condition, check.enforced)));
     if check.enforced {
         draft.push(
             DdlPhase::Validate,

@@ -18,6 +18,7 @@ pub(super) fn next_identity(draft: &mut Draft<'_>, table: &Table) {
                 quote_literal(&quote_table(&sequence))
             );
             draft.push(DdlPhase::Finish, table, format!("numbering of {}.{}", table.name, column.name), sql, None);
+            draft.note_column(&column.name, |made| made.identity = true);
         } else if !can_be_identity(&column.native) {
             continue;
         }
@@ -36,6 +37,8 @@ pub(super) fn next_identity(draft: &mut Draft<'_>, table: &Table) {
                 (last, true)
             }
         };
+        let hands_out = i128::from(value) + i128::from(called);
+        draft.note(|made| made.table.next_identity = Some(hands_out));
         let place = if by_sequence {
             quote_literal(&quote_table(&sequence))
         } else {
@@ -53,12 +56,14 @@ pub(super) fn comments(draft: &mut Draft<'_>, table: &Table) {
     if let Some(text) = comment(draft, table.name.to_string(), &table.comment) {
         let sql = format!("COMMENT ON TABLE {owner} IS {text}");
         draft.push(DdlPhase::Finish, table, format!("comment on {}", table.name), sql, None);
+        draft.note(|made| made.table.comment.clone_from(&table.comment));
     }
     for column in &table.columns {
         let name = named(&table.name, &column.name);
         if let Some(text) = comment(draft, name.clone(), &column.comment) {
             let sql = format!("COMMENT ON COLUMN {owner}.{} IS {text}", quote_name(&column.name));
             draft.push(DdlPhase::Finish, table, format!("comment on {name}"), sql, None);
+            draft.note_column(&column.name, |made| made.comment.clone_from(&column.comment));
         }
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
             format!("ALTER TABLE {child} ADD {definition} NOT VALID"),
             Some(format!("SELECT EXISTS ({found})")),
         );
+        draft.note(|made| made.table.foreign_keys.push(key.clone()));
         draft.push(
             DdlPhase::Validate,
             table,

@@ -2,7 +2,7 @@
 
 use super::literal::table_oid;
 use super::names::can_take_sequence;
-use super::{DEFAULT_SCHEMA, Draft, named, quote_literal, quote_name, quote_table};
+use super::{DEFAULT_SCHEMA, Draft, made, named, quote_literal, quote_name, quote_table};
 use crate::engine::DdlPhase;
 use crate::engine::postgres::expression::{print, takes};
 use crate::model::catalog::{Index, IndexMethod, IndexPart, Problem, Severity, Table};
@@ -64,6 +64,9 @@ fn primary_key(draft: &mut Draft<'_>, table: &Table, key: &Index) {
         table_oid(&table.name)
     );
     draft.push(DdlPhase::Indexes, table, format!("primary key of {}", table.name), sql, Some(exists));
+    let mut key = key.clone();
+    key.parts.iter_mut().for_each(|part| part.descending = false);
+    draft.note(|made| made.table.primary_key = Some(key));
 }
 
 /// Why the index cannot be built, if it cannot.
@@ -112,6 +115,7 @@ fn secondary(draft: &mut Draft<'_>, table: &Table, index: &Index) {
         draft.problems.push(Problem::new(Severity::Note, kind, &name, why).ddl(source_ddl(index)));
     }
     let parts: Vec<String> = index.parts.iter().map(|part| part_sql(table, part, &draft.options.features)).collect();
+    let mut made = made::index(index, parts.clone());
     let over = match index.method {
         IndexMethod::BTree => format!("({})", parts.join(", ")),
         IndexMethod::Spatial => format!("USING gist ({})", parts.join(", ")),
@@ -123,6 +127,7 @@ fn secondary(draft: &mut Draft<'_>, table: &Table, index: &Index) {
             let words = words_sql(table, index, language);
             let why = format!("a query uses it when it says `{words} @@ to_tsquery(…)`");
             draft.problems.push(Problem::new(Severity::Note, kind, &name, why).ddl(source_ddl(index)));
+            made = made::words(index, &words);
             format!("USING gin ({words})")
         }
     };
@@ -138,6 +143,7 @@ fn secondary(draft: &mut Draft<'_>, table: &Table, index: &Index) {
         table_oid(&table.name)
     );
     draft.push(DdlPhase::Indexes, table, format!("index {}", index.name), sql, Some(exists));
+    draft.note(|table| table.table.indexes.push(made));
 }
 
 /// A refusal where the server is known not to have the configuration.

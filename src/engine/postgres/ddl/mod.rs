@@ -9,7 +9,7 @@
 //!
 //! `clear` what stands in the way, `literal` quoting, `names` of types and sequences, `table` CREATE TABLE, `default_value` defaults,
 //! `index` keys and indexes, `foreign_key`, `check`, `collation` text without case, `finish` next ids, comments and owners, `on_update` columns that take the time,
-//! `continue_numbers` next ids of tables that rows were added to.
+//! `continue_numbers` next ids of tables that rows were added to, `made` what all of it makes.
 
 mod check;
 mod clear;
@@ -20,6 +20,7 @@ mod finish;
 mod foreign_key;
 mod index;
 mod literal;
+mod made;
 mod names;
 mod on_update;
 mod table;
@@ -27,6 +28,7 @@ mod table;
 use crate::engine::{Ddl, DdlOptions, DdlPhase};
 use crate::model::ObjectName;
 use crate::model::catalog::{Column, NativeType, Problem, Severity, Table};
+use crate::model::schema::TableSchema;
 
 pub(super) use clear::clear;
 pub(super) use collation::{LOCALE_WITHOUT_ACCENTS, LOCALE_WITHOUT_CASE};
@@ -50,6 +52,8 @@ struct Draft<'a> {
     names: names::Names,
     statements: Vec<Ddl>,
     problems: Vec<Problem>,
+    /// What the statements make, in the order of `tables`.
+    made: Vec<TableSchema>,
 }
 
 impl Draft<'_> {
@@ -62,7 +66,24 @@ impl Draft<'_> {
 ///
 /// The statements of one table stand in an order in which they can run.
 pub fn ddl(tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {
-    let mut draft = Draft { tables, options, names: names::Names::new(tables), statements: Vec::new(), problems: Vec::new() };
+    let draft = draft(tables, options);
+    (draft.statements, draft.problems)
+}
+
+/// The tables as they stand once those statements have run.
+pub(super) fn made(tables: &[Table], options: &DdlOptions) -> Vec<TableSchema> {
+    draft(tables, options).made
+}
+
+fn draft<'a>(tables: &'a [Table], options: &'a DdlOptions) -> Draft<'a> {
+    let mut draft = Draft {
+        tables,
+        options,
+        names: names::Names::new(tables),
+        statements: Vec::new(),
+        problems: Vec::new(),
+        made: Vec::new(),
+    };
     for schema in &options.schemas {
         let owner = options.owner.as_ref().map(|owner| format!(" AUTHORIZATION {}", quote_name(owner))).unwrap_or_default();
         draft.statements.push(Ddl {
@@ -79,6 +100,7 @@ pub fn ddl(tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {
     }
     collation::create(&mut draft);
     for table in tables {
+        draft.made.push(made::bare(table, options));
         table::create(&mut draft, table);
         index::create(&mut draft, table);
         finish::next_identity(&mut draft, table);
@@ -90,7 +112,8 @@ pub fn ddl(tables: &[Table], options: &DdlOptions) -> (Vec<Ddl>, Vec<Problem>) {
         let name = quote_table(&table.name);
         draft.push(DdlPhase::Analyze, table, format!("statistics of {}", table.name), format!("ANALYZE {name}"), None);
     }
-    (draft.statements, draft.problems)
+    made::settle(&mut draft.made);
+    draft
 }
 
 /// What stands in a column's place in the target.

@@ -5,7 +5,7 @@
 //! column that was named and kept as `infinity`, which no value from MySQL is; the second takes the mark back, or sets the time.
 
 use super::literal::table_oid;
-use super::{Draft, column_problem, quote_literal, quote_name, quote_table};
+use super::{Draft, column_problem, made, quote_literal, quote_name, quote_table};
 use crate::engine::DdlPhase;
 use crate::model::ObjectName;
 use crate::model::catalog::{Column, Severity, Table};
@@ -73,6 +73,7 @@ fn push(draft: &mut Draft<'_>, table: &Table, trigger: &str, sql: String) {
         quote_literal(trigger)
     );
     draft.push(DdlPhase::Finish, table, format!("trigger {trigger}"), sql, Some(exists));
+    draft.note(|table| table.triggers.push(made::trigger(trigger)));
 }
 
 fn create_function(draft: &mut Draft<'_>, table: &Table, column: &Column, function: &ObjectName) {

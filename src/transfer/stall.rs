@@ -1,0 +1,129 @@
+//! No hang: a run in which nothing moves for too long names what it waits for, and ends in a state that `--resume` continues.
+//!
+//! Every event of progress is a move. A server that is busy for us (building an index, sorting) moves too, though it says nothing: the
+//! servers are asked before the run gives up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::engine::{Sink, Source, Waiting};
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::{Event, Observer, Phase, Progress};
+
+/// Longest wait for a server's word on what it does.
+const ASKING: Duration = Duration::from_secs(10);
+
+/// Notes when something moved last; passes everything on.
+pub struct Moves {
+    inner: Progress,
+    began: Instant,
+    /// Milliseconds since `began`.
+    last: AtomicU64,
+    stage: Mutex<(Option<Phase>, String)>,
+}
+
+impl Moves {
+    /// Wraps `progress`; the second one is what the run is to use.
+    pub fn watch(progress: Progress) -> (Arc<Self>, Progress) {
+        let moves = Arc::new(Moves {
+            inner: progress,
+            began: Instant::now(),
+            last: AtomicU64::new(0),
+            stage: Mutex::new((None, String::new())),
+        });
+        let wrapped = Progress::new(Arc::clone(&moves) as Arc<dyn Observer>);
+        (moves, wrapped)
+    }
+
+    fn moved(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    fn idle(&self) -> Duration {
+        self.began.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
+    }
+
+    fn stage(&self) -> String {
+        let (phase, step) = &*self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let phase = phase.map(|phase| format!("{phase:?}").to_lowercase()).unwrap_or_else(|| "start".into());
+        if step.is_empty() { format!("phase {phase}") } else { format!("phase {phase}, at {step}") }
+    }
+}
+
+impl Observer for Moves {
+    fn event(&self, event: &Event) {
+        self.moved();
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Phase { phase, .. } => *stage = (Some(*phase), String::new()),
+            Event::StepStarted { step } => stage.1.clone_from(step),
+            Event::StepFinished { .. } => stage.1.clear(),
+            Event::TableStarted { table, .. } | Event::Rows { table, .. } => stage.1.clone_from(table),
+            _ => {}
+        }
+        drop(stage);
+        self.inner.emit(event.clone());
+    }
+
+    fn print(&self, lines: &str) {
+        self.inner.print(lines);
+    }
+
+    fn close(&self) {
+        self.inner.close();
+    }
+}
+
+/// Does `work`, unless nothing moves for `limit`: then it is dropped where it stands. No limit when zero.
+///
+/// # Errors
+/// Those of `work`, or `Timeout` with the stage and what is waited for.
+pub async fn unless_stalled<T>(
+    work: impl Future<Output = Result<T>>,
+    limit: Duration,
+    moves: &Moves,
+    source: &dyn Source,
+    sink: &dyn Sink,
+) -> Result<T> {
+    if limit.is_zero() {
+        return work.await;
+    }
+    tokio::select! {
+        biased;
+        result = work => result,
+        error = stalled(limit, moves, source, sink) => Err(error),
+    }
+}
+
+/// Ends when nothing has moved for `limit`.
+async fn stalled(limit: Duration, moves: &Moves, source: &dyn Source, sink: &dyn Sink) -> Error {
+    loop {
+        tokio::time::sleep(limit.saturating_sub(moves.idle()).max(Duration::from_millis(100))).await;
+        let idle = moves.idle();
+        if idle < limit {
+            continue;
+        }
+        let (source, target) = tokio::join!(ask("source", source.waiting()), ask("target", sink.waiting()));
+        let all: Vec<Waiting> = source.into_iter().chain(target).collect();
+        if all.iter().any(|one| one.working) {
+            moves.moved();
+            continue;
+        }
+        let what = format!("nothing has moved for {} seconds, in {}", idle.as_secs(), moves.stage());
+        let waits: Vec<String> = all.into_iter().map(|one| one.what).collect();
+        let what = if waits.is_empty() { what } else { format!("{what}: {}", waits.join("; ")) };
+        return Error::new(ErrorKind::Timeout, what)
+            .hint("Free what it waits for, then run the same command again with `--resume`; `stall_timeout` sets the patience");
+    }
+}
+
+async fn ask(side: &str, asking: impl Future<Output = Result<Vec<Waiting>>>) -> Vec<Waiting> {
+    let silent = |why: String| vec![Waiting { what: format!("the {side} does not say what it does: {why}"), working: false }];
+    match tokio::time::timeout(ASKING, asking).await {
+        Ok(Ok(waiting)) => waiting,
+        Ok(Err(error)) => silent(error.to_string()),
+        Err(_) => silent(format!("no answer within {} seconds", ASKING.as_secs())),
+    }
+}
