@@ -6,8 +6,8 @@
 //!
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already),
 //! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which
-//! tables are wanted, [`collision`] keys that two tables share. [`waiting`] is what a server does for a run. [`row_set`] is SQL that
-//! engines with subqueries share.
+//! tables are wanted, [`collision`] keys that two tables share, [`waiting`] what a server does for a run. [`row_set`] is SQL that engines with
+//! subqueries share.
 
 use std::sync::Arc;
 

@@ -265,8 +265,7 @@ fn notes(tables: &[MappedTable]) -> Vec<Problem> {
         for (column, target) in table.columns.iter().zip(&table.target.columns) {
             let Some(mask) = &column.mask else { continue };
             let place = format!("{}.{}", table.source.name, column.source);
-            let proof = if mask.kind == MaskKind::Null { "" } else { "; profiles compare only how many values it has" };
-            let why = format!("by `{}` ({}){proof}", mask.kind.word(), mask.because);
+            let why = format!("by `{}` ({})", mask.kind.word(), mask.because);
             found.push(Problem::new(Severity::Note, "masked column", &place, why));
             if target.identity {
                 let why = "the numbers that the target hands out go on from the source's, and may meet one that was masked";

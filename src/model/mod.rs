@@ -3,8 +3,8 @@
 //! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
 //! receipt, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute, [`hook`] a person's own SQL, [`probe`]
-//! questions about the data, [`schema`] what schema parity compares, [`policy`] what becomes of hard values, [`loss`] how often, [`reject`]
-//! rows that could not be carried.
+//! questions about the data, [`policy`] what becomes of hard values, [`loss`] how often, [`reject`] rows that could not be carried, [`schema`]
+//! what schema parity compares.
 
 pub mod catalog;
 pub mod chunk;

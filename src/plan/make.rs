@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::config::masking::MaskKind;
 use crate::config::rules::Orphans;
 use crate::config::{IfExists, Scope, Settings, TargetForeignKeys, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase, Inspection, Sink, Source, TableFilter, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::subset::Subset;
-use crate::mapping::{self, MapOptions, MappedTable, Route};
+use crate::mapping::{self, ColumnMapping, MapOptions, MappedTable, Route};
 use crate::model::catalog::{ForeignKey, Problem, Severity};
 use crate::model::load::Load;
 use crate::model::{ChunkPlan, ObjectName};
@@ -157,6 +158,7 @@ pub async fn make(
     if depth == Depth::Full {
         problems.extend(collisions::find(settings, source, &mapped.tables, &ddl).await?);
         problems.extend(proven_by_digest(settings, &groups, &mapped.tables));
+        problems.extend(counted_by_profiles(settings, &mapped.tables));
     }
     problems.extend(mapped.tables.iter().zip(&chunks).filter_map(|(table, chunks)| bounds_in_the_clear(table, chunks)));
     let levels = if settings.loading.foreign_keys == TargetForeignKeys::Keep && standing::loads_standing(settings) {
@@ -229,6 +231,17 @@ fn proven_by_digest(settings: &Settings, groups: &[Vec<usize>], tables: &[Mapped
         }
     }
     problems
+}
+
+/// Columns whose values look otherwise on the two sides, so that profiles can count them and no more.
+fn counted_by_profiles(settings: &Settings, tables: &[MappedTable]) -> Vec<Problem> {
+    let columns = tables.iter().flat_map(|table| table.columns.iter().map(move |column| (table, column)));
+    let masked = columns.filter(|(_, column)| column.mask.as_ref().is_some_and(|mask| mask.kind != MaskKind::Null));
+    let note = |(table, column): (&MappedTable, &ColumnMapping)| {
+        let why = "column profiles compare only how many values it has; the digest compares each";
+        Problem::new(Severity::Note, "masked column", format!("{}.{}", table.source.name, column.source), why)
+    };
+    if settings.verify == VerifyLevel::Full { masked.map(note).collect() } else { Vec::new() }
 }
 
 /// The bounds of chunks are values of the source, and stay in the ledger, which stands in the target.

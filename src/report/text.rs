@@ -265,36 +265,6 @@ fn added(page: &mut Page, report: &Report) {
     }
 }
 
-/// The loss ledger: what the mapping's policies have done, and how often.
-fn losses(page: &mut Page, report: &Report) {
-    let all = report.tables.iter().flat_map(|table| table.losses.0.iter().map(move |loss| (table, loss)));
-    let all: Vec<_> = all.collect();
-    if all.is_empty() {
-        return;
-    }
-    let values: u64 = all.iter().map(|(_, loss)| loss.count).fold(0, u64::saturating_add);
-    page.gap();
-    page.line(&format!("Changed by the mapping's policies: {} values", human::count(values)));
-    for (table, loss) in all {
-        let example = loss.example.as_ref().map(|key| format!(", as in {key}")).unwrap_or_default();
-        let (kind, policy) = (loss.kind.word(), &loss.policy);
-        page.fold("  ", &format!("{}.{}: {} {kind} -> {policy}{example}", table.source, loss.column, human::count(loss.count)));
-    }
-}
-
-/// Rows that did not arrive, and where they are.
-fn rejects(page: &mut Page, report: &Report) {
-    let tables: Vec<&TableReport> = report.tables.iter().filter(|table| table.rejected > 0).collect();
-    if tables.is_empty() {
-        return;
-    }
-    page.gap();
-    let named: Vec<String> = tables.iter().map(|table| format!("{} ({})", table.source, human::count(table.rejected))).collect();
-    page.fold("", &format!("Rejected rows, kept in the target's ledger: {}", named.join(", ")));
-    let run = &report.run;
-    page.fold("  ", &format!("`dbferry rejects {run}` lists them; `dbferry retry-rejects {run} -m FILE` sends them again"));
-}
-
 /// The differences stand among the errors, with their tables.
 fn schema(page: &mut Page, report: &Report) {
     let Some(schema) = report.schema.as_ref() else { return };
@@ -328,6 +298,36 @@ fn schema(page: &mut Page, report: &Report) {
         let names = schema.not_compared.join(", ");
         page.fold("", &format!("Schema not compared, since the ledger has no finished run that says what was planned: {names}"));
     }
+}
+
+/// The loss ledger: what the mapping's policies have done, and how often.
+fn losses(page: &mut Page, report: &Report) {
+    let all = report.tables.iter().flat_map(|table| table.losses.0.iter().map(move |loss| (table, loss)));
+    let all: Vec<_> = all.collect();
+    if all.is_empty() {
+        return;
+    }
+    let values: u64 = all.iter().map(|(_, loss)| loss.count).fold(0, u64::saturating_add);
+    page.gap();
+    page.line(&format!("Changed by the mapping's policies: {} values", human::count(values)));
+    for (table, loss) in all {
+        let example = loss.example.as_ref().map(|key| format!(", as in {key}")).unwrap_or_default();
+        let (kind, policy) = (loss.kind.word(), &loss.policy);
+        page.fold("  ", &format!("{}.{}: {} {kind} -> {policy}{example}", table.source, loss.column, human::count(loss.count)));
+    }
+}
+
+/// Rows that did not arrive, and where they are.
+fn rejects(page: &mut Page, report: &Report) {
+    let tables: Vec<&TableReport> = report.tables.iter().filter(|table| table.rejected > 0).collect();
+    if tables.is_empty() {
+        return;
+    }
+    page.gap();
+    let named: Vec<String> = tables.iter().map(|table| format!("{} ({})", table.source, human::count(table.rejected))).collect();
+    page.fold("", &format!("Rejected rows, kept in the target's ledger: {}", named.join(", ")));
+    let run = &report.run;
+    page.fold("  ", &format!("`dbferry rejects {run}` lists them; `dbferry retry-rejects {run} -m FILE` sends them again"));
 }
 
 fn hooks(page: &mut Page, report: &Report) {

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! `prepare` is all that may refuse; [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side
-//! by side; `report` says at the end what was done; [`stop`] is how a person ends it, `stall` how a hang does; [`hooks`] runs a person's own SQL;
-//! [`baseline`] is what stood in tables that rows are added to; `restore` puts back what was set aside of tables that stand; `sift` does a
-//! unit of a table that rejects rows, and [`retry`] sends those again.
+//! by side; `report` says at the end what was done; [`stop`] is how a person ends it, `stall` how a hang does; [`hooks`] runs a person's own
+//! SQL; [`baseline`] is what stood in tables that rows are added to; `restore` puts back what was set aside of tables that stand; `sift` does
+//! a unit of a table that rejects rows, and [`retry`] sends those again.
 
 pub mod baseline;
 pub mod copy;

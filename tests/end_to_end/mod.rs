@@ -13,6 +13,7 @@ mod merges;
 mod objects;
 mod policies;
 mod probe;
+mod reference;
 mod rejects;
 mod renames;
 mod schema_objects;

@@ -36,7 +36,7 @@ CREATE TABLE migrations (id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, mi
 
 INSERT INTO users
 WITH RECURSIVE up (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 500)
-SELECT n, CONCAT(SUBSTR(MD5(n), 1, 8), '-', SUBSTR(MD5(n), 9, 4), '-4', SUBSTR(MD5(n), 14, 3), '-8', SUBSTR(MD5(n), 18, 3), '-', SUBSTR(MD5(n), 21, 12)),
+SELECT n, CONCAT(SUBSTR(SHA2(n, 256), 1, 8), '-', SUBSTR(SHA2(n, 256), 9, 4), '-4', SUBSTR(SHA2(n, 256), 14, 3), '-8', SUBSTR(SHA2(n, 256), 18, 3), '-', SUBSTR(SHA2(n, 256), 21, 12)),
   CONCAT('person', n, '@mail.test'), IF(n % 9 = 0, NULL, CONCAT('Person ', n)), n % 8 <> 0, ELT(1 + n % 3, 'reader', 'author', 'admin'),
   IF(n % 4 = 0, '{"theme": "dark"}', NULL), TIMESTAMP('2023-01-01 08:00:00') + INTERVAL n DAY, TIMESTAMP('2024-06-01 08:00:00') + INTERVAL n HOUR
 FROM up;

@@ -39,7 +39,7 @@ CREATE TABLE sessions (
 INSERT INTO customers
 WITH RECURSIVE up (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 800)
 SELECT n, CONCAT('ada.', n, '@home.test'), CONCAT('Ada Lovelace the ', n), IF(n % 7 = 0, NULL, DATE('1950-01-01') + INTERVAL n * 20 DAY),
-  CONCAT('+44 20 7946 ', LPAD(n, 4, '0')), IF(n % 3 = 0, NULL, CONCAT('GB29NWBK', LPAD(n * 7919, 14, '0'))), CONCAT('$2y$10$', MD5(n), SUBSTR(MD5(n + 1), 1, 21)),
+  CONCAT('+44 20 7946 ', LPAD(n, 4, '0')), IF(n % 3 = 0, NULL, CONCAT('GB29NWBK', LPAD(n * 7919, 14, '0'))), CONCAT('$2y$10$', SUBSTR(SHA2(n, 256), 1, 53)),
   IF(n % 5 = 0, CONCAT('Called on Monday, wants her parcels sent to 12 Home Street, ada.', n, '@home.test'), NULL),
   ELT(1 + n % 3, 'free', 'team', 'business'), TIMESTAMP('2022-01-01 09:00:00') + INTERVAL n HOUR
 FROM up;
@@ -49,4 +49,4 @@ SELECT c.id * 3 - k.n, c.id, (c.id * 3 - k.n) * 1.15, IF(c.id % 4 = 0, CONCAT('L
 FROM customers c, (SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2) k;
 INSERT INTO newsletter SELECT email, created_at + INTERVAL 1 HOUR FROM customers WHERE id % 2 = 0;
 INSERT INTO newsletter VALUES ('stranger@home.test', '2024-01-01 00:00:00');
-INSERT INTO sessions SELECT MD5(id + 5000), id, CONCAT('203.0.113.', id % 250) FROM customers WHERE id % 10 = 0;
+INSERT INTO sessions SELECT SUBSTR(SHA2(id, 256), 1, 32), id, CONCAT('203.0.113.', id % 250) FROM customers WHERE id % 10 = 0;
