@@ -3,8 +3,11 @@
 //! Those of reading act where a value is decoded, since a zero date or a broken byte has no place in an Arrow array; the reader gets them
 //! with its [`crate::model::unit::ReadColumn`]. [`OutOfRange`] acts in the cast to the target's type.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
+use super::civil;
 use super::loss::{LossKind, NULL, TEXT};
 
 /// A policy, by its key in a mapping file.
@@ -125,6 +128,40 @@ impl ValuePolicies {
             ValuePolicies { out_of_range: Some(OutOfRange::Null), .. } => Some("out_of_range = \"null\""),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for ValuePolicies {
+    /// As a mapping file says them: `zero_date = null, nul_byte = strip`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ValuePolicies { zero_date, nul_byte, replace_invalid, enum_empty, decode_utf8, uuid, out_of_range } = self;
+        let zero_date = zero_date.map(|how| match how {
+            ZeroDate::Null => NULL.to_string(),
+            ZeroDate::NegativeInfinity => "-infinity".into(),
+            ZeroDate::Day(days) => civil::date_text(days.into()),
+            ZeroDate::Text => TEXT.into(),
+        });
+        let nul_byte = nul_byte.as_ref().map(|how| match how {
+            NulByte::Strip => "strip".to_string(),
+            NulByte::Replace(text) => format!("replaced by `{text}`"),
+        });
+        let enum_empty = enum_empty.as_ref().map(|how| match how {
+            EnumEmpty::Null => NULL.to_string(),
+            EnumEmpty::Label(label) => format!("`{label}`"),
+        });
+        let uuid = uuid.map(|order| if order == UuidOrder::Plain { "binary16" } else { "binary16_swapped" }.to_string());
+        let out_of_range = out_of_range.map(|how| if how == OutOfRange::Clamp { "clamp" } else { NULL }.to_string());
+        let all = [
+            (PolicyKind::ZeroDate, zero_date),
+            (PolicyKind::NulByte, nul_byte),
+            (PolicyKind::InvalidText, replace_invalid.then(|| "replace".to_string())),
+            (PolicyKind::EnumEmpty, enum_empty),
+            (PolicyKind::Decode, decode_utf8.then(|| "utf8".to_string())),
+            (PolicyKind::Uuid, uuid),
+            (PolicyKind::OutOfRange, out_of_range),
+        ];
+        let said: Vec<String> = all.into_iter().filter_map(|(kind, word)| Some(format!("{} = {}", kind.word(), word?))).collect();
+        f.write_str(&said.join(", "))
     }
 }
 

@@ -3,6 +3,8 @@
 //! What follows from a change that is told already is not told again: an index whose column is renamed, a foreign key whose parent is.
 //! Estimates, chunks and the places of rules that decide the same are no changes. Holds no key of masks.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::engine::Ddl;
@@ -230,6 +232,7 @@ fn table_changes(one: &Plan, left: &TablePlan, two: &Plan, right: &TablePlan) ->
     }
     rows(one, left, two, right, &mut changes);
     columns(left, right, &mut changes);
+    rejected(left, right, &mut changes);
     let (left_keys, right_keys) = (keys(one, left), keys(two, right));
     let same: [Same<'_, Key>; 2] =
         [&|one, two| one.what == two.what && one.name == two.name, &|one, two| one.what == two.what && one.origin == two.origin];
@@ -259,6 +262,23 @@ fn rows(one: &Plan, left: &TablePlan, two: &Plan, right: &TablePlan, changes: &m
         let filter = |table: &TablePlan| table.mapped.source.row_filter.clone();
         let (left, right) = (filter(left), filter(right));
         changes.extend(Change::between("rows that the source chooses by", "", left.as_deref(), right.as_deref()));
+    }
+}
+
+/// What becomes of rows that cannot be carried.
+fn rejected(left: &TablePlan, right: &TablePlan, changes: &mut Vec<Change>) {
+    let (one, two) = (left.mapped.max_rejects, right.mapped.max_rejects);
+    let word = |most: Option<u64>| match most {
+        Some(most) => format!("rejected, {most} at most"),
+        None => "an error of the table".to_string(),
+    };
+    if one != two {
+        changes.push(Change::new(How::Changes, "rows that cannot be carried", "").from(word(one)).to(word(two)));
+    }
+    let columns = left.mapped.policies.keys().chain(right.mapped.policies.keys());
+    for column in columns.collect::<BTreeSet<_>>() {
+        let said = |table: &TablePlan| table.mapped.policies.get(column).map(ToString::to_string);
+        changes.extend(Change::between("value policies of column", column, said(left).as_deref(), said(right).as_deref()));
     }
 }
 

@@ -39,6 +39,7 @@ pub mod passing;
 pub mod probe;
 mod schema;
 mod several;
+mod settled;
 mod standing;
 pub mod text;
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::settled;
 use crate::config::rules::Orphans;
 use crate::config::{ProbeLevel, Settings};
 use crate::engine::{Dialect, Source};
@@ -87,7 +88,7 @@ fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn Dialect) -> 
     for read in table.read_columns() {
         let column = read.name.clone();
         match &read.logical {
-            L::Date | L::Timestamp { .. } => {
+            _ if matches!(read.logical, L::Date | L::Timestamp { .. }) || read.policies.zero_date.is_some() => {
                 questions.push(Question::ZeroDate { column: column.clone() });
                 questions.push(Question::InvalidDate { column });
             }
@@ -215,15 +216,28 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
     let at = |column: &str| format!("{name}.{column}");
     let line =
         |column: &str, setting: &str| format!("Add to the mapping file (`-m FILE`):\n{}", lines::column(name, column, setting));
+    let policies = |column: &str| table.policies.get(column);
+    let done = |column: &str| policies(column).and_then(|policies| settled::by_policy(policies, question, answer.found == 1));
     let refused = |column: &str, why: String, setting: &str| {
+        let note = |what: &str| Some(Problem::new(Severity::Note, "column", at(column), format!("{why}; {what}")));
+        if let Some(done) = done(column) {
+            return note(&done);
+        }
+        let why = match table.max_rejects {
+            Some(most) if answer.found <= most => return note("these rows will be rejected"),
+            Some(most) => format!("{why}; `max_rejects` allows {most} rejected rows"),
+            None => why,
+        };
         Some(Problem::new(Severity::Refused, "column", at(column), why).hint(line(column, setting)))
     };
     let target_of = |column: &str| table.columns.iter().find(|mapping| mapping.source == column);
     match question {
-        Q::ZeroDate { column } => refused(column, rows("value is a zero date", "values are zero dates"), r#"zero_date = "null""#),
+        Q::ZeroDate { column } => {
+            refused(column, rows("value is a zero date", "values are zero dates"), &settled::dates(table, column))
+        }
         Q::InvalidDate { column } => {
             let why = rows("value is a date that no calendar has", "values are dates that no calendar has");
-            refused(column, why, r#"zero_date = "null""#)
+            refused(column, why, &settled::dates(table, column))
         }
         Q::NotZeroOrOne { column } => match target_of(column).map(|mapping| &mapping.to) {
             Some(LogicalType::Bool) => {
@@ -241,11 +255,11 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
         Q::OutOfRange { column, min, max } => {
             let beyond = format!("beyond {min} to {max}");
             let why = rows(&format!("value lies {beyond}"), &format!("values lie {beyond}"));
-            refused(column, why, r#"to = "numeric""#)
+            refused(column, why, &settled::beyond(table, column))
         }
         Q::NoLabel { column } => {
             let why = rows("value is '' with index 0, which is no label", "values are '' with index 0, which is no label");
-            refused(column, why, r#"enum_empty = "null""#)
+            refused(column, why, &settled::no_label(table, column))
         }
         Q::NulCharacter { column } => {
             let why = rows("text has a NUL character in it", "texts have a NUL character in them");
@@ -257,6 +271,9 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
         }
         Q::EncodedTwice { column } => {
             let why = rows("text looks as if it had been encoded twice", "texts look as if they had been encoded twice");
+            if let Some(done) = done(column) {
+                return Some(Problem::new(Severity::Note, "column", at(column), format!("{why}; {done}")));
+            }
             let hint = format!(
                 "They are carried as they are. If they are, add to the mapping file:\n{}",
                 lines::column(name, column, r#"decode = "utf8""#)

@@ -116,7 +116,7 @@ INSERT INTO a VALUES (7, '0000-00-00', '0000-00-00', '0000-00-00');
     let file = MappingFile::new(
         "[[type]]\nmatch = { type = \"date\" }\nzero_date = \"null\"\n\n[[table]]\nname = \"a\"\n[table.columns.e]\nzero_date = \"error\"\n",
     );
-    let failed = report(1, &["run", &from.url, &to.url, "-m", &file.path(), "--if-exists", "drop"]);
+    let failed = report(1, &["run", &from.url, &to.url, "-m", &file.path(), "--if-exists", "drop", "--probe", "off"]);
     let error = table(&failed, "a")["errors"][0].as_str().unwrap().to_string();
     for part in [".a.e`", "(id = 7)", "0000-00-00", "[[table]]\nname = \"a\"\n[table.columns.e]\nzero_date = \"null\""] {
         assert!(error.contains(part), "no `{part}` in {error}");
@@ -178,7 +178,7 @@ INSERT INTO n VALUES (1, 'a\\0', 'b\\0é'), (2, 'good', 'good');
     to.has_types("n", &[("t", "text"), ("b", "bytea")]).await;
     to.holds("n", "id = 1", &["t", "b"], "'a\u{fffd}', '\\x6200c3a9'").await;
     // By default the error says what to write.
-    let failed = report(1, &["run", &from.url, &to.url, "--if-exists", "drop"]);
+    let failed = report(1, &["run", &from.url, &to.url, "--if-exists", "drop", "--probe", "off"]);
     let error = table(&failed, "n")["errors"][0].as_str().unwrap().to_string();
     for part in ["(id = 1)", "[[table]]\nname = \"n\"\n[table.columns.t]\nnul_byte = \"strip\""] {
         assert!(error.contains(part), "no `{part}` in {error}");
@@ -238,7 +238,7 @@ INSERT INTO n (id) VALUES (4);
     to.holds("n", "id = 4", &columns, "NULL, NULL, NULL, NULL").await;
     // The default names the lines.
     let file = MappingFile::new("[[table]]\nname = \"n\"\n[table.columns.b]\nto = \"smallint\"\n");
-    let failed = report(1, &["run", &from.url, &to.url, "-m", &file.path(), "--if-exists", "drop"]);
+    let failed = report(1, &["run", &from.url, &to.url, "-m", &file.path(), "--if-exists", "drop", "--probe", "off"]);
     assert!(
         table(&failed, "n")["errors"][0].as_str().unwrap().contains("[table.columns.b]\nout_of_range = \"clamp\""),
         "{failed:#}"
@@ -421,5 +421,54 @@ async fn sqlite_honours_the_policies_of_text_and_refuses_the_others() {
     let file = MappingFile::new("[[table]]\nname = \"t\"\n[table.columns.d]\nzero_date = \"null\"\n");
     let refused = ferry(&["run", &from, &to.url, "-m", &file.path(), "--if-exists", "drop"]);
     refused.code(2).complains(&["m.toml:3", "SQLite's reader cannot apply `zero_date`"]);
+    to.drop().await;
+}
+
+#[tokio::test]
+async fn a_table_that_stands_keeps_its_types_and_a_policy_that_does_not_fit_them_is_refused() {
+    let from = MySqlDatabase::create(
+        "CREATE TABLE s (id INT NOT NULL PRIMARY KEY, d DATE, e ENUM('a'), u BINARY(16), k DATE);
+INSERT INTO s VALUES (1, '0000-00-00', '', x'6ccd780cbaba102695645b8c656024db', '0000-00-00');
+",
+    )
+    .await;
+    let to = PostgresDatabase::create(
+        "CREATE TYPE letter AS ENUM ('a', 'none'); CREATE TABLE s (id int PRIMARY KEY, d text, e letter, u uuid, k date NOT NULL)",
+    )
+    .await;
+    let run = |lines: &str| MappingFile::new(&format!("[[table]]\nname = \"s\"\n[table.columns]\n{lines}\n"));
+    let good = "d.zero_date = \"text\"\ne.enum_empty = \"none\"\nu.uuid = \"binary16\"\nk.zero_date = \"1970-01-01\"";
+    for (one, other, says) in [
+        ("k.zero_date = \"1970-01-01\"", "k.zero_date = \"text\"", "a policy (zero_date = text by "),
+        ("k.zero_date = \"1970-01-01\"", "k.zero_date = \"null\"", "would put NULL into a column that is NOT NULL"),
+        ("k.zero_date = \"1970-01-01\"", "k = { zero_date = \"null\", nullable = true }", "NOT NULL in the existing table"),
+        ("\"none\"", "\"nothing\"", "has no such label"),
+    ] {
+        let file = run(&good.replace(one, other));
+        ferry(&["run", &from.url, &to.url, "-m", &file.path(), "--tables", "existing"]).code(2).complains(&[says]);
+    }
+    let file = run(good);
+    let done = report(0, &["run", &from.url, &to.url, "-m", &file.path(), "--tables", "existing"]);
+    assert_eq!(losses(&done, "s"), ["d zero_date text 1", "e enum_empty none 1", "k zero_date a fixed date 1"]);
+    let values = "'0000-00-00', 'none', '6ccd780c-baba-1026-9564-5b8c656024db', '1970-01-01'";
+    to.holds("s", "id = 1", &["d", "e", "u", "k"], values).await;
+    from.drop().await;
+    to.drop().await;
+}
+
+#[tokio::test]
+async fn a_change_of_policies_is_told() {
+    let from = MySqlDatabase::create(DATES).await;
+    let to = PostgresDatabase::create("").await;
+    let one = MappingFile::new("[[table]]\nname = \"dates\"\nzero_date = \"null\"\n");
+    let two = MappingFile::new(
+        "[[table]]\nname = \"dates\"\non_error = \"reject\"\nmax_rejects = 5\n[table.columns.d]\nzero_date = \"1970-01-02\"\n",
+    );
+    ferry(&["plan", &from.url, &to.url, "-m", &one.path(), "--diff", &two.path()]).prints(&[
+        "rows that cannot be carried: an error of the table becomes rejected, 5 at most",
+        "value policies of column d: zero_date = null becomes zero_date = 1970-01-02",
+        "value policies of column dt: zero_date = null",
+    ]);
+    from.drop().await;
     to.drop().await;
 }

@@ -172,3 +172,102 @@ async fn orphans_are_carried_when_the_mapping_says_so() {
     let state = "SELECT concat(convalidated, ' ', (SELECT count(*) FROM c)) FROM pg_constraint WHERE conname = 'cp'";
     assert_eq!(to.value(state).await, Some("f 2".into()));
 }
+
+/// Columns that do not take NULL, and what the other tables do not have.
+const STRICT: &str = "
+CREATE TABLE strict (id INT PRIMARY KEY, day DATE NOT NULL, kind ENUM('a') NOT NULL, asc7 VARCHAR(10) CHARACTER SET ascii);
+INSERT INTO strict VALUES (1, '0000-00-00', '', x'61ff62');
+CREATE TABLE days (day DATE PRIMARY KEY);
+INSERT INTO days VALUES ('0000-00-00');
+CREATE TABLE twice (id INT PRIMARY KEY, t VARCHAR(50) CHARACTER SET utf8mb4);
+INSERT INTO twice VALUES (1, convert(convert(binary 'Grüße' using latin1) using utf8mb4));
+";
+
+/// A mapping, and on top of it all lines that the plan's hints propose: rules of one table joined, as a person would.
+fn settled(mapping: &str, plan: &Value) -> String {
+    let mut whole: toml::Table = mapping.parse().expect("the mapping is TOML");
+    let problems = plan["problems"].as_array().expect("problems");
+    let wanted = problems.iter().filter(|problem| {
+        problem["severity"] == "refused" || problem["name"].as_str().is_some_and(|name| name.ends_with("twice.t"))
+    });
+    for problem in wanted {
+        let hint = problem["hint"].as_str().unwrap_or_else(|| panic!("no hint: {problem:#}"));
+        let (_, lines) = hint.split_once("[[table]]").unwrap_or_else(|| panic!("no lines: {hint}"));
+        let rule: toml::Table = format!("[[table]]{lines}").parse().unwrap_or_else(|error| panic!("{error}: {hint}"));
+        join(&mut whole, rule);
+    }
+    whole.to_string()
+}
+
+fn join(whole: &mut toml::Table, more: toml::Table) {
+    for (key, value) in more {
+        match (whole.get_mut(&key), value) {
+            (Some(toml::Value::Table(old)), toml::Value::Table(new)) => join(old, new),
+            (Some(toml::Value::Array(old)), toml::Value::Array(new)) => {
+                for rule in new {
+                    match old.iter_mut().find(|other| other["name"] == rule["name"]) {
+                        Some(other) => join(other.as_table_mut().expect("a rule"), rule.as_table().expect("a rule").clone()),
+                        None => old.push(rule),
+                    }
+                }
+            }
+            (_, value) => {
+                whole.insert(key, value);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_lines_of_the_hints_settle_what_was_found() {
+    let from = MySqlDatabase::create(&format!("{AWKWARD}{STRICT}{KEY}")).await;
+    let to = PostgresDatabase::create("").await;
+    let (_folder, file) = mapping(MAPPING);
+    let said = ferry(&["plan", &from.url, &to.url, "-m", &file, "--format", "json"]).code(1);
+    let plan: Value = serde_json::from_str(&said.out).expect("a plan is JSON");
+    let lines = settled(MAPPING, &plan);
+    let (_folder, file) = mapping(&lines);
+    let said = ferry(&["plan", &from.url, &to.url, "-m", &file, "--format", "json"]).code(0);
+    let plan: Value = serde_json::from_str(&said.out).expect("a plan is JSON");
+    for (place, end) in [
+        ("odd.zero", "; they become NULL by `zero_date`"),
+        ("odd.invalid", "; they become NULL by `zero_date`"),
+        ("odd.moment", "; it becomes NULL by `zero_date`"),
+        ("odd.kind", "; it becomes NULL by `enum_empty`"),
+        ("odd.nul", "; it is carried without it by `nul_byte`"),
+        ("strict.day", "; it becomes NULL by `zero_date`"),
+        ("strict.asc7", "; it is carried, what is no character replaced, by `invalid_text`"),
+        ("days.day", "; it becomes 1970-01-01 by `zero_date`"),
+        ("twice.t", "; it is decoded by `decode`"),
+    ] {
+        let said = said_of(&plan, place);
+        assert!(said.len() == 1 && said[0].0 == "note" && said[0].1.ends_with(end), "{place}: {said:?}\n{lines}");
+    }
+    let done = report(0, &["run", &from.url, &to.url, "-m", &file]);
+    assert_eq!(done["exit_code"], 0);
+    let values = "NULL, NULL, NULL, NULL, 2, '24:00:00', 4000000000, NULL, 'ab'";
+    let columns = ["zero", "partial_date", "invalid", "moment", "flag", "span", "small", "kind", "nul"];
+    to.holds("odd", "id = 2", &columns, values).await;
+    to.holds("strict", "id = 1", &["day", "kind::text", "asc7"], "NULL, NULL, 'a\u{fffd}b'").await;
+    to.holds("days", "true", &["day"], "'1970-01-01'").await;
+    to.holds("twice", "id = 1", &["t"], "'Grüße'").await;
+}
+
+#[tokio::test]
+async fn values_of_a_table_that_rejects_rows_refuse_nothing() {
+    let from = MySqlDatabase::create(AWKWARD).await;
+    let to = PostgresDatabase::create("").await;
+    let rejecting = MAPPING.replace("name = \"odd\"", "name = \"odd\"\non_error = \"reject\"");
+    let (_folder, file) = mapping(&rejecting);
+    let said = ferry(&["plan", &from.url, &to.url, "-m", &file, "--format", "json"]).code(0);
+    let plan: Value = serde_json::from_str(&said.out).expect("a plan is JSON");
+    for column in ["zero", "partial_date", "invalid", "moment", "flag", "span", "small", "kind", "nul"] {
+        let said = said_of(&plan, &format!("odd.{column}"));
+        assert!(said.len() == 1 && said[0].0 == "note" && said[0].1.ends_with("; these rows will be rejected"), "{said:?}");
+    }
+    let done = report(1, &["run", &from.url, &to.url, "-m", &file]);
+    let odd = crate::support::ferry::table(&done, "odd");
+    assert_eq!((odd["rows"].as_u64(), odd["rejected"].as_u64()), (Some(2), Some(2)), "{odd:#}");
+    let (_folder, file) = mapping(&rejecting.replace("on_error = \"reject\"", "on_error = \"reject\"\nmax_rejects = 1"));
+    ferry(&["run", &from.url, &to.url, "-m", &file, "--if-exists", "drop"]).code(2).complains(&["`max_rejects` allows 1"]);
+}

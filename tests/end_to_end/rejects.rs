@@ -181,7 +181,9 @@ INSERT INTO b VALUES (1, 5), (2, 6);
     );
     let path = std::path::Path::new(&file.path()).with_file_name("c.toml");
     std::fs::write(&path, config).unwrap();
-    let done = report(1, &["run", "-c", path.to_str().unwrap()]);
+    // The probe would have told.
+    ferry(&["run", "-c", path.to_str().unwrap()]).code(2).complains(&["3 values are zero dates", "`max_rejects` allows 2"]);
+    let done = report(1, &["run", "-c", path.to_str().unwrap(), "--probe", "off"]);
     let (a, b) = (table(&done, "a"), table(&done, "b"));
     assert!(a["errors"][0].as_str().unwrap().contains("more than 2 rows cannot be carried (`max_rejects`)"), "{a:#}");
     assert_eq!((a["outcome"].as_str(), b["outcome"].as_str()), (Some("failed"), Some("failed")));
@@ -234,6 +236,64 @@ INSERT INTO child VALUES (1, 1), (2, 2);
     assert_eq!(table(&settled, "child")["outcome"], "verified");
     to.holds("parent", "id = 2", &["d"], "'-infinity'").await;
     assert_eq!(to.value("SELECT convalidated FROM pg_constraint WHERE conname = 'of_parent'").await.as_deref(), Some("true"));
+    from.drop().await;
+    to.drop().await;
+}
+
+#[tokio::test]
+async fn rows_of_merged_tables_are_sent_again_as_their_own_table_has_them() {
+    let from = MySqlDatabase::create(
+        "CREATE TABLE orders_eu (id INT NOT NULL PRIMARY KEY, d DATE);
+CREATE TABLE orders_us (id INT NOT NULL PRIMARY KEY, d DATE);
+INSERT INTO orders_eu VALUES (1, '2024-01-01'), (2, '0000-00-00');
+INSERT INTO orders_us VALUES (1, '0000-00-00'), (2, '2024-01-02'), (3, NULL);
+",
+    )
+    .await;
+    let to = PostgresDatabase::create("").await;
+    let rule = |more: &str| {
+        MappingFile::new(&format!(
+            "[[table]]\nmatch = \"orders_(.*)\"\nto = \"orders\"\nmerge = true\non_error = \"reject\"\n{more}\n[table.columns.region]\nexpr = \"'$1'\"\nkey = true\n"
+        ))
+    };
+    let file = rule("");
+    let done = report(1, &["run", &from.url, &to.url, "-m", &file.path(), "--verify", "full"]);
+    for (name, rows) in [("orders_eu", 1), ("orders_us", 2)] {
+        let entry = table(&done, name);
+        assert_eq!(
+            (entry["outcome"].as_str(), entry["rows"].as_u64(), entry["rejected"].as_u64()),
+            (Some("rejected"), Some(rows), Some(1)),
+            "{entry:#}"
+        );
+    }
+    let file = rule("zero_date = \"-infinity\"");
+    let settled = report(0, &["retry-rejects", done["run"].as_str().unwrap(), &to.url, "-m", &file.path()]);
+    for (name, rows) in [("orders_eu", 2), ("orders_us", 3)] {
+        let entry = table(&settled, name);
+        assert_eq!((entry["outcome"].as_str(), entry["rows"].as_u64()), (Some("verified"), Some(rows)), "{entry:#}");
+    }
+    let sent = "SELECT string_agg(region || ' ' || id, ', ' ORDER BY region) FROM orders WHERE d = '-infinity'";
+    assert_eq!(to.value(sent).await.as_deref(), Some("eu 2, us 1"));
+    report(0, &["verify", &from.url, &to.url, "-m", &file.path(), "--level", "full"]);
+    from.drop().await;
+    to.drop().await;
+}
+
+#[tokio::test]
+async fn rows_that_are_found_by_their_key_are_not_rejected() {
+    let from =
+        MySqlDatabase::create("CREATE TABLE a (id INT NOT NULL PRIMARY KEY, d DATE); INSERT INTO a VALUES (1, '0000-00-00');")
+            .await;
+    let to =
+        PostgresDatabase::create("CREATE TABLE a (id int PRIMARY KEY, d date); INSERT INTO a VALUES (1, '2024-01-01')").await;
+    let file = MappingFile::new("[[table]]\nname = \"a\"\non_error = \"reject\"\n");
+    let ends = ["run", &from.url, &to.url, "-m", &file.path(), "--if-exists", "upsert"];
+    ferry(&ends).code(2).complains(&["rows are found by their key there", "on_error = \"stop\""]);
+    // A policy and an upsert go together.
+    let file = MappingFile::new("[[table]]\nname = \"a\"\n[table.columns.d]\nzero_date = \"null\"\n");
+    let done = report(0, &["run", &from.url, &to.url, "-m", &file.path(), "--if-exists", "upsert"]);
+    assert_eq!(table(&done, "a")["losses"][0]["count"], 1, "{done:#}");
+    to.holds("a", "id = 1", &["d"], "NULL").await;
     from.drop().await;
     to.drop().await;
 }
