@@ -401,3 +401,13 @@ fn a_file_is_checked_without_any_server() {
         }
     }
 }
+
+#[test]
+fn a_file_of_another_format_is_told_in_a_few_lines() {
+    let folder = Folder::new();
+    let path = folder.write("shop.sql", &"CREATE TABLE t (id INT);\n".repeat(60));
+    let error = load::settings(&with_config(&path), &nothing_is_set).unwrap_err();
+    let found = faults(&error, &path);
+    assert_eq!(found.len(), 6, "{found:#?}");
+    assert!(found[5].contains("55 more faults of this kind | Is it a TOML file?"), "{found:#?}");
+}

@@ -17,6 +17,9 @@ use crate::config::masking::KEY_VARIABLE;
 use crate::config::{limits, naming, nearest};
 use crate::error::{Error, ErrorKind, Result};
 
+/// Most lines that are no TOML that are told one by one: a file of another format has a fault in each.
+const SYNTAX_FAULTS: usize = 5;
+
 /// A file that was read and checked.
 #[derive(Debug)]
 pub struct Document {
@@ -52,11 +55,16 @@ impl Document {
         let wrong_lines: Vec<u32> = syntax.iter().filter_map(|error| Some(line_of(text, error.span()?.start))).collect();
         // What follows from a line that could not be read is no fault of its own.
         found.retain(|(offset, _)| !wrong_lines.contains(&line_of(text, *offset)));
+        let offset_of = |span: Option<Range<usize>>| span.map_or(text.len(), |span| span.start);
+        if let Some(next) = syntax.get(SYNTAX_FAULTS) {
+            let what = format!("{} more faults of this kind", syntax.len() - SYNTAX_FAULTS);
+            let error = Error::new(ErrorKind::Config, what).hint("Is it a TOML file? See https://toml.io for the format");
+            found.push((offset_of(next.span()), error));
+        }
         // Only the message: the error's own text would show the line, and with it a password.
-        found.extend(syntax.into_iter().map(|error| {
-            let offset = error.span().map_or(text.len(), |span| span.start);
+        found.extend(syntax.into_iter().take(SYNTAX_FAULTS).map(|error| {
             (
-                offset,
+                offset_of(error.span()),
                 Error::new(ErrorKind::Config, format!("this is no TOML: {}", error.message()))
                     .hint("See https://toml.io for the format"),
             )
