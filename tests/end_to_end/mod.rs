@@ -3,12 +3,14 @@
 mod append;
 mod diff;
 mod existing;
+mod explain;
 mod expressions;
 mod hooks;
 mod lost;
 mod masks;
 mod merges;
 mod objects;
+mod parity;
 mod probe;
 mod renames;
 mod schema_objects;
