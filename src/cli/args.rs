@@ -60,6 +60,11 @@ pub enum Command {
     ///
     /// Ends with 1 when a problem would refuse the run; with --diff only when the other mapping brings it.
     Plan(PlanArgs),
+    /// Say all that is known of a column or a table: what it becomes and why, what its values are checked for, what is compared. Changes
+    /// nothing.
+    ///
+    /// Ends with 1 when a problem of it would refuse the run.
+    Explain(ExplainArgs),
     /// Create, copy, index, constrain and verify.
     Run(RunArgs),
     /// Compare source and target again, reading both. Changes nothing.
@@ -268,6 +273,49 @@ pub struct PlanArgs {
     pub ledger: LedgerArgs,
 }
 
+/// `dbferry explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// URLs of source and target, unless the config file has them, and the table (orders) or column (orders.total), in the names of the
+    /// source or of the target.
+    #[arg(required = true, num_args = 1..=3, value_names = ["SOURCE", "TARGET", "TABLE.COLUMN"])]
+    pub words: Vec<AddressText>,
+    /// The databases of the source's server, as for a run.
+    #[arg(long, value_name = "GLOB", help_heading = "What is carried")]
+    pub database: Vec<String>,
+    /// The config file.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// How to print the explanation.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub format: ReportFormat,
+    /// Which tables.
+    #[command(flatten)]
+    pub tables: TableArgs,
+    /// What is made in the target.
+    #[command(flatten)]
+    pub made: TargetArgs,
+    /// How hard to push.
+    #[command(flatten)]
+    pub force: ForceArgs,
+    /// The ledger, and what may be shown.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
+impl ExplainArgs {
+    /// The name of what is to be explained.
+    pub fn asked(&self) -> Option<&str> {
+        self.words.iter().find_map(AddressText::as_name)
+    }
+
+    /// Both ends, in the order in which they were given.
+    pub fn ends(&self) -> EndArgs {
+        let mut addresses = self.words.iter().filter(|word| word.as_name().is_none()).cloned();
+        EndArgs { source: addresses.next(), target: addresses.next(), database: self.database.clone() }
+    }
+}
+
 /// `dbferry run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
@@ -469,6 +517,8 @@ mod tests {
             "plan -c f --format sql --out p.json",
             "plan a b -m m.toml --diff n.toml --format json",
             "verify a b --level rows",
+            "explain orders.total -c f --format json",
+            "explain mysql://h/a postgres://h/b orders --probe off",
             "status",
             "status postgres://h/b",
             "report 0198 -c f --format json",

@@ -12,6 +12,7 @@ pub mod args;
 mod check;
 mod completions;
 mod demo;
+mod explain;
 mod init;
 pub mod overrides;
 mod plan;
@@ -41,6 +42,7 @@ pub async fn main(cli: Cli) -> u8 {
     let result: Result<u8> = match cli.command {
         Command::Demo(args) => demo::demo(&args, &cli.output, &printer).await,
         Command::Plan(args) => plan::plan(&args, &cli.output, &mut printer).await,
+        Command::Explain(args) => explain::explain(&args, &cli.output, &mut printer).await,
         Command::Run(args) => run::run(&args, &cli.output, &mut printer).await,
         Command::Verify(args) => verify::verify(&args, &cli.output, &mut printer).await,
         Command::Status(args) => status::status(&args, &mut printer).await,

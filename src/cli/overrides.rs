@@ -1,14 +1,20 @@
 //! From the command line's arguments to what they override in the config file.
 
 use crate::cli::args::{
-    EndArgs, FileArgs, ForceArgs, InitArgs, LedgerArgs, PlanArgs, RejectsArgs, ReportArgs, RetryArgs, RunArgs, StatusArgs,
-    TableArgs, TargetArgs, VerifyArgs,
+    EndArgs, ExplainArgs, FileArgs, ForceArgs, InitArgs, LedgerArgs, PlanArgs, RejectsArgs, ReportArgs, RetryArgs, RunArgs,
+    StatusArgs, TableArgs, TargetArgs, VerifyArgs,
 };
 use crate::config::load::{AddressText, Overrides};
 
 impl From<&PlanArgs> for Overrides {
     fn from(args: &PlanArgs) -> Self {
         with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made)
+    }
+}
+
+impl From<&ExplainArgs> for Overrides {
+    fn from(args: &ExplainArgs) -> Self {
+        with_made(settings(&args.ends(), &args.files, &args.tables, &args.force, &args.ledger), &args.made)
     }
 }
 

@@ -80,6 +80,11 @@ impl AddressText {
         (!self.0.contains("://")).then_some(self.0.as_str())
     }
 
+    /// The text, if it is no address but a name: no URL, and no reference to one.
+    pub fn as_name(&self) -> Option<&str> {
+        (!self.0.contains("://") && !self.0.contains("${")).then_some(self.0.as_str())
+    }
+
     /// The address with its references resolved, as [`environment::expand_address`] does it.
     fn resolve(&self, name: &str, environment: &Environment<'_>) -> Result<Endpoint, Vec<Error>> {
         let text = environment::expand_address(&self.0, environment).map_err(|unresolved| {

@@ -1,6 +1,6 @@
 //! Catalog and rules, made into the target's schema; remembers which rule decided each column.
 //!
-//! [`rules`] finds the rule of a column, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
+//! [`rules`] finds the rule of a column, [`candidates`] tells all that might have decided, `rename` the name by pattern and style, [`names`] makes names fit and unique, `tables` puts a
 //! table together, `parts` says how many are made of one, `merge` makes one of several, told apart by a `discriminator`, `foreign_keys`
 //! follow them, `partitions` decides what becomes of partitioned tables, `subset` follows foreign keys from chosen rows, `policies` decides
 //! what becomes of hard values and `rejects` which tables go on without rows that cannot be carried, `agree` gives columns that foreign keys
@@ -28,6 +28,7 @@ use crate::transform::mask::{ColumnMask, Keyed};
 use crate::transform::{self, CastColumn, Step, Transform};
 
 mod agree;
+pub mod candidates;
 mod choices;
 mod computed;
 pub mod discriminator;

@@ -8,7 +8,7 @@ use crate::config::rules::{ColumnRule, Mapping, Objects, TableRule, TypeMatch, T
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::catalog::{Catalog, Column, NativeType, Table};
-use crate::model::probe::Proven;
+use crate::model::probe::{Fact, Proven};
 
 use super::Route;
 use super::rename::Renames;
@@ -90,6 +90,18 @@ impl<'a> Rules<'a> {
     pub(super) fn policies(&self, column: &Column) -> impl Iterator<Item = (&PolicyRules, String)> {
         let fitting = self.mapping.types.iter().filter(|rule| !rule.policies.is_empty() && matches(&rule.matches, column));
         fitting.map(|rule| (&rule.policies, place(self.mapping, rule)))
+    }
+
+    /// All rules by type that fit the column, in the order of asking: place, type, and the fact that must be proven.
+    pub(super) fn type_rules(&self, column: &Column) -> Vec<(String, String, Option<Fact>)> {
+        let both = [self.mapping, &self.built_in].into_iter();
+        let all = both.flat_map(|mapping| mapping.types.iter().map(move |rule| (mapping, rule)));
+        let fitting = all.filter(|(_, rule)| matches(&rule.matches, column));
+        fitting
+            .filter_map(|(mapping, rule)| {
+                Some((place(mapping, rule), fill(rule.to.as_ref()?, &column.native), rule.matches.proven))
+            })
+            .collect()
     }
 
     /// True if a person's rule decided the column's type.

@@ -20,11 +20,11 @@ use crate::verify::profile;
 use super::groups::groups;
 use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
-use super::{collisions, history, numbers, order, partitions, probe, schema, several};
+use super::{collisions, explain, history, numbers, order, partitions, probe, schema, several};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum Depth<'a> {
     /// Everything.
     Full,
     /// Without cutting tables: enough to compare with a stored plan.
@@ -33,15 +33,17 @@ pub enum Depth {
     ToResume,
     /// As if all was loaded already, for a comparison of both sides.
     ToCompare,
+    /// Without cutting tables, and the data is asked only of what that name is about.
+    ToExplain(&'a str),
 }
 
-impl Depth {
+impl Depth<'_> {
     fn cuts(self) -> bool {
         matches!(self, Depth::Full | Depth::ToCompare)
     }
 
     fn looks_at_standing(self) -> bool {
-        matches!(self, Depth::Full | Depth::WithoutChunks)
+        matches!(self, Depth::Full | Depth::WithoutChunks | Depth::ToExplain(_))
     }
 }
 
@@ -62,7 +64,7 @@ pub async fn make(
     settings: &Settings,
     source: &Arc<dyn Source>,
     sink: &Arc<dyn Sink>,
-    depth: Depth,
+    depth: Depth<'_>,
     now_us: i64,
 ) -> Result<Plan> {
     let filter = TableFilter::new(&settings.include, &settings.exclude)?;
@@ -97,8 +99,16 @@ pub async fn make(
     history::leave_out(settings, &names, &existing, &mut catalog, &mut problems);
     let options = MapOptions { standing: if standing::loads_standing(settings) { &existing } else { &[] }, ..options };
     let mut mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
-    if depth == Depth::Full && mapping::refusals(&mapped.problems).is_none() {
-        let probed = probe::ask(settings, source, to.dialect(), &mapped.tables).await?;
+    let asks = match depth {
+        Depth::ToExplain(_) => true,
+        depth => depth == Depth::Full && mapping::refusals(&mapped.problems).is_none(),
+    };
+    if asks {
+        let wanted = |table: &MappedTable| match depth {
+            Depth::ToExplain(name) => explain::is_about(name, &table.source.name),
+            _ => true,
+        };
+        let probed = probe::ask(settings, source, to.dialect(), &mapped.tables, wanted).await?;
         if !probed.proven.is_empty() {
             // What was proven may choose other types.
             mapped = mapping::map(&catalog, &settings.mapping, MapOptions { proven: Some(&probed.proven), ..options }, route)?;
@@ -142,7 +152,9 @@ pub async fn make(
     };
     ddl.retain(|statement| !unproven(statement));
     let planned = match depth {
-        Depth::Full => schema::planned(settings, (to.dialect(), &**sink), &leads, &mapped.tables, &existing, &ddl).await?,
+        Depth::Full | Depth::ToExplain(_) => {
+            schema::planned(settings, (to.dialect(), &**sink), &leads, &mapped.tables, &existing, &ddl).await?
+        }
         _ => Vec::new(),
     };
     let schema = settings.schema.as_deref().unwrap_or(to.dialect().default_schema());

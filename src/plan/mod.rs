@@ -4,8 +4,8 @@
 //! compares them, `loading` says how rows get into them, `order` which comes first, `history` which are left out), `collisions` whether keys
 //! meet in merged ones, [`passing`] whether conditions let something through; `groups` says which tables belong together, `numbers` lets next
 //! ids go on; `several` is about sources with several databases, `schema` says what the target's tables look like in the end; [`text`] prints
-//! a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two
-//! mappings. A stored plan is a contract: a run of
+//! a plan for people and as SQL, [`hooks`] is the person's own SQL, [`mod@diff`] compares the plans of two mappings, [`mod@explain`] gathers
+//! what is known of one column. A stored plan is a contract: a run of
 //! it executes exactly that, and refuses when the catalog of either side is another by then ([`Plan::check`]).
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ use crate::transform::mask::Keyed;
 mod collisions;
 mod columns;
 pub mod diff;
+pub mod explain;
 mod groups;
 mod history;
 pub mod hooks;
@@ -38,8 +39,8 @@ mod partitions;
 pub mod passing;
 pub mod probe;
 mod schema;
-mod several;
 mod settled;
+mod several;
 mod standing;
 pub mod text;
 

@@ -30,11 +30,17 @@ pub struct Probed {
     pub problems: Vec<Problem>,
 }
 
-/// Asks the source about every table.
+/// Asks the source about every table that is wanted.
 ///
 /// # Errors
 /// What the source says.
-pub async fn ask(settings: &Settings, source: &Arc<dyn Source>, target: &dyn Dialect, tables: &[MappedTable]) -> Result<Probed> {
+pub async fn ask(
+    settings: &Settings,
+    source: &Arc<dyn Source>,
+    target: &dyn Dialect,
+    tables: &[MappedTable],
+    wanted: impl Fn(&MappedTable) -> bool,
+) -> Result<Probed> {
     let first_rows = match settings.probe {
         ProbeLevel::Off => return Ok(Probed::default()),
         ProbeLevel::Sample => Some(SAMPLE_ROWS),
@@ -42,6 +48,7 @@ pub async fn ask(settings: &Settings, source: &Arc<dyn Source>, target: &dyn Dia
     };
     let asked: Vec<(&MappedTable, Vec<Question>)> = tables
         .iter()
+        .filter(|table| wanted(table))
         .map(|table| (table, questions(table, tables, target)))
         .filter(|(_, questions)| !questions.is_empty())
         .collect();
@@ -81,7 +88,7 @@ fn prove(proven: &mut Proven, table: &MappedTable, question: &Question) {
 }
 
 /// What is asked of a table.
-fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn Dialect) -> Vec<Question> {
+pub(super) fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn Dialect) -> Vec<Question> {
     use LogicalType as L;
     let mut questions = Vec::new();
     // Whatever is read is decoded, carried or not.

@@ -31,6 +31,25 @@ use arrow::datatypes::{
 use crate::error::{Error, Result};
 use crate::model::{LogicalType, json};
 
+/// The canonical form of a type in words, to follow "by".
+pub fn words(logical: &LogicalType) -> String {
+    use LogicalType as L;
+    let exact = logical.is_integer() || matches!(logical, L::Decimal { .. } | L::Numeric);
+    let form = match logical {
+        _ if exact => "its digits, without zeros at the end of the fraction",
+        L::Bool => "true or false",
+        L::Float32 | L::Float64 => "its bits, so that -0.0 is not 0.0",
+        L::Date => "its day",
+        L::Time { .. } | L::Timestamp { .. } | L::Duration { .. } => "its microseconds",
+        L::Text { .. } | L::Enum { .. } => "its characters, as UTF-8",
+        L::Json => "its meaning: white space, the order of keys and the spelling of numbers do not count",
+        L::Set { .. } | L::Array { .. } => "its elements, in their order",
+        L::Vector { .. } => "the bits of its floats",
+        _ => "its bytes",
+    };
+    form.to_string()
+}
+
 /// Calls `visit` with each row's canonical bytes, `None` for NULL, in order.
 ///
 /// # Errors

@@ -72,7 +72,7 @@ fn kind(column: &ColumnMapping) -> ProfileKind {
 }
 
 /// The names of the aggregates of a kind, in their order.
-fn aggregates(kind: ProfileKind) -> &'static [&'static str] {
+pub(crate) fn aggregates(kind: ProfileKind) -> &'static [&'static str] {
     match kind {
         ProfileKind::Exact => &["count", "min", "max", "sum"],
         ProfileKind::Float | ProfileKind::Temporal => &["count", "min", "max"],
