@@ -150,10 +150,10 @@ fn of_the_cast(table: &MappedTable, mapping: &ColumnMapping, target: &dyn Dialec
             }
         }
     }
-    if matches!(mapping.to, L::Text { .. } | L::Json | L::Enum { .. }) && matches!(mapping.from, L::Text { .. } | L::Json) {
-        if !target.holds_nul_in_text() {
-            questions.push(Question::NulCharacter { column: column.clone() });
-        }
+    let text =
+        matches!(mapping.to, L::Text { .. } | L::Json | L::Enum { .. }) && matches!(mapping.from, L::Text { .. } | L::Json);
+    if text && !target.holds_nul_in_text() {
+        questions.push(Question::NulCharacter { column: column.clone() });
     }
     let unbounded = matches!(native.name.as_str(), "longtext" | "longblob" | "json");
     if let Some(bytes) = target.max_field_bytes().filter(|_| unbounded) {
