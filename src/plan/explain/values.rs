@@ -110,7 +110,7 @@ fn refused(question: &Question, name: &str) -> Option<String> {
 fn demand(from: &LogicalType, to: &LogicalType) -> String {
     use LogicalType as L;
     let number = |logical: &L| logical.is_integer() || matches!(logical, L::Decimal { .. } | L::Numeric);
-    let text = match (from, to) {
+    match (from, to) {
         (L::Bool, _) | (_, L::Bool) => "0 and 1 alone, and anything else is refused".into(),
         (from, L::Text { .. }) if number(from) => "its digits, as many behind the point as the scale says".into(),
         (L::Text { .. }, to) if number(to) || matches!(to, L::Date | L::Time { .. } | L::Timestamp { .. } | L::Uuid) => {
@@ -133,8 +133,7 @@ fn demand(from: &LogicalType, to: &LogicalType) -> String {
         (_, L::Uuid) => "anything but 16 bytes is refused".into(),
         (_, L::Vector { dimensions }) => format!("anything but {dimensions} finite floats is refused"),
         _ => "each value is checked, and one that would change is refused".into(),
-    };
-    text
+    }
 }
 
 /// What is compared of every table.
