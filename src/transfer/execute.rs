@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::{Batch, Sink, Snapshot};
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::mapping::MappedTable;
 use crate::model::Digest;
 use crate::model::unit::{Receipt, WorkUnit};
@@ -49,7 +50,9 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
             let rows = hands.transform.apply(&unit.read.table, &unit.read.row_key, &batch.rows)?;
             drop(batch);
             hasher.update(&rows, &mut digest)?;
+            failpoint::reached(failpoint::BATCH_BEFORE);
             writer.write(&rows).await?;
+            failpoint::reached(failpoint::BATCH_WRITTEN);
             hands.progress.emit(Event::Rows { table: name.clone(), rows: rows.num_rows() as u64, bytes });
         }
         Ok(())

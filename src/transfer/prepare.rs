@@ -2,6 +2,7 @@
 
 use crate::config::{Scope, Settings};
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::ledger::{HookRecord, RunRecord, RunState};
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
@@ -55,6 +56,10 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         if record.state == RunState::Done
             && let Some(report) = record.report.clone().and_then(|report| report::json::from_value(report).ok())
         {
+            if let Ok(theirs) = stored_plan(record) {
+                // It may have been ended between the two.
+                sink.forget_keys(record.run, &theirs.upserted()).await?;
+            }
             job.progress.emit(Event::Note { text: format!("run {} is done already; nothing is left to do", record.run) });
             return Ok(Start::AlreadyDone(Box::new(report)));
         }
@@ -93,6 +98,7 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
     // From here on something changes; the ledger comes first, so that whatever follows can be continued.
     let ledger = sink.ledger();
     ledger.prepare().await?;
+    failpoint::reached(failpoint::LEDGER_MADE);
     let record = RunRecord {
         run: job.run,
         source: settings.source.to_string(),
@@ -105,6 +111,7 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         report: None,
     };
     ledger.start(&record).await?;
+    failpoint::reached(failpoint::RUN_STARTED);
     for earlier in &same {
         // They are given up by this one: nobody goes on with them any more.
         if let Ok(theirs) = stored_plan(earlier) {

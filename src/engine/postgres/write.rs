@@ -18,6 +18,7 @@ use super::target::{quoted, quoted_columns, run};
 use super::upsert::{self, Merge};
 use crate::engine::ChunkWriter;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, ObjectName, RunId};
 
@@ -73,6 +74,7 @@ pub(super) async fn begin(
     let failed = |error| error::map(error, "the transaction of a chunk could not be opened").table(&table);
     run(&mut lease, "BEGIN".into()).await.map_err(failed)?;
     ledger.claim(&mut lease, unit.run, &table, unit.chunk.id).await?;
+    failpoint::reached(failpoint::CHUNK_CLAIMED);
     if triggers_off {
         run(&mut lease, "SET LOCAL session_replication_role = replica".into()).await.map_err(failed)?;
     }
@@ -134,8 +136,10 @@ impl Destination {
             }
         };
         let mut stored = copy.finish().await.map_err(failed)?;
+        failpoint::reached(failpoint::ROWS_SENT);
         if let Some(merge) = self.merge.as_ref().filter(|_| stored == receipt.digest.rows) {
             stored = merge.run(&mut lease, &self.table, self.chunk, stored).await?;
+            failpoint::reached(failpoint::ROWS_MERGED);
         }
         if stored != receipt.digest.rows {
             // A trigger or a rule of the target may leave rows out.
@@ -147,9 +151,11 @@ impl Destination {
             .hint("A trigger of the target table leaves rows out; disable it for the run"));
         }
         self.ledger.complete(&mut lease, self.run, &receipt).await?;
+        failpoint::reached(failpoint::RECEIPT_WRITTEN);
         run(&mut lease, "COMMIT".into())
             .await
             .map_err(|error| error::map(error, format!("chunk {} could not be committed", self.chunk)).table(&self.table))?;
+        failpoint::reached(failpoint::CHUNK_COMMITTED);
         lease.give_back();
         Ok(())
     }
