@@ -18,6 +18,8 @@ points! {
     LEDGER_MADE = "ledger-made";
     /// The run and its plan are in the ledger.
     RUN_STARTED = "run-started";
+    /// The lease of the run is held.
+    HELD = "held";
     /// A hook that is no part of a transaction is entered as begun.
     HOOK_BEGUN = "hook-begun";
     /// It has run, and is not entered as done.

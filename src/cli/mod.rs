@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use args::{Cli, Command};
 use printer::Printer;
 
+mod abandon;
 pub mod args;
 mod check;
 mod completions;
@@ -44,6 +45,7 @@ pub async fn main(cli: Cli) -> u8 {
         Command::Verify(args) => verify::verify(&args, &cli.output, &mut printer).await,
         Command::Status(args) => status::status(&args, &mut printer).await,
         Command::Report(args) => status::report(&args, &mut printer).await,
+        Command::Abandon(args) => abandon::abandon(&args, &mut printer).await,
         Command::Init(args) => init::init(&args, &mut printer).await,
         Command::Check { file } => check::check(&file, &printer),
         Command::Completions { shell } => completions::completions(shell, &printer),

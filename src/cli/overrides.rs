@@ -1,8 +1,8 @@
 //! From the command line's arguments to what they override in the config file.
 
 use crate::cli::args::{
-    EndArgs, FileArgs, ForceArgs, InitArgs, LedgerArgs, PlanArgs, ReportArgs, RunArgs, StatusArgs, TableArgs, TargetArgs,
-    VerifyArgs,
+    AbandonArgs, EndArgs, FileArgs, ForceArgs, InitArgs, LedgerArgs, PlanArgs, ReportArgs, RunArgs, StatusArgs, TableArgs,
+    TargetArgs, VerifyArgs,
 };
 use crate::config::load::{AddressText, Overrides};
 
@@ -32,6 +32,12 @@ impl From<&StatusArgs> for Overrides {
 
 impl From<&ReportArgs> for Overrides {
     fn from(args: &ReportArgs) -> Self {
+        at_target(&args.files, args.target.as_ref(), &args.ledger)
+    }
+}
+
+impl From<&AbandonArgs> for Overrides {
+    fn from(args: &AbandonArgs) -> Self {
         at_target(&args.files, args.target.as_ref(), &args.ledger)
     }
 }

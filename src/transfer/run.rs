@@ -17,6 +17,7 @@ use crate::report::{self, PhaseReport, Report};
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
+use super::choose::Resume;
 use super::copy::{Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
 use super::pool;
@@ -25,7 +26,7 @@ use super::restore;
 use super::stop::Stop;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
-const CLEARED: &str = "cleared";
+pub(super) const CLEARED: &str = "cleared";
 /// The mark in the ledger once a verification has agreed and its report is stored: hooks of the run's end may change rows from then on.
 pub(super) const VERIFIED: &str = "verified";
 /// What the report says that is stored together with that mark.
@@ -44,7 +45,7 @@ pub struct Job {
     /// Where to.
     pub sink: Arc<dyn Sink>,
     /// Go on with an unfinished run of the same source, target and choices, if there is one.
-    pub resume: bool,
+    pub resume: Resume,
     /// Execute this plan, and no other.
     pub plan: Option<Plan>,
     /// Hears of progress.
@@ -84,7 +85,7 @@ pub fn batch_bytes(memory_bytes: u64, jobs: usize) -> usize {
 pub async fn run(job: Job) -> Result<Report, Failure> {
     let started = Instant::now();
     let prepared = job.stop.unless_stopped(prepare(&job)).await.map_err(Failure::NotStarted)?;
-    let Prepared { run, plan, receipts, marks, hooks, verified } = match prepared {
+    let Prepared { run, plan, receipts, marks, hooks, verified, mut keeper } = match prepared {
         Start::Go(prepared) => *prepared,
         Start::AlreadyDone(report) => return Ok(*report),
     };
@@ -99,10 +100,18 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         reports: Mutex::default(),
     };
     let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), hooks };
-    let result = match verified {
-        Some(report) => runner.conclude(report).await,
-        None => Box::pin(runner.work(&receipts, &marks)).await,
+    let work = Box::pin(async {
+        match verified {
+            Some(report) => runner.conclude(report).await,
+            None => runner.work(&receipts, &marks).await,
+        }
+    });
+    let result = tokio::select! {
+        biased;
+        error = keeper.lost() => Err(error),
+        result = work => result,
     };
+    keeper.release().await;
     match result {
         Ok(report) => Ok(report),
         Err(error) => {

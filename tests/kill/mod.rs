@@ -1,9 +1,31 @@
 //! Whatever is killed at whatever instant, `--resume` continues, and ends where an undisturbed run ends.
 
 #[cfg(debug_assertions)]
+mod lease;
+#[cfg(debug_assertions)]
 mod points;
 
 use crate::support::PostgresDatabase;
+
+/// Rows in tens without a key, in several chunks.
+pub const SLOW: &str = "CREATE TABLE keyless (v VARCHAR(500) NOT NULL, w INT NOT NULL, KEY by_w (w));
+INSERT INTO keyless SELECT REPEAT(CHAR(65 + seq % 26), 450), seq DIV 10 FROM seq_10_to_12009;
+ANALYZE TABLE keyless;
+";
+
+/// Makes the target slow: each receipt takes half a second once its rows are there.
+pub async fn slow_chunks(to: &PostgresDatabase) {
+    to.run(
+        "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF to_regclass('dbferry.receipts') IS NOT NULL AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'slow') THEN
+             CREATE TRIGGER slow BEFORE UPDATE ON dbferry.receipts FOR EACH ROW EXECUTE FUNCTION public.slow_row();
+             ALTER TABLE dbferry.receipts ENABLE ALWAYS TRIGGER slow;
+           END IF; END $$;
+         CREATE FUNCTION slow_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$;
+         CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slow()",
+    )
+    .await;
+}
 
 /// All that a run may leave in the target, for a comparison with what an undisturbed one leaves: rows of each table (a digest that sees
 /// doubled ones), columns, keys, indexes, checks and whether they are validated, triggers, next ids, comments, and what of the ledger may

@@ -82,6 +82,7 @@ const FRESH: Scenario = Scenario {
     points: &[
         (at::LEDGER_MADE, 1),
         (at::RUN_STARTED, 1),
+        (at::HELD, 1),
         (at::HOOK_BEGUN, 1),
         (at::HOOK_RAN, 1),
         (at::HOOK_BEFORE_COMMIT, 1),

@@ -25,6 +25,7 @@ mod encode;
 mod error;
 pub mod expression;
 mod hook;
+mod lease;
 mod ledger;
 mod pool;
 mod profile;
