@@ -1,6 +1,7 @@
 //! Places where a test can end the process with SIGKILL: at each border of a phase, and between each write and its receipt.
 //!
-//! `DBFERRY_FAILPOINT=name` ends it the first time that the place is reached, `name:3` the third time. Only builds with debug assertions
+//! `DBFERRY_FAILPOINT=name` ends it the first time that the place is reached, `name:3` the third time; `name:3=stop` lets it sleep there
+//! until somebody sends SIGCONT. Only builds with debug assertions
 //! have this: in a release build [`reached`] is empty, and the variable means nothing. Each name in [`ALL`] has a test that kills the command
 //! there and resumes.
 
@@ -118,16 +119,23 @@ pub fn reached(name: &str) {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    static ASKED: LazyLock<Option<(String, AtomicU32)>> = LazyLock::new(|| {
+    static ASKED: LazyLock<Option<(String, AtomicU32, bool)>> = LazyLock::new(|| {
         let asked = std::env::var("DBFERRY_FAILPOINT").ok()?;
-        let (name, left) = asked.split_once(':').map_or((asked.as_str(), 1), |(name, nth)| (name, nth.parse().unwrap_or(1)));
-        Some((name.to_string(), AtomicU32::new(left)))
+        let (place, stops) = asked.strip_suffix("=stop").map_or((asked.as_str(), false), |place| (place, true));
+        let (name, left) = place.split_once(':').map_or((place, 1), |(name, nth)| (name, nth.parse().unwrap_or(1)));
+        Some((name.to_string(), AtomicU32::new(left), stops))
     });
-    if let Some((asked, left)) = &*ASKED
+    if let Some((asked, left, stops)) = &*ASKED
         && asked == name
         && left.fetch_sub(1, Ordering::Relaxed) == 1
     {
-        die();
+        if *stops {
+            send("-STOP");
+        } else {
+            // SIGKILL, so that nothing is cleaned up, flushed or said; this thread goes no further whatever comes of it.
+            send("-KILL");
+            std::process::abort();
+        }
     }
 }
 
@@ -136,10 +144,10 @@ pub fn reached(name: &str) {
 #[inline]
 pub fn reached(_name: &str) {}
 
-/// SIGKILL, so that nothing is cleaned up, flushed or said; this thread goes no further whatever comes of it.
+/// Sends a signal to this process.
 #[cfg(debug_assertions)]
-fn die() -> ! {
+fn send(signal: &str) {
     let id = std::process::id().to_string();
-    let _ = std::process::Command::new("kill").args(["-KILL", &id]).status();
-    std::process::abort()
+    // Without it the test that asked for it fails.
+    let _ = std::process::Command::new("kill").args([signal, &id]).status();
 }

@@ -3,15 +3,19 @@
 //! A second one is refused while the first lives. A coordinator whose session is gone, or whose lease has run out, may be replaced; when
 //! it wakes, everything that it still writes of the run is refused, in the very transaction that would have written it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::error::{Error, ErrorKind};
+use super::Ledger;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::RunId;
 
 /// How long a lease lasts that is not renewed.
 const LASTS: Duration = Duration::from_secs(30);
+
+/// How long a coordinator that was killed just now may still seem to live, until the server has noticed.
+const NOTICED: Duration = Duration::from_secs(3);
 
 /// Renewals that may fail before a lease runs out.
 const RENEWALS: u32 = 6;
@@ -52,11 +56,30 @@ pub struct Living {
     pub pid: i64,
     /// Since when it holds the run, as text, UTC.
     pub since: String,
+    /// When it renewed its lease last, in microseconds since 1970 UTC.
+    pub renewed_us: i64,
 }
 
 impl std::fmt::Display for Living {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {} on {}, since {} UTC", self.pid, self.host, self.since)
+    }
+}
+
+/// Who works on a run, and goes on doing so: a session outlives its client for a moment, but renews no lease.
+///
+/// # Errors
+/// What the ledger says.
+pub async fn still_living(ledger: &dyn Ledger, run: RunId) -> Result<Option<Living>> {
+    let began = Instant::now();
+    let mut first = None;
+    loop {
+        match ledger.living(run).await? {
+            Some(now) if *first.get_or_insert(now.renewed_us) == now.renewed_us && began.elapsed() < NOTICED => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            living => return Ok(living),
+        }
     }
 }
 

@@ -83,6 +83,11 @@ pub trait Ledger: Send + Sync {
     /// The receipts of a run.
     async fn receipts(&self, run: RunId) -> Result<Vec<Receipt>>;
 
+    /// Makes all commits of the run so far durable, then reads its receipts.
+    async fn settle(&self, run: RunId) -> Result<Vec<Receipt>> {
+        self.receipts(run).await
+    }
+
     /// Notes that a phase is done for a table, so that resume skips it (`tables`, `indexes`, `verify`).
     async fn mark(&self, run: RunId, table: &ObjectName, phase: &str) -> Result<()>;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::{Clear, Ddl, DdlPhase, Dialect, Sink};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::lease::{Holder, refused};
+use crate::ledger::lease::{Holder, refused, still_living};
 use crate::ledger::{RunRecord, RunState};
 use crate::model::{ObjectName, Table};
 use crate::plan::Plan;
@@ -34,6 +34,7 @@ pub struct Given {
 /// # Errors
 /// `Ledger` for a run that is done, or that is being worked on.
 pub async fn look(sink: &dyn Sink, runs: &[RunRecord], record: &RunRecord) -> Result<Given> {
+    refuse_living(sink, record).await?;
     Ok(weigh(sink, runs, record).await?.0)
 }
 
@@ -42,6 +43,7 @@ pub async fn look(sink: &dyn Sink, runs: &[RunRecord], record: &RunRecord) -> Re
 /// # Errors
 /// As [`look`]; what the target says when something of somebody else's depends on a table.
 pub async fn abandon(sink: &Arc<dyn Sink>, dialect: &dyn Dialect, runs: &[RunRecord], record: &RunRecord) -> Result<Given> {
+    refuse_living(&**sink, record).await?;
     weigh(&**sink, runs, record).await?;
     let ledger = sink.ledger();
     ledger.prepare().await?;
@@ -65,14 +67,18 @@ pub async fn abandon(sink: &Arc<dyn Sink>, dialect: &dyn Dialect, runs: &[RunRec
     Ok(given)
 }
 
+async fn refuse_living(sink: &dyn Sink, record: &RunRecord) -> Result<()> {
+    match still_living(sink.ledger(), record.run).await? {
+        Some(living) => Err(refused(record.run, &living)),
+        None => Ok(()),
+    }
+}
+
 async fn weigh(sink: &dyn Sink, runs: &[RunRecord], record: &RunRecord) -> Result<(Given, Plan, Vec<Ddl>)> {
     let ledger = sink.ledger();
     if record.state == RunState::Done {
         return Err(Error::new(ErrorKind::Ledger, format!("the run {} is done; what it carried is not taken away", record.run))
             .hint("Drop its tables by hand if they are not wanted"));
-    }
-    if let Some(living) = ledger.living(record.run).await? {
-        return Err(refused(record.run, &living));
     }
     let plan = stored_plan(record)?;
     let marks = ledger.marks(record.run).await?;

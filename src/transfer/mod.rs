@@ -8,7 +8,7 @@
 //!
 //! `prepare` is all that may refuse; [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side
 //! by side; `report` says at the end what was done; [`stop`] is how a person ends it; [`hooks`] runs a person's own SQL;
-//! `keep` holds the lease of the run, [`choose`] finds the run that is gone on with, [`abandon`] gives one up;
+//! `keep` holds the lease of the run, `settle` makes its receipts durable, [`choose`] finds the run that is gone on with, [`abandon`] gives one up;
 //! [`baseline`] is what stood in tables that rows are added to; `restore` puts back what was set aside of tables that stand.
 
 pub mod abandon;
@@ -23,4 +23,5 @@ mod prepare;
 mod report;
 mod restore;
 pub mod run;
+mod settle;
 pub mod stop;

@@ -6,7 +6,7 @@ use crate::config::Scope;
 use crate::engine::Sink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
-use crate::ledger::lease::{Holder, refused};
+use crate::ledger::lease::{Holder, refused, still_living};
 use crate::ledger::{HookRecord, RunRecord, RunState};
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
@@ -72,7 +72,7 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         return resume(job, record, plan).await.map(|prepared| Start::Go(Box::new(prepared)));
     }
     for run in same.iter().filter(|run| run.state == RunState::Running) {
-        if let Some(living) = sink.ledger().living(run.run).await? {
+        if let Some(living) = still_living(sink.ledger(), run.run).await? {
             return Err(refused(run.run, &living));
         }
     }
@@ -161,7 +161,7 @@ pub(super) fn stored_plan(record: &RunRecord) -> Result<Plan> {
 
 async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepared> {
     let ledger = job.sink.ledger();
-    if let Some(living) = ledger.living(record.run).await? {
+    if let Some(living) = still_living(ledger, record.run).await? {
         return Err(refused(record.run, &living));
     }
     let hooks = if plan.hooks.is_empty() { Vec::new() } else { ledger.hooks(record.run).await? };
@@ -219,7 +219,7 @@ async fn refuse_shared(plan: &Plan, runs: &[RunRecord], sink: &dyn Sink) -> Resu
     for run in runs.iter().filter(|run| run.state == RunState::Running) {
         let Ok(theirs) = stored_plan(run) else { continue };
         let shares = theirs.tables.iter().any(|table| plan.tables.iter().any(|own| own.target() == table.target()));
-        if shares && let Some(living) = sink.ledger().living(run.run).await? {
+        if shares && let Some(living) = still_living(sink.ledger(), run.run).await? {
             return Err(refused(run.run, &living));
         }
     }
@@ -234,7 +234,7 @@ async fn refuse_twin(job: &Job, own: &RunRecord) -> Result<()> {
     let earlier =
         |run: &&RunRecord| run.identity == own.identity && run.state == RunState::Running && (run.started_us, run.run) < started;
     for twin in runs.iter().filter(earlier) {
-        if let Some(living) = ledger.living(twin.run).await? {
+        if let Some(living) = still_living(ledger, twin.run).await? {
             ledger.forget(own.run).await?;
             return Err(refused(twin.run, &living));
         }

@@ -18,11 +18,12 @@ use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
 use super::choose::Resume;
-use super::copy::{Accounts, Copy, accounts, stops_the_run};
+use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
 use super::restore;
+use super::settle::settle;
 use super::stop::Stop;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
@@ -186,6 +187,8 @@ impl Runner<'_> {
             failpoint::reached(failpoint::SNAPSHOT_TAKEN);
             instant = taken.describe();
             self.copy(&accounts, receipts, &taken).await?;
+            let state: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            settle(self.run, plan, &*job.sink, &state).await?;
             failpoint::reached(failpoint::COPIED);
             let arrived = self.arrived(&accounts);
             source_facts = facts::of_source(plan, &taken, &arrived, &self.asking()).await?;

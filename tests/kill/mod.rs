@@ -1,9 +1,15 @@
 //! Whatever is killed at whatever instant, `--resume` continues, and ends where an undisturbed run ends.
 
 #[cfg(debug_assertions)]
+mod identity;
+#[cfg(debug_assertions)]
 mod lease;
 #[cfg(debug_assertions)]
 mod points;
+mod random;
+mod servers;
+#[cfg(debug_assertions)]
+mod signals;
 
 use crate::support::PostgresDatabase;
 

@@ -33,7 +33,11 @@ pub struct MySqlDatabase {
 impl MySqlDatabase {
     /// Creates one and runs `script` in it, statement by statement (separated by `;` at the end of a line).
     pub async fn create(script: &str) -> Self {
-        let server = server("DBFERRY_TEST_MYSQL");
+        Self::create_on(&server("DBFERRY_TEST_MYSQL"), script).await
+    }
+
+    /// Creates one on another server; see [`Self::create`].
+    pub async fn create_on(server: &str, script: &str) -> Self {
         let name = unique_name();
         let mut admin = MySqlConnection::connect(&format!("{server}/mysql")).await.expect("the MySQL test server answers");
         for sql in [format!("DROP DATABASE IF EXISTS `{name}`"), format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4")] {
@@ -83,7 +87,11 @@ pub struct PostgresDatabase {
 impl PostgresDatabase {
     /// Creates one and runs `script` in it.
     pub async fn create(script: &str) -> Self {
-        let server = server("DBFERRY_TEST_POSTGRES");
+        Self::create_on(&server("DBFERRY_TEST_POSTGRES"), script).await
+    }
+
+    /// Creates one on another server; see [`Self::create`].
+    pub async fn create_on(server: &str, script: &str) -> Self {
         let name = unique_name();
         let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.expect("the PostgreSQL test server answers");
         for sql in [
@@ -92,7 +100,7 @@ impl PostgresDatabase {
         ] {
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.expect("the test database can be made");
         }
-        let database = PostgresDatabase { url: format!("{server}/{name}"), name, server };
+        let database = PostgresDatabase { url: format!("{server}/{name}"), name, server: server.to_string() };
         database.run(script).await;
         database
     }

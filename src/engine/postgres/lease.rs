@@ -121,12 +121,14 @@ impl PostgresLedger {
 
     async fn living_in(&self, connection: &mut PgConnection, run: RunId) -> Result<Option<Living>> {
         let sql = format!(
-            "SELECT l.host, l.pid, to_char(l.held_since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM {} AS l WHERE l.run = $1::uuid AND {LIVES}",
+            "SELECT l.host, l.pid, to_char(l.held_since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+                    (extract(epoch FROM l.renewed_at) * 1000000)::bigint FROM {} AS l WHERE l.run = $1::uuid AND {LIVES}",
             self.leases()
         );
         let row = sqlx::query(AssertSqlSafe(sql)).bind(run.0.to_string()).fetch_optional(connection).await;
-        let living =
-            |row: sqlx::postgres::PgRow| Ok(Living { host: row.try_get(0)?, pid: row.try_get(1)?, since: row.try_get(2)? });
+        let living = |row: sqlx::postgres::PgRow| {
+            Ok(Living { host: row.try_get(0)?, pid: row.try_get(1)?, since: row.try_get(2)?, renewed_us: row.try_get(3)? })
+        };
         row.and_then(|row| row.map(living).transpose()).map_err(self.failed("could not be read"))
     }
 
