@@ -150,7 +150,7 @@ async fn carry(from: &Place, to: &Place) -> Report {
         run: RunId::generate(),
         source: from.source().await,
         sink: to.sink().await,
-        resume: false,
+        resume: dbferry::transfer::choose::Resume::No,
         plan: None,
         progress: Progress::silent(),
         stop,

@@ -16,6 +16,7 @@ mod conformance;
 mod demo;
 mod end_to_end;
 mod expressions;
+mod kill;
 mod mysql;
 mod mysql_catalog;
 mod parquet;

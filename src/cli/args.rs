@@ -77,6 +77,8 @@ pub enum Command {
     Rejects(RejectsArgs),
     /// Send the rows that a run has rejected again, under a corrected mapping, and verify the run as a whole.
     RetryRejects(RetryArgs),
+    /// Give up an unfinished run: drop the tables that it has made, put back what it has set aside, forget it.
+    Abandon(AbandonArgs),
     /// Write a commented config and mapping file for a live source.
     Init(InitArgs),
     /// Check a config or mapping file without any server: every fault, with its place.
@@ -328,9 +330,9 @@ pub struct RunArgs {
     /// Execute this stored plan exactly; refused if either side has changed since.
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
-    /// Go on with the unfinished run; with nothing to go on, start.
-    #[arg(long)]
-    pub resume: bool,
+    /// Go on with the unfinished run, or with the one that is named (--resume=RUN, as status shows it); with nothing to go on, start.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub resume: Option<String>,
     /// Also write the report to this file (.json).
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -447,6 +449,24 @@ pub struct RetryArgs {
     pub ledger: LedgerArgs,
 }
 
+/// `dbferry abandon`.
+#[derive(Debug, Clone, Args)]
+pub struct AbandonArgs {
+    /// The run, as status shows it.
+    pub run: String,
+    /// URL of the target, unless the config file has it.
+    pub target: Option<AddressText>,
+    /// The config file.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// Do it; otherwise only say what would be done.
+    #[arg(long)]
+    pub yes: bool,
+    /// The ledger, and what may be shown.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
 /// `dbferry init`.
 #[derive(Debug, Clone, Args)]
 pub struct InitArgs {
@@ -497,7 +517,7 @@ mod tests {
         assert!(!format!("{cli:?}").contains("secret"));
         assert_eq!((cli.output.progress, cli.output.verbose), (ProgressMode::Json, 2));
         let Command::Run(args) = &cli.command else { panic!("not a run") };
-        assert!(args.resume && args.plan.is_some() && args.report.is_some());
+        assert!(args.resume.is_some() && args.plan.is_some() && args.report.is_some());
         let overrides = Overrides::from(args);
         assert_eq!(overrides.source, Some(AddressText::new("mysql://u:secret@h/a")));
         assert_eq!(overrides.target, Some(AddressText::new("postgres://h/b")));
@@ -525,6 +545,8 @@ mod tests {
             "rejects -c f",
             "rejects 0198 postgres://h/b --export r.parquet",
             "retry-rejects 0198 postgres://h/b -m m.toml",
+            "abandon 0198 postgres://h/b --yes",
+            "run a b --resume=0198",
             "init mysql://h/a --dir d --include x*",
             "check mapping.toml",
             "completions bash",

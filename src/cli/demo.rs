@@ -7,6 +7,7 @@ use crate::config::endpoint::Endpoint;
 use crate::engine::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::RunId;
+use crate::transfer::choose::Resume;
 
 use super::args::{DemoArgs, OutputArgs};
 use super::printer::Printer;
@@ -30,7 +31,7 @@ pub async fn demo(args: &DemoArgs, output: &OutputArgs, printer: &Printer) -> Re
         .map_err(|panic| Error::internal("the sample could not be made").with_source(panic))??;
     let endpoint = |engine, path: &std::path::Path| Endpoint::parse(&format!("{engine}://{}", path.display()));
     let settings = Settings::new(endpoint(EngineKind::Sqlite.name(), &shop)?, endpoint(EngineKind::Parquet.name(), &folder)?);
-    let code = run::carry(settings, None, false, None, output, printer).await?;
+    let code = run::carry(settings, None, Resume::No, None, output, printer).await?;
     printer.note(&format!("the sample is {}, its Parquet files are in {}", shop.display(), folder.display()));
     printer.note(&format!("the same by hand: dbferry run sqlite://{} parquet://OTHER_FOLDER", shop.display()));
     Ok(code)

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use args::{Cli, Command};
 use printer::Printer;
 
+mod abandon;
 pub mod args;
 mod check;
 mod completions;
@@ -49,6 +50,7 @@ pub async fn main(cli: Cli) -> u8 {
         Command::Report(args) => status::report(&args, &mut printer).await,
         Command::Rejects(args) => rejects::rejects(&args, &mut printer).await,
         Command::RetryRejects(args) => rejects::retry(&args, &cli.output, &mut printer).await,
+        Command::Abandon(args) => abandon::abandon(&args, &mut printer).await,
         Command::Init(args) => init::init(&args, &mut printer).await,
         Command::Check { file } => check::check(&file, &printer),
         Command::Completions { shell } => completions::completions(shell, &printer),

@@ -1,8 +1,8 @@
 //! From the command line's arguments to what they override in the config file.
 
 use crate::cli::args::{
-    EndArgs, ExplainArgs, FileArgs, ForceArgs, InitArgs, LedgerArgs, PlanArgs, RejectsArgs, ReportArgs, RetryArgs, RunArgs,
-    StatusArgs, TableArgs, TargetArgs, VerifyArgs,
+    AbandonArgs, EndArgs, ExplainArgs, FileArgs, ForceArgs, InitArgs, LedgerArgs, PlanArgs, RejectsArgs, ReportArgs, RetryArgs,
+    RunArgs, StatusArgs, TableArgs, TargetArgs, VerifyArgs,
 };
 use crate::config::load::{AddressText, Overrides};
 
@@ -54,6 +54,12 @@ impl From<&RejectsArgs> for Overrides {
 impl From<&RetryArgs> for Overrides {
     fn from(args: &RetryArgs) -> Self {
         Overrides { mapping: args.mapping.clone(), ..at_target(&args.files, args.target.as_ref(), &args.ledger) }
+    }
+}
+
+impl From<&AbandonArgs> for Overrides {
+    fn from(args: &AbandonArgs) -> Self {
+        at_target(&args.files, args.target.as_ref(), &args.ledger)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::RunId;
 use crate::plan::{FORMAT, Plan};
 use crate::report::{Report, json, text};
+use crate::transfer::choose::Resume;
 use crate::transfer::run::{Failure, Job};
 
 use super::args::{OutputArgs, RunArgs};
@@ -25,14 +26,19 @@ pub async fn run(args: &RunArgs, output: &OutputArgs, printer: &mut Printer) -> 
         json::check_path(path)?;
     }
     let plan = args.plan.as_deref().map(|path| read_plan(path, &mut settings)).transpose()?;
-    carry(settings, plan, args.resume, args.report.as_deref(), output, printer).await
+    let resume = match args.resume.as_deref() {
+        None => Resume::No,
+        Some("") => Resume::Unfinished,
+        Some(run) => Resume::Run(run.to_string()),
+    };
+    carry(settings, plan, resume, args.report.as_deref(), output, printer).await
 }
 
 /// Carries, shows, and prints the report.
 pub async fn carry(
     settings: Settings,
     plan: Option<Plan>,
-    resume: bool,
+    resume: Resume,
     report_file: Option<&Path>,
     output: &OutputArgs,
     printer: &Printer,

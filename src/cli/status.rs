@@ -6,10 +6,11 @@ use crate::config::environment::process_environment;
 use crate::config::load::{self, Overrides};
 use crate::engine::{SessionOptions, Sink};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{RunRecord, RunState};
+use crate::ledger::RunState;
 use crate::model::RunId;
 use crate::plan::Plan;
 use crate::report::{human, json, text};
+use crate::transfer::choose;
 
 use super::args::{ReportArgs, ReportFormat, StatusArgs};
 use super::printer::Printer;
@@ -30,7 +31,12 @@ pub async fn status(args: &StatusArgs, printer: &mut Printer) -> Result<u8> {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             format!(" of {chunks} chunks in {} tables", plan.tables.len())
         });
+        let living = match run.state {
+            RunState::Running => sink.ledger().living(run.run).await?,
+            _ => None,
+        };
         let state = match run.state {
+            RunState::Running if living.is_some() => "running",
             RunState::Running => "unfinished",
             RunState::Done => "done",
             RunState::Failed => "failed",
@@ -46,6 +52,9 @@ pub async fn status(args: &StatusArgs, printer: &mut Printer) -> Result<u8> {
             run.target,
         );
         printer.data(&line)?;
+        if let Some(living) = living {
+            printer.data(&format!("  worked on by {living}\n"))?;
+        }
     }
     if runs.first().is_some_and(|run| run.state != RunState::Done) {
         printer
@@ -58,18 +67,7 @@ pub async fn status(args: &StatusArgs, printer: &mut Printer) -> Result<u8> {
 pub async fn report(args: &ReportArgs, printer: &mut Printer) -> Result<u8> {
     let sink = open(&Overrides::from(args), printer).await?;
     let runs = sink.ledger().runs().await?;
-    let found: Vec<&RunRecord> = runs.iter().filter(|run| run.run.to_string().starts_with(&args.run)).collect();
-    let run = match found.as_slice() {
-        [run] => *run,
-        [] => {
-            return Err(Error::new(ErrorKind::Config, format!("the ledger knows no run `{}`", args.run))
-                .hint("`dbferry status` lists them; the first digits of a run are enough"));
-        }
-        many => {
-            return Err(Error::new(ErrorKind::Config, format!("{} runs begin with `{}`", many.len(), args.run))
-                .hint("Give more of its digits"));
-        }
-    };
+    let run = choose::find(&runs, &args.run)?;
     let Some(stored) = run.report.clone() else {
         return Err(Error::new(ErrorKind::Ledger, format!("run {} has no report: it has not finished", run.run))
             .hint("`dbferry run … --resume` goes on with it"));

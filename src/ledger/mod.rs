@@ -2,6 +2,8 @@
 //!
 //! This module knows what is kept and what it means; how it is kept is each engine's own affair.
 
+pub mod lease;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::reject::RejectRecord;
 use crate::model::unit::Receipt;
 use crate::model::{Hook, ObjectName, RunId};
+use lease::{Holder, Living};
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +84,11 @@ pub trait Ledger: Send + Sync {
     /// The receipts of a run.
     async fn receipts(&self, run: RunId) -> Result<Vec<Receipt>>;
 
+    /// Makes all commits of the run so far durable, then reads its receipts.
+    async fn settle(&self, run: RunId) -> Result<Vec<Receipt>> {
+        self.receipts(run).await
+    }
+
     /// Notes that a phase is done for a table, so that resume skips it (`tables`, `indexes`, `verify`).
     async fn mark(&self, run: RunId, table: &ObjectName, phase: &str) -> Result<()>;
 
@@ -90,6 +98,38 @@ pub trait Ledger: Send + Sync {
     /// The rows of a run that were rejected and are still, by table and chunk.
     async fn rejects(&self, _run: RunId) -> Result<Vec<RejectRecord>> {
         Ok(Vec::new())
+    }
+
+    /// Who works on a run now, if somebody does; a ledger without leases does not know.
+    async fn living(&self, _run: RunId) -> Result<Option<Living>> {
+        Ok(None)
+    }
+
+    /// Takes the lease of a run, and ends what an earlier coordinator of it has left. From then on, whatever this ledger writes of the run
+    /// is written only while the lease is held.
+    ///
+    /// # Errors
+    /// `Ledger` while another one lives.
+    async fn hold(&self, _run: RunId, _holder: &Holder) -> Result<()> {
+        Ok(())
+    }
+
+    /// Renews the lease.
+    ///
+    /// # Errors
+    /// `Ledger` when another one has taken the run over.
+    async fn renew(&self, _run: RunId, _holder: &Holder) -> Result<()> {
+        Ok(())
+    }
+
+    /// Gives the lease back.
+    async fn release(&self, _run: RunId) -> Result<()> {
+        Ok(())
+    }
+
+    /// Forgets a run: its receipts, marks and hooks, and the run itself, in one step.
+    async fn forget(&self, _run: RunId) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "a run of this target cannot be given up").hint("Remove what it has made by hand"))
     }
 
     /// The hooks of a run that were begun.

@@ -24,6 +24,7 @@ use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
 
+pub mod changes;
 mod collisions;
 mod columns;
 pub mod diff;
@@ -312,8 +313,15 @@ impl Plan {
         let mut names: Vec<&ObjectName> = self.tables.iter().chain(&now.tables).map(TablePlan::source).collect();
         names.sort();
         names.dedup();
-        let changed: Vec<String> =
-            names.into_iter().filter(|name| find(self, name) != find(now, name)).map(|name| format!("`{name}`")).collect();
+        let changed: Vec<String> = names
+            .into_iter()
+            .filter_map(|name| match (find(self, name), find(now, name)) {
+                (before, found) if before == found => None,
+                (Some(before), Some(found)) => Some(format!("`{name}` ({})", changes::of_table(&before, &found).join("; "))),
+                (Some(_), None) => Some(format!("`{name}` (gone)")),
+                (None, _) => Some(format!("`{name}` (new)")),
+            })
+            .collect();
         if changed.is_empty() { String::new() } else { format!(": {}", changed.join(", ")) }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use crate::config::VerifyLevel;
 use crate::engine::Sink;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::model::unit::Receipt;
 use crate::model::{Digest, ObjectName, RunId};
 use crate::plan::Plan;
@@ -67,7 +68,9 @@ pub async fn baselines(
             let what = format!("{rows} rows were counted and {} read in one snapshot", stood.rows);
             return Err(Error::new(ErrorKind::Verification, what).table(table));
         }
+        failpoint::reached(failpoint::BASELINE_READ);
         sink.ledger().mark(run, table, &format!("{STOOD} {} {stood}", stood.rows)).await?;
+        failpoint::reached(failpoint::BASELINE_STORED);
         known.insert(table.clone(), stood);
     }
     // Another coordinator may have stored its own meanwhile; it must be the same.

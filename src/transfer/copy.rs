@@ -9,6 +9,7 @@ use crate::advice::{Retry, advice};
 use crate::config::OnTableError;
 use crate::engine::{Dialect, Sink, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, Losses, ObjectName, RunId};
 use crate::plan::Plan;
@@ -216,6 +217,7 @@ impl Worker {
         let error = match result {
             Ok(receipt) => {
                 self.end(place, Ok(receipt));
+                failpoint::reached(failpoint::CHUNK_ACCOUNTED);
                 return Ok(());
             }
             Err(error) => error.hide_keys(self.hide_keys || hands.mapped.hides_key()),

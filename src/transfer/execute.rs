@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::{Batch, Dialect, Sink, Snapshot};
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::mapping::MappedTable;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, Losses};
@@ -68,7 +69,9 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
             let rows = hands.transform.apply_counted(&unit.read.table, &unit.read.row_key, &batch.rows, &mut losses)?;
             drop(batch);
             hasher.update(&rows, &mut digest)?;
+            failpoint::reached(failpoint::BATCH_BEFORE);
             writer.write(&rows).await?;
+            failpoint::reached(failpoint::BATCH_WRITTEN);
             hands.progress.emit(Event::Rows { table: name.clone(), rows: rows.num_rows() as u64, bytes });
         }
         Ok(())

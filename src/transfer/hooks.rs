@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::config::rules::Mapping;
 use crate::engine::{Sink, Source};
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::ledger::HookRecord;
 use crate::model::hook::{HookSide, HookWhen};
 use crate::model::{Hook, ObjectName, RunId};
@@ -102,6 +103,7 @@ impl Hooks<'_> {
                 (None, None) => {
                     let began = Instant::now();
                     self.one(hook).await?;
+                    failpoint::reached(failpoint::HOOK_DONE);
                     (HookState::Done, began.elapsed().as_secs_f64())
                 }
             };
@@ -135,6 +137,7 @@ impl Hooks<'_> {
         }
         let ledger = self.sink.ledger();
         ledger.begin_hook(self.run, hook).await?;
+        failpoint::reached(failpoint::HOOK_BEGUN);
         let ran = match hook.side {
             HookSide::Source => self.source.run_hook(hook).await,
             HookSide::Target => self.sink.run_hook(self.run, hook).await,
@@ -145,6 +148,7 @@ impl Hooks<'_> {
                  mapping file, then run the same command again with `--resume`",
             )
         })?;
+        failpoint::reached(failpoint::HOOK_RAN);
         ledger.finish_hook(self.run, hook).await
     }
 }

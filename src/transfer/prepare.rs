@@ -1,7 +1,12 @@
 //! All that may refuse a run, before anything is changed: the plan, the ledger's word on earlier runs, the rights.
 
-use crate::config::{Scope, Settings};
+use std::sync::Arc;
+
+use crate::config::Scope;
+use crate::engine::Sink;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
+use crate::ledger::lease::{Holder, refused, still_living};
 use crate::ledger::{HookRecord, RunRecord, RunState};
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
@@ -10,7 +15,9 @@ use crate::plan::{self, Choices, Plan, passing};
 use crate::progress::{Event, Phase};
 use crate::report::{self, Report};
 
+use super::choose::choose;
 use super::hooks::check_left;
+use super::keep::Keeper;
 use super::restore::refuse_unrestored;
 use super::run::{Job, VERIFIED};
 
@@ -23,6 +30,8 @@ pub(super) struct Prepared {
     pub(super) hooks: Vec<HookRecord>,
     /// The report of a run that has nothing left but hooks at its end.
     pub(super) verified: Option<Report>,
+    /// Holds the lease.
+    pub(super) keeper: Keeper,
 }
 
 /// What comes of looking before leaping.
@@ -39,14 +48,10 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
     let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
     let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
     let all: Vec<RunRecord> = sink.ledger().runs().await?;
+    let chosen = choose(&all, &job.resume, settings, &choices)?;
     let mut same = all.clone();
-    if job.resume && !same.iter().any(|run| run.identity == identity) {
-        refuse_other_hooks(&same, settings, &choices)?;
-    }
     same.retain(|run| run.identity == identity);
-    if job.resume
-        && let Some(record) = same.first()
-    {
+    if let Some(record) = chosen {
         if record.state == RunState::Done
             && let Ok(mut plan) = stored_plan(record)
         {
@@ -55,12 +60,21 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         if record.state == RunState::Done
             && let Some(report) = record.report.clone().and_then(|report| report::json::from_value(report).ok())
         {
+            if let Ok(theirs) = stored_plan(record) {
+                // It may have been ended between the two.
+                sink.forget_keys(record.run, &theirs.upserted()).await?;
+            }
             job.progress.emit(Event::Note { text: format!("run {} is done already; nothing is left to do", record.run) });
             return Ok(Start::AlreadyDone(Box::new(report)));
         }
         let mut plan = stored_plan(record)?;
         plan.unlock(&given)?;
         return resume(job, record, plan).await.map(|prepared| Start::Go(Box::new(prepared)));
+    }
+    for run in same.iter().filter(|run| run.state == RunState::Running) {
+        if let Some(living) = still_living(sink.ledger(), run.run).await? {
+            return Err(refused(run.run, &living));
+        }
     }
     let plan = match &job.plan {
         Some(stored) => {
@@ -89,10 +103,12 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
     let schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
     sink.check(&distinct(schemas), settings.owner.as_deref()).await?;
     refuse_unrestored(&plan, &all, &**sink).await?;
+    refuse_shared(&plan, &all, &**sink).await?;
 
     // From here on something changes; the ledger comes first, so that whatever follows can be continued.
     let ledger = sink.ledger();
     ledger.prepare().await?;
+    failpoint::reached(failpoint::LEDGER_MADE);
     let record = RunRecord {
         run: job.run,
         source: settings.source.to_string(),
@@ -105,6 +121,9 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         report: None,
     };
     ledger.start(&record).await?;
+    failpoint::reached(failpoint::RUN_STARTED);
+    let keeper = hold(job, job.run).await?;
+    refuse_twin(job, &record).await?;
     for earlier in &same {
         // They are given up by this one: nobody goes on with them any more.
         if let Ok(theirs) = stored_plan(earlier) {
@@ -118,22 +137,8 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         marks: Vec::new(),
         hooks: Vec::new(),
         verified: None,
+        keeper,
     })))
-}
-
-/// Hooks are a part of a run's identity. A run that differs in them alone is meant, and must not be begun again in silence.
-fn refuse_other_hooks(runs: &[RunRecord], settings: &Settings, choices: &Choices) -> Result<()> {
-    let (source, target) = (settings.source.to_string(), settings.target.to_string());
-    let wanted = plan::identity_without_hooks(&source, &target, choices);
-    let meant = runs.iter().find(|run| {
-        let theirs = run.plan.get("choices").and_then(|choices| serde_json::from_value::<Choices>(choices.clone()).ok());
-        let same = |theirs: &Choices| plan::identity_without_hooks(&run.source, &run.target, theirs) == wanted;
-        run.state != RunState::Done && theirs.as_ref().is_some_and(same)
-    });
-    meant.map_or(Ok(()), |run| {
-        Err(Error::new(ErrorKind::Ledger, format!("the hooks are not those of the unfinished run {}", run.run))
-            .hint("Put them back as they were (`rerun` alone may change), or leave out `--resume` to begin again"))
-    })
 }
 
 fn hint_at_resume(refusal: Error) -> Error {
@@ -141,7 +146,7 @@ fn hint_at_resume(refusal: Error) -> Error {
     Error::new(refusal.kind(), format!("{refusal}")).hint(more)
 }
 
-fn stored_plan(record: &RunRecord) -> Result<Plan> {
+pub(super) fn stored_plan(record: &RunRecord) -> Result<Plan> {
     let plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| {
         Error::new(ErrorKind::Ledger, "the plan in the ledger cannot be read by this version").with_source(error)
     })?;
@@ -156,7 +161,35 @@ fn stored_plan(record: &RunRecord) -> Result<Plan> {
 
 async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepared> {
     let ledger = job.sink.ledger();
+    if let Some(living) = still_living(ledger, record.run).await? {
+        return Err(refused(record.run, &living));
+    }
     let hooks = if plan.hooks.is_empty() { Vec::new() } else { ledger.hooks(record.run).await? };
+    check_left(&mut plan, &job.settings.mapping, &hooks)?;
+    let verified = ledger.marks(record.run).await?.iter().any(|(_, mark)| mark == VERIFIED);
+    if !verified {
+        let now = make(&job.settings, &job.source, &job.sink, Depth::ToResume, now_us()).await?;
+        // The target has changed: this run has created its tables. Only the source must be what it was.
+        Plan { target: now.target.clone(), ..plan.clone() }.check(&now).map_err(|error| {
+            error.hint(format!(
+                "Put the source back as it was, or give the run up with `dbferry abandon {} TARGET` and begin again",
+                record.run
+            ))
+        })?;
+    }
+    // A ledger of an earlier version may lack what this one keeps.
+    ledger.prepare().await?;
+    let keeper = hold(job, record.run).await?;
+    // What is read from here on is not changed any more by an earlier coordinator; it may have come further meanwhile.
+    let record = ledger.runs().await?.into_iter().find(|run| run.run == record.run).unwrap_or_else(|| record.clone());
+    if record.state == RunState::Done {
+        return Err(Error::new(
+            ErrorKind::Ledger,
+            format!("the run {} was finished by another coordinator just now", record.run),
+        )
+        .hint("Nothing is left to do"));
+    }
+    let hooks = if plan.hooks.is_empty() { hooks } else { ledger.hooks(record.run).await? };
     check_left(&mut plan, &job.settings.mapping, &hooks)?;
     let marks = ledger.marks(record.run).await?;
     if marks.iter().any(|(_, mark)| mark == VERIFIED)
@@ -164,16 +197,49 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepare
     {
         let report = report::json::from_value(report)?;
         job.progress.emit(Event::Note { text: format!("going on with run {}: only its last hooks are left", record.run) });
-        return Ok(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified: Some(report) });
+        return Ok(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified: Some(report), keeper });
     }
-    let now = make(&job.settings, &job.source, &job.sink, Depth::ToResume, now_us()).await?;
-    // The target has changed: this run has created its tables. Only the source must be what it was.
-    Plan { target: now.target.clone(), ..plan.clone() }.check(&now)?;
     let receipts = ledger.receipts(record.run).await?;
     job.progress.emit(Event::Note {
         text: format!("going on with run {}: {} chunks are there already and are not read again", record.run, receipts.len()),
     });
-    Ok(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None })
+    Ok(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, keeper })
+}
+
+/// Takes the lease of the run, and keeps it.
+async fn hold(job: &Job, run: RunId) -> Result<Keeper> {
+    let holder = Holder::this_process();
+    job.sink.ledger().hold(run, &holder).await?;
+    failpoint::reached(failpoint::HELD);
+    Ok(Keeper::start(Arc::clone(&job.sink), run, holder))
+}
+
+/// Refuses a run into tables that another one is working on.
+async fn refuse_shared(plan: &Plan, runs: &[RunRecord], sink: &dyn Sink) -> Result<()> {
+    for run in runs.iter().filter(|run| run.state == RunState::Running) {
+        let Ok(theirs) = stored_plan(run) else { continue };
+        let shares = theirs.tables.iter().any(|table| plan.tables.iter().any(|own| own.target() == table.target()));
+        if shares && let Some(living) = still_living(sink.ledger(), run.run).await? {
+            return Err(refused(run.run, &living));
+        }
+    }
+    Ok(())
+}
+
+/// Two runs that began in the same moment have not seen each other: the later one gives way.
+async fn refuse_twin(job: &Job, own: &RunRecord) -> Result<()> {
+    let ledger = job.sink.ledger();
+    let runs = ledger.runs().await?;
+    let Some(started) = runs.iter().find(|run| run.run == own.run).map(|run| (run.started_us, run.run)) else { return Ok(()) };
+    let earlier =
+        |run: &&RunRecord| run.identity == own.identity && run.state == RunState::Running && (run.started_us, run.run) < started;
+    for twin in runs.iter().filter(earlier) {
+        if let Some(living) = still_living(ledger, twin.run).await? {
+            ledger.forget(own.run).await?;
+            return Err(refused(twin.run, &living));
+        }
+    }
+    Ok(())
 }
 
 fn distinct(mut names: Vec<String>) -> Vec<String> {

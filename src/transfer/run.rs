@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::config::{Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::ledger::RunState;
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
@@ -16,16 +17,18 @@ use crate::report::{self, PhaseReport, Report, SchemaReport};
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
-use super::copy::{Accounts, Copy, accounts, stops_the_run};
+use super::choose::Resume;
+use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
 use super::restore;
+use super::settle::settle;
 use super::stall::{Moves, unless_stalled};
 use super::stop::Stop;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
-const CLEARED: &str = "cleared";
+pub(super) const CLEARED: &str = "cleared";
 /// The mark in the ledger once a verification has agreed and its report is stored: hooks of the run's end may change rows from then on.
 pub(super) const VERIFIED: &str = "verified";
 /// What the report says that is stored together with that mark.
@@ -44,7 +47,7 @@ pub struct Job {
     /// Where to.
     pub sink: Arc<dyn Sink>,
     /// Go on with an unfinished run of the same source, target and choices, if there is one.
-    pub resume: bool,
+    pub resume: Resume,
     /// Execute this plan, and no other.
     pub plan: Option<Plan>,
     /// Hears of progress.
@@ -86,7 +89,7 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
     let (moves, progress) = Moves::watch(job.progress.clone());
     let job = Job { progress, ..job };
     let prepared = job.stop.unless_stopped(prepare(&job)).await.map_err(Failure::NotStarted)?;
-    let Prepared { run, plan, receipts, marks, hooks, verified } = match prepared {
+    let Prepared { run, plan, receipts, marks, hooks, verified, mut keeper } = match prepared {
         Start::Go(prepared) => *prepared,
         Start::AlreadyDone(report) => return Ok(*report),
     };
@@ -101,13 +104,19 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         reports: Mutex::default(),
     };
     let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), hooks };
-    let work = async {
+    let work = Box::pin(async {
         match verified {
             Some(report) => runner.conclude(report).await,
-            None => Box::pin(runner.work(&receipts, &marks)).await,
+            None => runner.work(&receipts, &marks).await,
         }
+    });
+    let work = unless_stalled(work, job.settings.stall_timeout, &moves, &*job.source, &*job.sink);
+    let result = tokio::select! {
+        biased;
+        error = keeper.lost() => Err(error),
+        result = work => result,
     };
-    let result = unless_stalled(work, job.settings.stall_timeout, &moves, &*job.source, &*job.sink).await;
+    keeper.release().await;
     match result {
         Ok(report) => Ok(report),
         Err(error) => {
@@ -173,6 +182,7 @@ impl Runner<'_> {
         for table in plan.tables.iter().filter(|_| scope != Scope::SchemaOnly) {
             if let Some(key) = &table.load.upsert {
                 job.stop.unless_stopped(job.sink.keep_keys(self.run, table.target(), key)).await?;
+                failpoint::reached(failpoint::KEYS_MADE);
             }
         }
 
@@ -188,18 +198,25 @@ impl Runner<'_> {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
             let taken = self.snapshot().await?;
+            failpoint::reached(failpoint::SNAPSHOT_TAKEN);
             instant = taken.describe();
             self.copy(&accounts, receipts, &taken).await?;
+            let state: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            settle(self.run, plan, &*job.sink, &state).await?;
+            failpoint::reached(failpoint::COPIED);
             let arrived = self.arrived(&accounts);
             source_facts = facts::of_source(plan, &taken, &arrived, &self.asking()).await?;
             taken.close().await?;
+            failpoint::reached(failpoint::SOURCE_COUNTED);
             snapshot = Some(taken);
         }
         self.index(&accounts, &mut errors).await?;
         self.after_tables(&accounts).await?;
         self.constrain(&accounts, &mut errors).await?;
+        failpoint::reached(failpoint::VERIFY_BEFORE);
         let target_facts = self.verify(&accounts).await?;
         let schema = self.parity(&self.arrived(&accounts), &mut errors).await?;
+        failpoint::reached(failpoint::VERIFIED);
         let view = View { snapshot: snapshot.as_deref(), how: instant, stood, schema };
         let report = self.report(&accounts, errors, &source_facts, &target_facts, view)?;
         self.conclude(report).await
@@ -232,7 +249,9 @@ impl Runner<'_> {
                 stored.proven.push_str(NOT_YET);
                 stored.hooks = self.hook_reports(&earlier);
                 ledger.finish(self.run, RunState::Running, &report::json::to_value(&stored)?).await?;
+                failpoint::reached(failpoint::REPORT_STORED);
                 ledger.mark(self.run, &ObjectName::new("", "*"), VERIFIED).await?;
+                failpoint::reached(failpoint::ONLY_HOOKS_LEFT);
                 self.phase(Phase::After, left);
             }
             let began = self.started.elapsed().as_secs_f64();
@@ -247,11 +266,14 @@ impl Runner<'_> {
         }
         report.hooks = self.hook_reports(&earlier);
         let state = if good { RunState::Done } else { RunState::Failed };
+        failpoint::reached(failpoint::DONE_BEFORE);
         ledger.finish(self.run, state, &report::json::to_value(&report)?).await?;
+        failpoint::reached(failpoint::DONE);
         if good {
             // A run that is not good may be gone on with, and needs them.
             self.job.sink.forget_keys(self.run, &self.plan.upserted()).await?;
         }
+        failpoint::reached(failpoint::FINISHED);
         self.job.progress.emit(Event::Finished { seconds: report.seconds });
         Ok(report)
     }
@@ -298,6 +320,7 @@ impl Runner<'_> {
                 self.apply(&statement).await?;
             }
             ledger.mark(self.run, &everything, CLEARED).await?;
+            failpoint::reached(failpoint::CLEARED);
         }
         for statement in ddl(DdlPhase::Before) {
             self.apply(&statement).await?;
@@ -380,6 +403,7 @@ impl Runner<'_> {
             self.side_by_side(restored, errors).await?;
             if errors.len() == before {
                 self.job.sink.ledger().mark(self.run, &ObjectName::new("", "*"), restore::RESTORED).await?;
+                failpoint::reached(failpoint::RESTORED);
             }
         }
         self.side_by_side(statements.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
@@ -449,10 +473,28 @@ impl Runner<'_> {
 /// Runs one statement, and tells of it.
 async fn step(statement: &Ddl, sink: &dyn Sink, stop: &Stop, progress: &Progress) -> Result<()> {
     progress.emit(Event::StepStarted { step: statement.object.clone() });
+    let (before, after) = points(statement.phase);
+    failpoint::reached(before);
     let result = stop.unless_stopped(sink.apply(statement)).await.map_err(|error| about(error, statement));
+    failpoint::reached(after);
     let error = result.as_ref().err().map(ToString::to_string);
     progress.emit(Event::StepFinished { step: statement.object.clone(), error });
     result
+}
+
+/// The places around a statement where a test may end the process.
+fn points(phase: DdlPhase) -> (&'static str, &'static str) {
+    match phase {
+        DdlPhase::Clear => (failpoint::CLEAR_BEFORE, failpoint::CLEAR_DONE),
+        DdlPhase::Before => (failpoint::SCHEMA_BEFORE, failpoint::SCHEMA_MADE),
+        DdlPhase::Tables => (failpoint::TABLE_BEFORE, failpoint::TABLE_MADE),
+        DdlPhase::Restore => (failpoint::RESTORE_BEFORE, failpoint::RESTORE_DONE),
+        DdlPhase::Indexes => (failpoint::INDEX_BEFORE, failpoint::INDEX_MADE),
+        DdlPhase::Finish => (failpoint::FINISH_BEFORE, failpoint::FINISH_DONE),
+        DdlPhase::ForeignKeys => (failpoint::FOREIGN_KEY_BEFORE, failpoint::FOREIGN_KEY_ADDED),
+        DdlPhase::Validate => (failpoint::VALIDATE_BEFORE, failpoint::VALIDATED),
+        DdlPhase::Analyze => (failpoint::ANALYZE_BEFORE, failpoint::ANALYZED),
+    }
 }
 
 /// Names the statement's object in its error, unless the engine has.

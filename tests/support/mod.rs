@@ -38,7 +38,15 @@ impl MySqlDatabase {
 
     /// Creates one of this name, in the place of one that is there.
     pub async fn create_named(name: String, script: &str) -> Self {
-        let server = server("DBFERRY_TEST_MYSQL");
+        Self::make(&server("DBFERRY_TEST_MYSQL"), name, script).await
+    }
+
+    /// Creates one on another server; see [`Self::create`].
+    pub async fn create_on(server: &str, script: &str) -> Self {
+        Self::make(server, unique_name(), script).await
+    }
+
+    async fn make(server: &str, name: String, script: &str) -> Self {
         let mut admin = MySqlConnection::connect(&format!("{server}/mysql")).await.expect("the MySQL test server answers");
         for sql in [format!("DROP DATABASE IF EXISTS `{name}`"), format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4")] {
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.expect("the test database can be made");
@@ -92,7 +100,15 @@ impl PostgresDatabase {
 
     /// Creates one of this name, in the place of one that is there.
     pub async fn create_named(name: String, script: &str) -> Self {
-        let server = server("DBFERRY_TEST_POSTGRES");
+        Self::make(&server("DBFERRY_TEST_POSTGRES"), name, script).await
+    }
+
+    /// Creates one on another server; see [`Self::create`].
+    pub async fn create_on(server: &str, script: &str) -> Self {
+        Self::make(server, unique_name(), script).await
+    }
+
+    async fn make(server: &str, name: String, script: &str) -> Self {
         let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.expect("the PostgreSQL test server answers");
         for sql in [
             format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
@@ -100,7 +116,7 @@ impl PostgresDatabase {
         ] {
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.expect("the test database can be made");
         }
-        let database = PostgresDatabase { url: format!("{server}/{name}"), name, server };
+        let database = PostgresDatabase { url: format!("{server}/{name}"), name, server: server.to_string() };
         database.run(script).await;
         database
     }

@@ -1,11 +1,13 @@
 //! From an endpoint to a session that is pinned: nothing that a server, a role or a database has set changes what is carried.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
 use super::error;
+use super::lease::Fence;
 use crate::config::endpoint::{Endpoint, Secret};
 use crate::config::login::{credentials, is_local};
 use crate::engine::SessionOptions;
@@ -29,6 +31,10 @@ pub(super) struct Connector {
     timeout: Duration,
     /// The address without its password, for errors.
     place: String,
+    /// The name that sessions are opened with.
+    name: String,
+    /// The run that they belong to, once it is held.
+    fence: Mutex<Option<Fence>>,
 }
 
 impl Connector {
@@ -86,17 +92,38 @@ impl Connector {
         }
         match Error::many(faults) {
             Some(error) => Err(error),
-            None => Ok(Connector { options, at: at.clone(), timeout, place: at.to_string() }),
+            None => Ok(Connector {
+                options,
+                at: at.clone(),
+                timeout,
+                place: at.to_string(),
+                name: session.application_name.clone(),
+                fence: Mutex::default(),
+            }),
         }
+    }
+
+    pub(super) fn fence(&self) -> Option<Fence> {
+        self.fence.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_fence(&self, fence: Option<Fence>) {
+        *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = fence;
+    }
+
+    /// True if sessions are opened with this name.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.fence().map_or_else(|| self.name == name, |fence| fence.session_name() == name)
     }
 
     /// Opens a session and pins it.
     ///
     /// # Errors
     /// `Unreachable`, `LoginRefused`, `UnknownDatabase`, `TooManyConnections`; `Unsupported` for old servers and for databases
-    /// that are not UTF-8.
+    /// that are not UTF-8; `Ledger` when the run that they belong to is another coordinator's by now.
     pub(super) async fn connect(&self) -> Result<PgConnection> {
         let opened = tokio::time::timeout(self.timeout, async {
+            let fence = self.fence();
             let login = credentials(&self.at).await?;
             let mut options = self.options.clone();
             if let Some(user) = &login.user {
@@ -105,9 +132,15 @@ impl Connector {
             if let Some(password) = &login.password {
                 options = options.password(Secret::expose(password));
             }
+            if let Some(fence) = &fence {
+                options = options.application_name(&fence.session_name());
+            }
             let mut connection =
                 PgConnection::connect_with(&options).await.map_err(|error| error::map_connect(error, &self.place))?;
             self.pin(&mut connection).await?;
+            if let Some(fence) = fence {
+                fence.check(&mut connection).await?;
+            }
             Ok(connection)
         });
         match opened.await {

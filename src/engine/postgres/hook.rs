@@ -10,6 +10,7 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::target::run;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::model::{Hook, RunId};
 
 /// Runs `hook`; in a transaction, one that also has its ledger entry.
@@ -44,6 +45,7 @@ pub(super) async fn run_hook(pool: &Pool, ledger: &PostgresLedger, id: RunId, ho
         .hint("Take COMMIT and ROLLBACK out of it, or set `transaction = false`"));
     }
     ledger.complete_hook(&mut connection, id, hook).await?;
+    failpoint::reached(failpoint::HOOK_BEFORE_COMMIT);
     run(&mut connection, "COMMIT".into()).await.map_err(failed)?;
     let _ = connection.close().await;
     Ok(())

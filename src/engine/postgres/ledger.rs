@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::error;
 use super::pool::Pool;
 use super::target::run;
 use super::typemap::PostgresDialect;
+use super::{error, lease};
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::lease::{Holder, Living};
 use crate::ledger::{HookRecord, Ledger, RunRecord, RunState};
 use crate::model::reject::RejectRecord;
 use crate::model::unit::Receipt;
@@ -23,14 +24,16 @@ const PREPARE_ATTEMPTS: u32 = 8;
 
 /// The ledger in one schema.
 pub(super) struct PostgresLedger {
-    pool: Pool,
+    pub(super) pool: Pool,
     schema: String,
+    /// The session that keeps the lease of a run, if one is held.
+    pub(super) session: tokio::sync::Mutex<Option<PgConnection>>,
 }
 
 impl PostgresLedger {
     /// The ledger in `schema`, whether it stands or not.
     pub(super) fn new(pool: Pool, schema: &str) -> Self {
-        PostgresLedger { pool, schema: schema.to_string() }
+        PostgresLedger { pool, schema: schema.to_string(), session: tokio::sync::Mutex::default() }
     }
 
     /// A table of the ledger, for SQL text.
@@ -46,11 +49,12 @@ impl PostgresLedger {
     /// Claims a chunk in the open transaction: a second one waits for the first, and fails once that is committed.
     ///
     /// # Errors
-    /// `Ledger` when the chunk has been carried.
+    /// `Ledger` when the chunk has been carried, or the run is another coordinator's by now.
     pub(super) async fn claim(&self, connection: &mut PgConnection, run: RunId, table: &ObjectName, chunk: u32) -> Result<()> {
         let sql = format!(
-            "INSERT INTO {} (run, table_schema, table_name, chunk) VALUES ($1::uuid, $2, $3, $4)",
-            self.table("receipts")
+            "INSERT INTO {} (run, table_schema, table_name, chunk) SELECT $1::uuid, $2, $3, $4 {}",
+            self.table("receipts"),
+            self.only_held(run)
         );
         let inserted = sqlx::query(AssertSqlSafe(sql))
             .bind(run.0.to_string())
@@ -60,7 +64,8 @@ impl PostgresLedger {
             .execute(connection)
             .await;
         match inserted {
-            Ok(_) => Ok(()),
+            Ok(done) if done.rows_affected() == 1 => Ok(()),
+            Ok(_) => Err(self.replaced(run).await.table(table)),
             Err(error) if error::sqlstate(&error) == Some("23505") => {
                 Err(Error::new(ErrorKind::Ledger, format!("chunk {chunk} of the table is already carried by this run"))
                     .table(table)
@@ -75,9 +80,11 @@ impl PostgresLedger {
         let number = |number: u64| {
             i64::try_from(number).map_err(|_| Error::internal("a count does not fit into the ledger").table(&receipt.table))
         };
+        // The lease stays locked until the commit: whoever takes the run over waits for it, and so sees this receipt or its absence.
+        let (held, condition) = self.held_fast(run);
         let sql = format!(
-            "UPDATE {} SET rows = $5, digest = $6, bytes = $7, rows_read = $8, written_at = clock_timestamp()
-             WHERE run = $1::uuid AND table_schema = $2 AND table_name = $3 AND chunk = $4",
+            "{held}UPDATE {} SET rows = $5, digest = $6, bytes = $7, rows_read = $8, written_at = clock_timestamp()
+             WHERE run = $1::uuid AND table_schema = $2 AND table_name = $3 AND chunk = $4{condition}",
             self.table("receipts")
         );
         let updated = sqlx::query(AssertSqlSafe(sql))
@@ -93,6 +100,9 @@ impl PostgresLedger {
             .await
             .map_err(|error| self.failed("did not take a receipt")(error).table(&receipt.table))?;
         if updated.rows_affected() != 1 {
+            if self.holder_of(run).is_some() {
+                return Err(self.replaced(run).await.table(&receipt.table));
+            }
             return Err(Error::new(ErrorKind::Ledger, "the claimed receipt is gone from the ledger").table(&receipt.table));
         }
         self.insert_losses(connection, run, receipt).await
@@ -109,8 +119,10 @@ impl PostgresLedger {
         } else {
             "DO NOTHING"
         };
-        let sql =
-            format!("INSERT INTO {table} AS known (run, hook, sha256) VALUES ($1::uuid, $2, $3) ON CONFLICT (run, hook) {again}");
+        let sql = format!(
+            "INSERT INTO {table} AS known (run, hook, sha256) SELECT $1::uuid, $2, $3 {} ON CONFLICT (run, hook) {again}",
+            self.only_held(run)
+        );
         let inserted = sqlx::query(AssertSqlSafe(sql))
             .bind(run.0.to_string())
             .bind(&hook.name)
@@ -184,6 +196,7 @@ impl PostgresLedger {
                  marked_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (run, table_schema, table_name, phase)",
                 "The phases that are done for a table",
             ),
+            ("leases", lease::COLUMNS, "Who works on a run, and until when without a word of its own"),
             (
                 "hooks",
                 "run uuid NOT NULL, hook text NOT NULL, sha256 text NOT NULL, begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -205,7 +218,7 @@ impl PostgresLedger {
         sqlx::query(AssertSqlSafe(sql)).bind(FORMAT_VERSION).execute(connection).await.map(drop)
     }
 
-    async fn stands(&self, connection: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
+    pub(super) async fn stands(&self, connection: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
         sqlx::query_scalar(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
              WHERE n.nspname = $1 AND c.relname = $2)",
@@ -257,6 +270,17 @@ impl PostgresLedger {
             updated_us: row.try_get(8)?,
         })
     }
+}
+
+/// Lets the open transaction's commit wait for the disk, whatever the server's own setting; so it waits for all commits before it.
+async fn wait_for_disk(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)
+         WHERE current_setting('synchronous_commit') IN ('off', 'local')",
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 fn state_name(state: RunState) -> &'static str {
@@ -344,17 +368,11 @@ impl Ledger for PostgresLedger {
         let mut lease = self.pool.acquire().await?;
         run(&mut lease, "BEGIN".into()).await.map_err(failed())?;
         if state == RunState::Done {
-            // A server may acknowledge commits before they are on disk. Waiting for this one waits for all before it.
-            sqlx::query(
-                "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)
-                 WHERE current_setting('synchronous_commit') IN ('off', 'local')",
-            )
-            .execute(&mut *lease)
-            .await
-            .map_err(failed())?;
+            wait_for_disk(&mut lease).await.map_err(failed())?;
         }
+        let (held, condition) = self.held_fast(id);
         let sql = format!(
-            "UPDATE {} SET state = $2, report = $3::json, updated_at = clock_timestamp() WHERE run = $1::uuid",
+            "{held}UPDATE {} SET state = $2, report = $3::json, updated_at = clock_timestamp() WHERE run = $1::uuid{condition}",
             self.table("runs")
         );
         let updated = sqlx::query(AssertSqlSafe(sql))
@@ -365,6 +383,9 @@ impl Ledger for PostgresLedger {
             .await
             .map_err(failed())?;
         if updated.rows_affected() != 1 {
+            if self.holder_of(id).is_some() {
+                return Err(self.replaced(id).await);
+            }
             return Err(Error::new(ErrorKind::Ledger, format!("the run {id} is not in the ledger")));
         }
         run(&mut lease, "COMMIT".into()).await.map_err(failed())?;
@@ -415,13 +436,26 @@ impl Ledger for PostgresLedger {
             .collect()
     }
 
+    async fn settle(&self, id: RunId) -> Result<Vec<Receipt>> {
+        let failed = || self.failed("could not make the receipts durable");
+        let mut lease = self.pool.acquire().await?;
+        run(&mut lease, "BEGIN".into()).await.map_err(failed())?;
+        wait_for_disk(&mut lease).await.map_err(failed())?;
+        // Something must be written: a commit of nothing waits for nothing.
+        let sql = format!("UPDATE {} SET updated_at = clock_timestamp() WHERE run = '{}'; COMMIT", self.table("runs"), id.0);
+        run(&mut lease, sql).await.map_err(failed())?;
+        lease.give_back();
+        self.receipts(id).await
+    }
+
     async fn mark(&self, run: RunId, table: &ObjectName, phase: &str) -> Result<()> {
         let mut lease = self.pool.acquire().await?;
         let sql = format!(
-            "INSERT INTO {} (run, table_schema, table_name, phase) VALUES ($1::uuid, $2, $3, $4) ON CONFLICT DO NOTHING",
-            self.table("marks")
+            "INSERT INTO {} (run, table_schema, table_name, phase) SELECT $1::uuid, $2, $3, $4 {} ON CONFLICT DO NOTHING",
+            self.table("marks"),
+            self.only_held(run)
         );
-        sqlx::query(AssertSqlSafe(sql))
+        let marked = sqlx::query(AssertSqlSafe(sql))
             .bind(run.0.to_string())
             .bind(&table.schema)
             .bind(&table.name)
@@ -429,6 +463,11 @@ impl Ledger for PostgresLedger {
             .execute(&mut *lease)
             .await
             .map_err(|error| self.failed("did not take a mark")(error).table(table))?;
+        // It stands already, or the run is another's.
+        let fence = self.pool.fence().filter(|fence| fence.run == run && marked.rows_affected() == 0);
+        if let Some(fence) = fence {
+            fence.check(&mut lease).await?;
+        }
         lease.give_back();
         Ok(())
     }
@@ -459,6 +498,33 @@ impl Ledger for PostgresLedger {
         let result = self.insert_hook(&mut lease, run, hook).await;
         lease.give_back();
         result
+    }
+
+    async fn forget(&self, id: RunId) -> Result<()> {
+        let mut lease = self.pool.acquire().await?;
+        let run_id = id.0;
+        let all = ["receipts", "marks", "hooks", "leases", "runs"];
+        let sql: Vec<String> =
+            all.iter().map(|name| format!("DELETE FROM {} WHERE run = '{run_id}'", self.table(name))).collect();
+        run(&mut lease, format!("BEGIN; {}; COMMIT", sql.join("; "))).await.map_err(self.failed("could not forget the run"))?;
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn living(&self, run: RunId) -> Result<Option<Living>> {
+        self.who_lives(run).await
+    }
+
+    async fn hold(&self, run: RunId, holder: &Holder) -> Result<()> {
+        self.take(run, holder).await
+    }
+
+    async fn renew(&self, run: RunId, holder: &Holder) -> Result<()> {
+        self.renew_lease(run, holder).await
+    }
+
+    async fn release(&self, run: RunId) -> Result<()> {
+        self.give_up_lease(run).await
     }
 
     async fn finish_hook(&self, run: RunId, hook: &Hook) -> Result<()> {

@@ -25,6 +25,7 @@ mod encode;
 mod error;
 pub mod expression;
 mod hook;
+mod lease;
 mod leaves;
 mod ledger;
 mod losses;

@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connect::Connector;
+use super::lease::Fence;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The pause before a full server is asked again.
@@ -29,6 +30,25 @@ impl Pool {
     pub(super) fn new(connector: Connector, limit: usize) -> Self {
         let limit = limit.max(1);
         Pool { connector: Arc::new(connector), idle: Arc::default(), permits: Arc::new(Semaphore::new(limit)), limit }
+    }
+
+    /// The run that sessions belong to, once it is held.
+    pub(super) fn fence(&self) -> Option<Fence> {
+        self.connector.fence()
+    }
+
+    /// From now on sessions carry the name of that run, and open only while it is held. Those that are lent out are not changed.
+    pub(super) fn set_fence(&self, fence: Option<Fence>) {
+        let other = fence.as_ref().is_some_and(|fence| !self.connector.is_named(&fence.session_name()));
+        self.connector.set_fence(fence);
+        if other {
+            self.close_idle();
+        }
+    }
+
+    /// True if sessions are opened with this name.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.connector.is_named(name)
     }
 
     /// Opens a connection that is none of the pool's.

@@ -18,6 +18,7 @@ use super::target::{quoted, quoted_columns, run};
 use super::upsert::{self, Merge};
 use crate::engine::ChunkWriter;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::model::reject::Reject;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, Losses, ObjectName, RunId};
@@ -87,11 +88,18 @@ pub(super) async fn begin(
 ) -> Result<Writer> {
     let table = unit.target.clone();
     let failed = |error| error::map(error, "the transaction of a chunk could not be opened").table(&table);
-    run(&mut lease, "BEGIN".into()).await.map_err(failed)?;
     match claim {
-        Claim::Chunk => ledger.claim(&mut lease, unit.run, &table, unit.chunk.id).await?,
-        Claim::Reject(number) => ledger.take_reject(&mut lease, unit.run, &table, unit.chunk.id, number).await?,
+        Claim::Chunk => {
+            // Rows and receipt are lost together or not at all, so this commit need not wait for the disk: `Ledger::settle` does, for all.
+            run(&mut lease, "BEGIN; SET LOCAL synchronous_commit = off".into()).await.map_err(failed)?;
+            ledger.claim(&mut lease, unit.run, &table, unit.chunk.id).await?;
+        }
+        Claim::Reject(number) => {
+            run(&mut lease, "BEGIN".into()).await.map_err(failed)?;
+            ledger.take_reject(&mut lease, unit.run, &table, unit.chunk.id, number).await?;
+        }
     }
+    failpoint::reached(failpoint::CHUNK_CLAIMED);
     if triggers_off {
         run(&mut lease, "SET LOCAL session_replication_role = replica".into()).await.map_err(failed)?;
     }
@@ -156,8 +164,10 @@ impl Destination {
             }
         };
         let mut stored = copy.finish().await.map_err(failed)?;
+        failpoint::reached(failpoint::ROWS_SENT);
         if let Some(merge) = self.merge.as_ref().filter(|_| stored == receipt.digest.rows) {
             stored = merge.run(&mut lease, &self.table, self.chunk, stored).await?;
+            failpoint::reached(failpoint::ROWS_MERGED);
         }
         if stored != receipt.digest.rows {
             // A trigger or a rule of the target may leave rows out.
@@ -173,9 +183,11 @@ impl Destination {
             Claim::Reject(_) => self.ledger.add_to_receipt(&mut lease, self.run, &receipt).await?,
         }
         self.ledger.insert_rejects(&mut lease, self.run, &receipt, &rejects).await?;
+        failpoint::reached(failpoint::RECEIPT_WRITTEN);
         run(&mut lease, "COMMIT".into())
             .await
             .map_err(|error| error::map(error, format!("chunk {} could not be committed", self.chunk)).table(&self.table))?;
+        failpoint::reached(failpoint::CHUNK_COMMITTED);
         lease.give_back();
         Ok(())
     }
