@@ -12,7 +12,8 @@ use crate::support::{MySqlDatabase, PostgresDatabase};
 const SHOP: &str = "CREATE TABLE customers (id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, email VARCHAR(190) NOT NULL, full_name VARCHAR(100), phone VARCHAR(24), iban VARCHAR(34),
   born DATE, is_active TINYINT(1) NOT NULL, password_hash CHAR(60), notes TEXT, street VARCHAR(100), city VARCHAR(60), code VARCHAR(10), created_at DATETIME NOT NULL, UNIQUE KEY by_email (email));
 CREATE TABLE orders (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, customer_id INT UNSIGNED NOT NULL, state ENUM('cart','paid') NOT NULL, total DECIMAL(10,2) NOT NULL, tax INT NOT NULL,
-  gross DECIMAL(12,2) GENERATED ALWAYS AS (total * 2) STORED, note TEXT, placed_at DATETIME NOT NULL, FULLTEXT KEY by_note (note), CONSTRAINT of_customer FOREIGN KEY (customer_id) REFERENCES customers (id));
+  gross DECIMAL(12,2) GENERATED ALWAYS AS (total * 2) STORED, note TEXT, placed_at DATETIME NOT NULL,
+  shipped_on DATE, quantity INT, payload JSON, name VARCHAR(60) CHARACTER SET latin1, token BINARY(16), FULLTEXT KEY by_note (note), CONSTRAINT of_customer FOREIGN KEY (customer_id) REFERENCES customers (id));
 CREATE TABLE orders_eu (id INT NOT NULL PRIMARY KEY, total DECIMAL(10,2));
 CREATE TABLE orders_us (id INT NOT NULL PRIMARY KEY, total DECIMAL(10,2));
 CREATE TABLE shop_items (id INT NOT NULL PRIMARY KEY);
