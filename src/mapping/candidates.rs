@@ -6,7 +6,7 @@ use crate::config::rules::Mapping;
 use crate::error::Result;
 use crate::model::probe::Fact;
 
-use super::rules::{Rules, column_rule, fill};
+use super::rules::{PROVEN, Rules, column_rule, fill};
 use super::{ColumnMapping, MappedTable, Route, standing};
 
 /// A rule, or what stands in for one.
@@ -37,6 +37,7 @@ pub fn candidates(
     // A word of the mapping (`enum = "text"`) may stand behind the rule.
     let (decider, word) = column.rule.split_once(", `").map_or((column.rule.as_str(), None), |(rule, word)| (rule, Some(word)));
     let mut all: Vec<(String, String, Option<Fact>)> = Vec::new();
+    let proven = decider.ends_with(PROVEN);
     let source = table.source.column(&column.source);
     for rule in rules.of_table(&table.source) {
         let name = if column.source.is_empty() { &column.target } else { &column.source };
@@ -58,7 +59,8 @@ pub fn candidates(
     if let Ok((native, _)) = own_type {
         all.push((format!("the target's type for {}", column.from), native.full, None));
     }
-    let place = all.iter().position(|(rule, ..)| rule == decider);
+    let decider = decider.strip_suffix(PROVEN).unwrap_or(decider);
+    let place = all.iter().position(|(rule, _, fact)| rule == decider && fact.is_some() == proven);
     let mut candidates: Vec<Candidate> = all
         .into_iter()
         .enumerate()

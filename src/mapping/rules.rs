@@ -31,6 +31,9 @@ pub struct Rules<'a> {
     proven: Option<&'a Proven>,
 }
 
+/// What the name of a rule ends with that holds by what the probe has proven.
+pub(super) const PROVEN: &str = ", as the probe has proven";
+
 /// The target type that a rule demands, and which rule that was.
 pub struct Decision {
     /// The type as the rule writes it, its placeholders filled.
@@ -77,7 +80,7 @@ impl<'a> Rules<'a> {
             let mut fitting =
                 mapping.types.iter().filter(|rule| matches(&rule.matches, column) && self.known(table, column, &rule.matches));
             let (rule, to) = fitting.find_map(|rule| Some((rule, rule.to.as_ref()?)))?;
-            let proven = if rule.matches.proven.is_some() { ", as the probe has proven" } else { "" };
+            let proven = if rule.matches.proven.is_some() { PROVEN } else { "" };
             Some(Decision {
                 to: fill(to, &column.native),
                 rule: format!("{}{proven}", place(mapping, rule)),

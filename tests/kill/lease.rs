@@ -38,7 +38,7 @@ fn line<'a>(from: &'a MySqlDatabase, to: &'a PostgresDatabase) -> Vec<&'a str> {
 /// Starts a run whose lease lasts two seconds, and waits for its first receipt.
 async fn begun(from: &MySqlDatabase, to: &PostgresDatabase) -> Ferry {
     let mut command = command(&line(from, to));
-    let child = command.env("DBFERRY_LEASE_SECONDS", "2").stderr(Stdio::piped()).spawn().unwrap();
+    let child = command.env("DBFERRY_LEASE_SECONDS", "8").stderr(Stdio::piped()).spawn().unwrap();
     receipts(to, 1).await;
     Ferry(Some(child))
 }
@@ -76,7 +76,7 @@ async fn a_living_run_is_left_alone_and_a_stalled_one_is_taken_over() {
     // A laptop that is closed: its lease runs out, and its sessions are ended by whoever takes over.
     first.signal("STOP");
     ferry(&[&line[..], &["--resume"]].concat()).code(2).complains(&["is being worked on"]);
-    tokio::time::sleep(Duration::from_millis(2200)).await;
+    tokio::time::sleep(Duration::from_millis(8200)).await;
     let mut second = command(&[&line[..], &["--resume"]].concat());
     let second = Ferry(Some(second.spawn().unwrap()));
     tokio::time::sleep(Duration::from_millis(1500)).await;

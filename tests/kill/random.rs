@@ -52,23 +52,26 @@ fn number(variable: &str) -> Option<u64> {
 struct Watched {
     child: Child,
     phases: Arc<Mutex<Vec<(String, Instant)>>>,
+    lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Watched {
     fn start(arguments: &[&str]) -> Self {
         let mut child = command(&[arguments, &["--progress", "json"]].concat()).spawn().unwrap();
         let phases: Arc<Mutex<Vec<(String, Instant)>>> = Arc::default();
-        let (seen, err) = (Arc::clone(&phases), child.stderr.take().unwrap());
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (seen, said, err) = (Arc::clone(&phases), Arc::clone(&lines), child.stderr.take().unwrap());
         // What it says at the end is not read: it is short, and the pipe holds it.
         std::thread::spawn(move || {
             for line in BufReader::new(err).lines().map_while(Result::ok) {
+                said.lock().unwrap().push(line.clone());
                 let Ok(event) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
                 if event["event"] == "phase" {
                     seen.lock().unwrap().push((event["phase"].as_str().unwrap().to_string(), Instant::now()));
                 }
             }
         });
-        Watched { child, phases }
+        Watched { child, phases, lines }
     }
 
     fn last(&self) -> Option<String> {
@@ -87,8 +90,11 @@ impl Watched {
         }
     }
 
-    fn end(mut self) -> i32 {
-        self.child.wait().unwrap().code().unwrap_or(-1)
+    /// Its exit code, and the last that it said.
+    fn end(mut self) -> (i32, Vec<String>) {
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        let lines = self.lines.lock().unwrap();
+        (code, lines[lines.len().saturating_sub(4)..].to_vec())
     }
 }
 
@@ -110,7 +116,7 @@ async fn at_random_instants() {
     }
     let finished = Instant::now();
     let phases = watched.phases.lock().unwrap().clone();
-    assert_eq!(watched.end(), 0);
+    assert_eq!(watched.end().0, 0);
     let lasts: BTreeMap<String, Duration> = phases
         .iter()
         .zip(phases.iter().skip(1).map(|(_, began)| *began).chain([finished]))
@@ -139,13 +145,13 @@ async fn at_random_instants() {
         if !over {
             watched.child.kill().unwrap();
         }
-        let code = watched.end();
+        let (code, said) = watched.end();
         if code == -1 {
             done += 1;
             of_run += 1;
             *hit.entry(phase).or_default() += 1;
         } else {
-            assert_eq!(code, 0, "seed {seed}, kill {done}");
+            assert_eq!(code, 0, "seed {seed}, kill {done}: {said:?}");
         }
         if code == 0 || of_run == KILLS_PER_RUN || done == kills {
             ferry(&line).code(0).prints(&["Proven by digest"]);
