@@ -131,6 +131,8 @@ pub fn reached(name: &str) {
     {
         if *stops {
             send("-STOP");
+            // The signal stops the threads one by one: this one must not have gone on by then.
+            std::thread::sleep(std::time::Duration::from_millis(200));
         } else {
             // SIGKILL, so that nothing is cleaned up, flushed or said; this thread goes no further whatever comes of it.
             send("-KILL");

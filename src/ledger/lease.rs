@@ -15,7 +15,7 @@ use crate::model::RunId;
 const LASTS: Duration = Duration::from_secs(30);
 
 /// How long a coordinator that was killed just now may still seem to live, until the server has noticed.
-const NOTICED: Duration = Duration::from_secs(10);
+const NOTICED: Duration = Duration::from_secs(5);
 
 /// Renewals that may fail before a lease runs out.
 const RENEWALS: u32 = 6;

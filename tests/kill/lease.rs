@@ -63,6 +63,8 @@ const ONCE: &str = "SELECT count(*) || ' ' || count(DISTINCT w) || ' ' || (SELEC
 async fn a_living_run_is_left_alone_and_a_stalled_one_is_taken_over() {
     let (from, to) = (MySqlDatabase::create(SLOW).await, PostgresDatabase::create("").await);
     slow_chunks(&to).await;
+    // Slower still: it must live through all that is tried meanwhile.
+    to.run("CREATE OR REPLACE FUNCTION slow_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(2); RETURN NEW; END $$").await;
     let first = begun(&from, &to).await;
     let pid = first.0.as_ref().unwrap().id().to_string();
     let line = line(&from, &to);
