@@ -11,6 +11,7 @@ mod hooks;
 mod logins;
 mod lost;
 mod masks;
+mod matrix;
 mod merges;
 mod objects;
 mod parity;

@@ -22,6 +22,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// largest table of the run takes.
 const SERVER_WAIT_SECONDS: u32 = 7 * 24 * 3600;
 
+/// The least `max_allowed_packet` of a session: the server's functions give NULL, without an error, for text that is longer. A VARCHAR or TEXT
+/// of 64 KiB in another character set becomes at most four times as long.
+pub(super) const LEAST_PACKET: u64 = 256 * 1024;
+
 /// Prepared statements that a session keeps: the first, inner and last range of a few tables.
 const STATEMENTS_KEPT: usize = 16;
 
@@ -210,7 +214,7 @@ async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()
     // A proxy or an `init_connect` may have had the last word.
     let found = sqlx::query(
         "SELECT CAST(@@session.character_set_client AS CHAR), CAST(@@session.character_set_connection AS CHAR), \
-         CAST(@@session.character_set_results AS CHAR), CAST(@@session.time_zone AS CHAR)",
+         CAST(@@session.character_set_results AS CHAR), CAST(@@session.time_zone AS CHAR), CAST(@@session.max_allowed_packet AS CHAR)",
     )
     .fetch_one(connection)
     .await
@@ -230,6 +234,15 @@ async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()
             return Err(Error::new(ErrorKind::Unsupported, format!("the session's `{name}` stays `{value}`, not `{wanted}`"))
                 .hint("Connect to the server itself instead of through a proxy"));
         }
+    }
+    let packet: Option<String> = found.try_get(4).map_err(not_set)?;
+    let packet: u64 = packet.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
+    if packet < LEAST_PACKET {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("the server's `max_allowed_packet` is {packet} bytes, and below {LEAST_PACKET} texts would be read as NULL"),
+        )
+        .hint("Raise it: SET GLOBAL max_allowed_packet = 67108864"));
     }
     Ok(())
 }
