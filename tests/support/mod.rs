@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod ferry;
+pub mod proxy;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
