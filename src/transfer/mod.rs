@@ -10,7 +10,7 @@
 //! by side; `report` says at the end what was done; [`stop`] is how a person ends it, `stall` how a hang does; [`hooks`] runs a person's own
 //! SQL; `keep` holds the lease of the run, `settle` makes its receipts durable, [`choose`] finds the run that is gone on with, [`abandon`]
 //! gives one up; [`baseline`] is what stood in tables that rows are added to; `restore` puts back what was set aside of tables that stand;
-//! `sift` does a unit of a table that rejects rows, and [`retry`] sends those again.
+//! `sift` does a unit of a table that rejects rows, and [`retry`] sends those again; `retry_chunk` tries again what may pass by itself.
 
 pub mod abandon;
 pub mod baseline;
@@ -25,6 +25,7 @@ mod prepare;
 mod report;
 mod restore;
 pub mod retry;
+mod retry_chunk;
 pub mod run;
 mod settle;
 mod sift;

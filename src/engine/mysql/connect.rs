@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, Row};
 
 use super::error::{failed, not_connected};
 use crate::config::endpoint::{Endpoint, Secret};
-use crate::config::login::{credentials, is_local};
+use crate::config::login::{again_if_refused, credentials, is_local};
 use crate::engine::SessionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
@@ -111,18 +111,22 @@ impl Connector {
         &self.mark
     }
 
+    async fn login(&self) -> Result<MySqlConnection> {
+        let login = credentials(&self.at).await?;
+        let mut options = self.options.clone();
+        if let Some(user) = &login.user {
+            options = options.username(user);
+        }
+        if let Some(password) = login.password.as_ref().map(Secret::expose) {
+            options = options.password(password);
+        }
+        options.connect().await.map_err(|error| not_connected(&self.label, error))
+    }
+
     /// A session with our settings, and its server.
     pub(super) async fn connect(&self) -> Result<(MySqlConnection, ServerInfo)> {
         let opening = async {
-            let login = credentials(&self.at).await?;
-            let mut options = self.options.clone();
-            if let Some(user) = &login.user {
-                options = options.username(user);
-            }
-            if let Some(password) = login.password.as_ref().map(Secret::expose) {
-                options = options.password(password);
-            }
-            let mut connection = options.connect().await.map_err(|error| not_connected(&self.label, error))?;
+            let mut connection = again_if_refused(&self.at, || self.login()).await?;
             let server = detect(&mut connection, &self.database).await?;
             pin(&mut connection, &server).await?;
             Ok((connection, server))
