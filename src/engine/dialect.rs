@@ -188,6 +188,11 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// True where the collation of that column finds texts alike that differ in spaces at their end.
+    fn ignores_end_spaces(&self, _native: &NativeType) -> bool {
+        false
+    }
+
     /// The type that finds texts alike as `folding` says, in the way that `choice` names; none for a type that is no text.
     ///
     /// # Errors
@@ -244,6 +249,11 @@ pub trait Dialect: Send + Sync {
 
     /// True where text may have a NUL character in it.
     fn holds_nul_in_text(&self) -> bool {
+        true
+    }
+
+    /// True if a column of that type, which holds JSON, keeps the escape of U+0000.
+    fn holds_nul_in_json(&self, _native: &NativeType) -> bool {
         true
     }
 

@@ -199,6 +199,7 @@ impl MappedTable {
                 native: self.source.column(&column.source).map(|column| column.native.clone()).unwrap_or_default(),
                 mask: column.mask.clone(),
                 out_of_range: self.policies.get(&column.source).and_then(|policies| policies.out_of_range),
+                strip_json: self.policies.get(&column.source).is_some_and(|policies| policies.strip_json),
             };
             match &column.computed {
                 None => Step::Cast(cast),

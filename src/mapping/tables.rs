@@ -7,7 +7,7 @@ use crate::model::{LogicalType, ObjectName};
 use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
-use super::policies::{Decided, Retype};
+use super::policies::{Decided, Decision, Retype};
 use super::rules::{Rules, column_rule};
 use super::{
     ChosenBy, ColumnMapping, MapOptions, MappedTable, Route, choices, computed, discriminator, dropped, lines, names, policies,
@@ -271,7 +271,9 @@ fn map_column(
         None => (to, rule_name),
     };
     let computed = computed::of(computing, &column.name);
-    if computed.is_some() && decision.is_some_and(|decision| decision.policies.out_of_range.is_some() || decision.to.is_some()) {
+    let of_the_target =
+        |decision: &Decision| decision.policies.out_of_range.is_some() || decision.policies.strip_json || decision.to.is_some();
+    if computed.is_some() && decision.is_some_and(of_the_target) {
         let why = "a policy of the target's type is said of a column that an expression makes";
         let problem = Problem::new(Severity::Refused, "column", &place, why);
         return Err(Box::new(problem.hint("Take it out, or write it into the expression")));
@@ -280,7 +282,16 @@ fn map_column(
         computed::check(computing, &column.name, computed, &to, faults);
     } else if let Castability::Never(why) = can_cast(&from, &to) {
         let Some(there) = there else {
-            return Err(refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None));
+            let wanted = Column { native: native.clone(), logical: Some(to), ..column.clone() };
+            let problem = refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None);
+            return Err(match standing::zone_expression(column, &wanted) {
+                Some(expression) => {
+                    let setting = format!("to = {}\n{expression}", lines::string(&native.full));
+                    let lines = lines::column(&table.name, &column.name, &setting);
+                    Box::new(problem.hint(format!("Add to the mapping file (`-m FILE`):\n{lines}")))
+                }
+                None => problem,
+            });
         };
         unfit(format!("`{}` cannot become `{}`, the existing table's type: {why}", column.native.full, native.full), there);
     }

@@ -48,6 +48,11 @@ pub enum Question {
         /// The column.
         column: String,
     },
+    /// JSON with U+0000 in it, which it writes as an escape.
+    NulEscape {
+        /// The column.
+        column: String,
+    },
     /// Text whose bytes are none in its character set, or have no Unicode character.
     InvalidText {
         /// The column.

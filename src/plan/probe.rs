@@ -121,13 +121,8 @@ pub(super) fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn D
         let Some(parent) = parents.find(whole) else { continue };
         let parent_filter = parent.source.row_filter.clone();
         questions.push(Question::Orphan { key: key.clone(), parent_filter: parent_filter.clone() });
-        let folds = |name: &String| {
-            table
-                .source
-                .column(name)
-                .and_then(|column| column.native.collation.as_deref())
-                .is_some_and(|name| !name.ends_with("_bin"))
-        };
+        // Collations that compare bytes ignore spaces at the end, too, all but a few.
+        let folds = |name: &String| table.source.column(name).is_some_and(|column| column.native.collation.is_some());
         if key.columns.iter().any(folds) {
             questions.push(Question::OtherSpelling { key: key.clone(), parent_filter });
         }
@@ -157,6 +152,10 @@ fn of_the_cast(table: &MappedTable, mapping: &ColumnMapping, target: &dyn Dialec
     let is_text = matches!(mapping.to, L::Text { .. } | L::Json | L::Enum { .. });
     if is_text && matches!(mapping.from, L::Text { .. } | L::Json) && !target.holds_nul_in_text() {
         questions.push(Question::NulCharacter { column: column.clone() });
+    }
+    let json = table.target.column(&mapping.target).filter(|_| mapping.from == L::Json && mapping.to == L::Json);
+    if json.is_some_and(|there| !target.holds_nul_in_json(&there.native)) {
+        questions.push(Question::NulEscape { column: column.clone() });
     }
     let unbounded = matches!(native.name.as_str(), "longtext" | "longblob" | "json");
     if let Some(bytes) = target.max_field_bytes().filter(|_| unbounded) {
@@ -248,14 +247,15 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
         }
         Q::NotZeroOrOne { column } => match target_of(column).map(|mapping| &mapping.to) {
             Some(LogicalType::Bool) => {
-                refused(column, rows("value is neither 0 nor 1", "values are neither 0 nor 1"), r#"to = "smallint""#)
+                let why = rows("value is neither 0 nor 1", "values are neither 0 nor 1");
+                refused(column, why, &settled::no_truth_value(table, column))
             }
             _ => None,
         },
         Q::NotTimeOfDay { column } => match target_of(column).map(|mapping| &mapping.to) {
             Some(LogicalType::Time { .. }) => {
                 let why = rows("value lies outside of a day", "values lie outside of a day");
-                refused(column, why, r#"to = "interval""#)
+                refused(column, why, &settled::no_time_of_day(table, column))
             }
             _ => None,
         },
@@ -271,6 +271,10 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
         Q::NulCharacter { column } => {
             let why = rows("text has a NUL character in it", "texts have a NUL character in them");
             refused(column, why, r#"nul_byte = "strip""#)
+        }
+        Q::NulEscape { column } => {
+            let why = rows("JSON text has a NUL character in it", "JSON texts have a NUL character in them");
+            refused(column, why, r#"json = "strip"  # leaves it out; or "json", which keeps it"#)
         }
         Q::InvalidText { column } => {
             let why = rows("text is not valid in its character set", "texts are not valid in their character set");

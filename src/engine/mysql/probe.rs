@@ -178,6 +178,7 @@ fn columns(question: &Question) -> Option<Vec<&str>> {
         | Q::OutOfRange { column, .. }
         | Q::NoLabel { column }
         | Q::NulCharacter { column }
+        | Q::NulEscape { column }
         | Q::InvalidText { column }
         | Q::EncodedTwice { column } => Some(vec![column]),
         Q::LongerThan { columns, .. } => Some(columns.iter().map(String::as_str).collect()),
@@ -206,6 +207,11 @@ fn condition(table: &Table, question: &Question) -> Result<String> {
         // As bytes: to some collations a NUL is nothing, and found everywhere.
         Q::NulCharacter { column } => {
             format!("LOCATE(CAST(CHAR(0) AS BINARY), CAST(CONVERT({} USING utf8mb4) AS BINARY)) > 0", quote(column))
+        }
+        // Behind an even number of backslashes, each pair of which is one. The cheap condition comes first.
+        Q::NulEscape { column } => {
+            let text = format!("CONVERT({} USING utf8mb4)", quote(column));
+            format!("(LOCATE('\\\\u0000', {text}) > 0 AND {text} REGEXP '(^|[^\\\\\\\\])(\\\\\\\\\\\\\\\\)*\\\\\\\\u0000')")
         }
         Q::InvalidText { column } => {
             let (name, native) = (quote(column), native(column));

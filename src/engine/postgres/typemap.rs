@@ -48,6 +48,10 @@ impl Dialect for PostgresDialect {
         false
     }
 
+    fn holds_nul_in_json(&self, native: &NativeType) -> bool {
+        native.name != "jsonb"
+    }
+
     /// A third of a page of 8 kB: "Limits for Index Row Size" in the manual's chapter on B-Tree indexes.
     fn max_index_entry_bytes(&self) -> Option<u64> {
         Some(2704)

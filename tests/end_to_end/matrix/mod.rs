@@ -1,7 +1,11 @@
 //! The rows of `docs/correctness.md`: the hard value in a real source, carried by the command, and what PostgreSQL says has arrived.
 
+mod temporal;
+
 use serde_json::Value;
 
+use super::renames::MappingFile;
+use crate::support::PostgresDatabase;
 use crate::support::ferry::table;
 
 /// The losses of a table in a report, as `column kind policy count`.
@@ -11,4 +15,11 @@ fn losses(report: &Value, name: &str) -> Vec<String> {
     all.iter()
         .map(|loss| format!("{} {} {} {}", text(&loss["column"]), text(&loss["kind"]), text(&loss["policy"]), loss["count"]))
         .collect()
+}
+
+/// Demands that a refused run has made nothing: no table, no type, no ledger.
+async fn has_nothing(to: &PostgresDatabase) {
+    let made = "SELECT count(*) FROM pg_class WHERE relnamespace NOT IN ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace)
+        AND relnamespace <> 'information_schema'::regnamespace";
+    assert_eq!(to.value(made).await.as_deref(), Some("0"), "a refused run has made something");
 }
