@@ -3,6 +3,7 @@
 mod append;
 mod databases;
 mod diff;
+mod drops;
 mod examples;
 mod existing;
 mod explain;
@@ -11,6 +12,7 @@ mod hooks;
 mod logins;
 mod lost;
 mod masks;
+mod matrix;
 mod merges;
 mod objects;
 mod parity;
