@@ -273,6 +273,11 @@ pub trait Dialect: Send + Sync {
     /// The longest name, in bytes; none for no limit.
     fn max_name_bytes(&self) -> Option<usize>;
 
+    /// True for a name that no column can have, whatever is quoted.
+    fn reserves_column_name(&self, _name: &str) -> bool {
+        false
+    }
+
     /// True where index names are unique per schema, and not only per table.
     fn index_names_per_schema(&self) -> bool;
 

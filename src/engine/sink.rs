@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
-use crate::model::catalog::{ServerInfo, Table};
+use crate::model::catalog::{Problem, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::load::UpsertKey;
 use crate::model::reject::Reject;
@@ -32,6 +32,12 @@ pub trait Sink: Send + Sync {
 
     /// The tables of these schemas, for the names that were probably meant.
     async fn table_names(&self, _schemas: &[String]) -> Result<Vec<ObjectName>> {
+        Ok(Vec::new())
+    }
+
+    /// Why those of these tables that stand cannot be dropped, with the types and functions behind the planned ones: what depends on them
+    /// and would stay, rights that are missing. Changes nothing.
+    async fn undroppable(&self, _tables: &[&Table]) -> Result<Vec<Problem>> {
         Ok(Vec::new())
     }
 

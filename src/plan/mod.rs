@@ -28,6 +28,7 @@ pub mod changes;
 mod collisions;
 mod columns;
 pub mod diff;
+mod entries;
 pub mod explain;
 mod groups;
 mod history;
@@ -42,6 +43,7 @@ pub mod probe;
 mod schema;
 mod settled;
 mod several;
+mod splits;
 mod standing;
 pub mod text;
 

@@ -15,7 +15,7 @@ use crate::engine::{Dialect, Source};
 use crate::error::Result;
 use crate::mapping::{ColumnMapping, MappedTable, lines};
 use crate::model::LogicalType;
-use crate::model::catalog::{ForeignKey, Index, IndexMethod, Problem, Severity, Table};
+use crate::model::catalog::{ForeignKey, Problem, Severity};
 use crate::model::probe::{Answer, Fact, Proven, Question};
 
 /// Rows that `--probe sample` looks at, of each table.
@@ -111,8 +111,7 @@ pub(super) fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn D
         questions.extend(of_the_cast(table, mapping, target));
     }
     if let Some(bytes) = target.max_index_entry_bytes() {
-        let indexes = table.source.primary_key.iter().chain(&table.source.indexes);
-        questions.extend(indexes.filter_map(|index| long_entries(&table.source, index, bytes)));
+        questions.extend(super::entries::questions(table, bytes));
     }
     for key in &table.source.foreign_keys {
         let mut parents = all.iter().filter(|parent| parent.source.name == key.parent);
@@ -178,32 +177,6 @@ fn integer_range(logical: &LogicalType) -> Option<(i128, i128)> {
         L::UInt64 => (0, u64::MAX.into()),
         _ => return None,
     })
-}
-
-/// Asked only where the columns' own limits allow an entry that is too long.
-fn long_entries(table: &Table, index: &Index, bytes: u64) -> Option<Question> {
-    if index.method != IndexMethod::BTree {
-        return None;
-    }
-    let columns = index.plain_columns()?;
-    let most: u64 = columns
-        .iter()
-        .filter_map(|name| table.column(name))
-        .map(|column| match &column.logical {
-            Some(LogicalType::Text { length }) => length.map_or(u64::MAX / 64, |length| u64::from(length) * 4),
-            Some(LogicalType::Binary { length }) => length.map_or(u64::MAX / 64, u64::from),
-            _ => 16,
-        })
-        .fold(0, u64::saturating_add);
-    let columns: Vec<String> = columns
-        .into_iter()
-        .filter(|name| {
-            let logical = table.column(name).and_then(|column| column.logical.clone());
-            matches!(logical, Some(LogicalType::Text { .. } | LogicalType::Binary { .. }))
-        })
-        .map(str::to_string)
-        .collect();
-    (most > bytes && !columns.is_empty()).then_some(Question::LongerThan { columns, bytes })
 }
 
 /// What was found, for people: how many, one of them, and what settles it.
@@ -291,7 +264,7 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
             );
             Some(Problem::new(Severity::Note, "column", at(column), why).hint(hint))
         }
-        Q::LongerThan { columns, bytes } if columns.len() == 1 && *bytes > u64::from(u16::MAX) => {
+        Q::LongerThan { columns, bytes } => {
             let column = columns.first()?;
             let why = rows(
                 "value is larger than the target takes in one field",
@@ -300,15 +273,11 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
             let hint = "Leave the rows out with `source_where`, or the column with `drop = true`";
             Some(Problem::new(Severity::Refused, "column", at(column), format!("{why} ({bytes} bytes)")).hint(hint))
         }
-        Q::LongerThan { columns, bytes } => {
-            let why = format!(
-                "{}: the target takes {bytes} in an entry of an index, after compression, so that the index may fail at the end",
-                rows(
-                    &format!("row has more than {bytes} bytes in its key"),
-                    &format!("rows have more than {bytes} bytes in their key")
-                )
-            );
-            Some(Problem::new(Severity::Note, "index", at(&columns.join(", ")), why))
+        Q::LongEntry { index, bytes, .. } => {
+            let longest = answer.longest.map(|longest| format!("; the longest has {longest}")).unwrap_or_default();
+            let more =
+                |what: &str| format!("{what} more than {bytes} bytes in the index, which is what the target takes{longest}");
+            Some(super::entries::finding(table, index, rows(&more("row has"), &more("rows have"))))
         }
         Q::Orphan { key, .. } => {
             let why = rows("row points to a parent that is not carried", "rows point to a parent that is not carried");

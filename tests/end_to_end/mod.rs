@@ -4,6 +4,7 @@ mod append;
 mod bulk;
 mod databases;
 mod diff;
+mod drops;
 mod examples;
 mod existing;
 mod explain;

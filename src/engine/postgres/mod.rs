@@ -21,6 +21,7 @@ pub mod check;
 mod connect;
 pub mod ddl;
 mod decode;
+mod dependents;
 mod encode;
 mod error;
 pub mod expression;

@@ -13,12 +13,12 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, hook, pooler, schema, standing, upsert, waiting, write};
+use super::{catalog, check, dependents, hook, pooler, schema, standing, upsert, waiting, write};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, Waiting};
 use crate::error::Result;
 use crate::ledger::Ledger;
-use crate::model::catalog::{Column, ServerInfo, Table};
+use crate::model::catalog::{Column, Problem, ServerInfo, Table};
 use crate::model::load::UpsertKey;
 use crate::model::schema::TableSchema;
 use crate::model::unit::WorkUnit;
@@ -154,6 +154,13 @@ impl Sink for PostgresSink {
         let names = standing::table_names(&mut lease, schemas).await?;
         lease.give_back();
         Ok(names)
+    }
+
+    async fn undroppable(&self, tables: &[&Table]) -> Result<Vec<Problem>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = dependents::undroppable(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(found)
     }
 
     async fn inspect(&self, asked: &[Asked]) -> Result<Inspection> {

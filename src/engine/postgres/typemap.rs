@@ -44,6 +44,11 @@ impl Dialect for PostgresDialect {
         Quoted(ddl::quote_name(name))
     }
 
+    /// The system columns of every table; in capitals they are other names.
+    fn reserves_column_name(&self, name: &str) -> bool {
+        matches!(name, "tableoid" | "xmin" | "cmin" | "xmax" | "cmax" | "ctid")
+    }
+
     fn holds_nul_in_text(&self) -> bool {
         false
     }

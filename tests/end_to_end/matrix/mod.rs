@@ -1,5 +1,9 @@
 //! The rows of `docs/correctness.md`: the hard value in a real source, carried by the command, and what PostgreSQL says has arrived.
 
+mod indexes;
+mod keys;
+mod listed;
+mod names;
 mod temporal;
 
 use serde_json::Value;

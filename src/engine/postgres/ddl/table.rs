@@ -6,6 +6,7 @@ use super::literal::text_array;
 use super::names::{can_be_identity, can_take_sequence};
 use super::{
     Draft, Labelled, column_problem, labelled, labels_fit, made, named, partition, quote_literal, quote_name, quote_table,
+    row_size,
 };
 use crate::engine::DdlPhase;
 use crate::engine::postgres::expression::{print, takes};
@@ -24,6 +25,7 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
         let why = format!("it has {} columns, and a table of PostgreSQL has at most {MAX_COLUMNS}", table.columns.len());
         draft.problems.push(Problem::new(Severity::Refused, "table", &table.name, why));
     }
+    draft.problems.extend(row_size::look(table));
     let mut lines = Vec::new();
     for column in &table.columns {
         if labelled(&column.native) == Some(Labelled::Enum) && draft.names.makes_type(&table.name, &column.name) {
