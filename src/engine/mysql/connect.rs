@@ -119,6 +119,7 @@ impl Connector {
                 options = options.password(password);
             }
             let mut connection = options.connect().await.map_err(|error| not_connected(&self.label, error))?;
+            crate::engine::no_delay::set_on_sockets_to(self.at.port.unwrap_or(3306));
             let server = detect(&mut connection, &self.database).await?;
             pin(&mut connection, &server).await?;
             Ok((connection, server))

@@ -137,6 +137,7 @@ impl Connector {
             }
             let mut connection =
                 PgConnection::connect_with(&options).await.map_err(|error| error::map_connect(error, &self.place))?;
+            crate::engine::no_delay::set_on_sockets_to(options.get_port());
             self.pin(&mut connection).await?;
             if let Some(fence) = fence {
                 fence.check(&mut connection).await?;
