@@ -20,6 +20,7 @@ pub mod collision;
 pub mod dialect;
 pub mod filter;
 pub mod mysql;
+pub mod no_delay;
 pub mod parquet;
 pub mod postgres;
 pub mod profile;

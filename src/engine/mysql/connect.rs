@@ -127,6 +127,7 @@ impl Connector {
     pub(super) async fn connect(&self) -> Result<(MySqlConnection, ServerInfo)> {
         let opening = async {
             let mut connection = again_if_refused(&self.at, || self.login()).await?;
+            crate::engine::no_delay::set_on_sockets_to(self.at.port.unwrap_or(3306));
             let server = detect(&mut connection, &self.database).await?;
             pin(&mut connection, &server).await?;
             Ok((connection, server))
