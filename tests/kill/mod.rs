@@ -5,6 +5,8 @@ mod identity;
 #[cfg(debug_assertions)]
 mod lease;
 #[cfg(debug_assertions)]
+mod moved;
+#[cfg(debug_assertions)]
 mod points;
 mod random;
 mod servers;
