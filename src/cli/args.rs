@@ -186,6 +186,9 @@ pub struct ForceArgs {
     /// Seconds that a run waits while nothing moves and no server is busy for it; 0 waits without end [default: 300].
     #[arg(long, value_name = "SECONDS")]
     pub stall_timeout: Option<u32>,
+    /// How long a chunk is tried again when what stopped it may pass: a lost connection, a server that restarts [default: 10min].
+    #[arg(long, value_name = "TIME")]
+    pub retry_for: Option<String>,
     /// Source data per chunk and transaction, at least 1MiB [default: 64MiB].
     #[arg(long, value_name = "SIZE")]
     pub chunk: Option<String>,
@@ -213,6 +216,9 @@ pub struct TargetArgs {
     /// What to do with a target table that exists; drop never cascades [default: error].
     #[arg(long, value_enum, value_name = "WHAT")]
     pub if_exists: Option<IfExists>,
+    /// Make the tables without a log of their own until they are loaded: faster, but such a run cannot be resumed.
+    #[arg(long)]
+    pub unlogged: bool,
     /// Rows that are looked at before anything moves: all, the first of each table, none [default: full].
     #[arg(long, value_enum, value_name = "HOW")]
     pub probe: Option<ProbeLevel>,

@@ -90,6 +90,7 @@ fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceA
         memory: force.memory.clone(),
         chunk: force.chunk.clone(),
         stall_timeout: force.stall_timeout,
+        retry_for: force.retry_for.clone(),
         ledger_schema: ledger.ledger_schema.clone(),
         allow_empty: tables.allow_empty,
         hide_keys: ledger.hide_keys,
@@ -100,6 +101,7 @@ fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceA
 fn with_made(overrides: Overrides, made: &TargetArgs) -> Overrides {
     Overrides {
         if_exists: made.if_exists,
+        unlogged: made.unlogged,
         tables: made.tables,
         probe: made.probe,
         verify: made.verify,

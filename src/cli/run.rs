@@ -112,5 +112,6 @@ fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
     settings.verify = choices.verify;
     settings.owner = choices.owner;
     settings.chunk_bytes = choices.chunk_bytes;
+    settings.unlogged = choices.unlogged;
     Ok(plan)
 }

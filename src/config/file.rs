@@ -105,6 +105,14 @@ pub struct RunSection {
     /// waits without end. Default 300.
     #[serde(default)]
     pub stall_timeout: Option<u32>,
+    /// How long a chunk, or a statement, is tried again when what stopped it may pass by itself: a lost connection, a server that restarts,
+    /// a deadlock, a lock or a connection that cannot be had. Counted from its first failure; `0` never tries again. Default 10min.
+    #[serde(default)]
+    pub retry_for: Option<Patience>,
+    /// Make the tables without a log of their own, and give them one after the load: faster, but a crash of the target empties them, so
+    /// such a run cannot be resumed before that. Default false.
+    #[serde(default)]
+    pub unlogged: bool,
     /// How much of the data is looked at before it moves. Default `full`.
     #[serde(default)]
     pub probe: Option<ProbeLevel>,
@@ -203,6 +211,31 @@ impl JsonSchema for Size {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "format": "byte-size" })
+    }
+}
+
+/// A duration, written with its unit: `10min`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience(pub std::time::Duration);
+
+impl<'de> Deserialize<'de> for Patience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        limits::parse_duration(&text).map(Patience).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Patience {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Patience".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "duration" })
     }
 }
 

@@ -46,6 +46,10 @@ pub struct Overrides {
     pub tables: Option<TargetTables>,
     /// Seconds that a run waits while nothing moves.
     pub stall_timeout: Option<u32>,
+    /// How long work is tried again, as text with a unit.
+    pub retry_for: Option<String>,
+    /// Tables are made without a log, and get one after the load.
+    pub unlogged: bool,
     /// How much of the data is looked at before it moves.
     pub probe: Option<ProbeLevel>,
     /// What is compared at the end.
@@ -127,6 +131,16 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
     let jobs = overrides.jobs.map(|jobs| keep(limits::check_jobs("`--jobs`", jobs), &mut faults).unwrap_or(jobs));
     let memory = size_flag("--memory", overrides.memory.as_deref(), limits::MIN_MEMORY_BYTES, &mut faults);
     let chunk = size_flag("--chunk", overrides.chunk.as_deref(), limits::MIN_CHUNK_BYTES, &mut faults);
+    let retry_for = overrides
+        .retry_for
+        .as_deref()
+        .and_then(|text| keep(limits::parse_duration(text).map_err(|error| error.file("--retry-for")), &mut faults));
+    let unlogged = overrides.unlogged || run.unlogged;
+    let verify = overrides.verify.or(run.verify).unwrap_or_default();
+    if unlogged && verify == VerifyLevel::None {
+        let what = "`unlogged` tables are empty after a crash of the target, which nobody would notice without a verification";
+        faults.push(Error::new(ErrorKind::Config, what).hint("Leave out `unlogged`, or let `verify` be `rows` or more"));
+    }
     let patterns = [("--include", &overrides.include), ("--exclude", &overrides.exclude), ("--database", &overrides.databases)];
     for (flag, patterns) in patterns {
         for pattern in patterns {
@@ -166,8 +180,10 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
             .stall_timeout
             .or(run.stall_timeout)
             .map_or(defaults.stall_timeout, |seconds| Duration::from_secs(seconds.into())),
+        retry_for: retry_for.or(run.retry_for.map(|patience| patience.0)).unwrap_or(defaults.retry_for),
+        unlogged,
         probe: overrides.probe.or(run.probe).unwrap_or_default(),
-        verify: overrides.verify.or(run.verify).unwrap_or_default(),
+        verify,
         if_exists,
         loading: loading.unwrap_or_default(),
         on_table_error: run.on_table_error.unwrap_or_default(),

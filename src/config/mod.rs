@@ -156,6 +156,10 @@ pub struct Settings {
     pub jobs: Option<usize>,
     /// How long a run waits while nothing moves; without end when zero. Default 5 minutes.
     pub stall_timeout: std::time::Duration,
+    /// How long work is tried again that fails for a reason that may pass, from its first failure. Default 10 minutes.
+    pub retry_for: std::time::Duration,
+    /// Tables are made without a log, and get one after the load.
+    pub unlogged: bool,
     /// Upper bound for all data buffers together, in bytes. Default 512 MiB.
     pub memory_bytes: u64,
     /// Size of a chunk that planning aims at, in bytes of source data. Default 64 MiB.
@@ -194,6 +198,8 @@ pub struct Settings {
 
 /// Default of [`Settings::stall_timeout`].
 pub const DEFAULT_STALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(300);
+/// Default of [`Settings::retry_for`]: a server that has crashed is back by then, and a person who waits has not given up.
+pub const DEFAULT_RETRY_FOR: std::time::Duration = std::time::Duration::from_secs(600);
 /// Default of [`Settings::memory_bytes`].
 pub const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
 /// Default of [`Settings::chunk_bytes`]: large enough that a transaction's overhead does not show, small enough that eight of them
@@ -217,6 +223,8 @@ impl Settings {
             exclude: Vec::new(),
             jobs: None,
             stall_timeout: DEFAULT_STALL_TIMEOUT,
+            retry_for: DEFAULT_RETRY_FOR,
+            unlogged: false,
             memory_bytes: DEFAULT_MEMORY_BYTES,
             chunk_bytes: DEFAULT_CHUNK_BYTES,
             probe: ProbeLevel::default(),

@@ -120,6 +120,9 @@ pub struct Choices {
     pub owner: Option<String>,
     /// Aim for the size of a chunk, in bytes.
     pub chunk_bytes: u64,
+    /// Tables have no log of their own until they are loaded: such a run cannot be gone on with before that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlogged: bool,
 }
 
 fn is_stop(on_error: &OnError) -> bool {
@@ -156,6 +159,7 @@ impl Choices {
             verify: settings.verify,
             owner: settings.owner.clone(),
             chunk_bytes: settings.chunk_bytes,
+            unlogged: settings.unlogged,
         }
     }
 }

@@ -109,6 +109,7 @@ impl Runner<'_> {
             snapshot,
             jobs,
             batch_bytes: batch_bytes(settings.memory_bytes, jobs),
+            retry_for: settings.retry_for,
             progress: &self.job.progress,
             stop: &self.job.stop,
         }

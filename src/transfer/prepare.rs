@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::config::Scope;
-use crate::engine::Sink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::lease::{Holder, refused, still_living};
@@ -69,10 +68,10 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         }
         let mut plan = stored_plan(record)?;
         plan.unlock(&given)?;
-        return resume(job, record, plan).await.map(|prepared| Start::Go(Box::new(prepared)));
+        return resume(job, record, plan).await;
     }
     for run in same.iter().filter(|run| run.state == RunState::Running) {
-        if let Some(living) = still_living(sink.ledger(), run.run).await? {
+        if let Some(living) = still_living(sink.ledger(), run.run, told(job)).await? {
             return Err(refused(run.run, &living));
         }
     }
@@ -103,7 +102,7 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
     let schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
     sink.check(&distinct(schemas), settings.owner.as_deref()).await?;
     refuse_unrestored(&plan, &all, &**sink).await?;
-    refuse_shared(&plan, &all, &**sink).await?;
+    refuse_shared(job, &plan, &all).await?;
 
     // From here on something changes; the ledger comes first, so that whatever follows can be continued.
     let ledger = sink.ledger();
@@ -159,9 +158,9 @@ pub(super) fn stored_plan(record: &RunRecord) -> Result<Plan> {
     Ok(plan)
 }
 
-async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepared> {
+async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> {
     let ledger = job.sink.ledger();
-    if let Some(living) = still_living(ledger, record.run).await? {
+    if let Some(living) = still_living(ledger, record.run, told(job)).await? {
         return Err(refused(record.run, &living));
     }
     let hooks = if plan.hooks.is_empty() { Vec::new() } else { ledger.hooks(record.run).await? };
@@ -188,11 +187,14 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepare
     // What is read from here on is not changed any more by an earlier coordinator; it may have come further meanwhile.
     let record = ledger.runs().await?.into_iter().find(|run| run.run == record.run).unwrap_or_else(|| record.clone());
     if record.state == RunState::Done {
-        return Err(Error::new(
-            ErrorKind::Ledger,
-            format!("the run {} was finished by another coordinator just now", record.run),
-        )
-        .hint("Nothing is left to do"));
+        // The end of an earlier coordinator was on its way when this one looked.
+        keeper.release().await;
+        job.progress.emit(Event::Note { text: format!("run {} is done by now; nothing is left to do", record.run) });
+        let report = record.report.clone().and_then(|report| report::json::from_value(report).ok());
+        return report.map(|report| Start::AlreadyDone(Box::new(report))).ok_or_else(|| {
+            Error::new(ErrorKind::Ledger, format!("the run {} was finished by another coordinator just now", record.run))
+                .hint("Nothing is left to do")
+        });
     }
     let hooks = if plan.hooks.is_empty() { hooks } else { ledger.hooks(record.run).await? };
     check_left(&mut plan, &job.settings.mapping, &hooks)?;
@@ -202,12 +204,19 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepare
     {
         let report = report::json::from_value(report)?;
         job.progress.emit(Event::Note { text: format!("going on with run {}: only its last hooks are left", record.run) });
-        return Ok(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified: Some(report), keeper });
+        let verified = Some(report);
+        return Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified, keeper })));
     }
     let receipts = ledger.receipts(record.run).await?;
     job.progress
         .emit(Event::Note { text: format!("going on with run {}: {} chunks are there already", record.run, receipts.len()) });
-    Ok(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, keeper })
+    Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, keeper })))
+}
+
+/// Tells what is waited for.
+fn told(job: &Job) -> impl Fn(String) {
+    let progress = job.progress.clone();
+    move |text| progress.emit(Event::Note { text })
 }
 
 /// Takes the lease of the run, and keeps it.
@@ -219,11 +228,11 @@ async fn hold(job: &Job, run: RunId) -> Result<Keeper> {
 }
 
 /// Refuses a run into tables that another one is working on.
-async fn refuse_shared(plan: &Plan, runs: &[RunRecord], sink: &dyn Sink) -> Result<()> {
+async fn refuse_shared(job: &Job, plan: &Plan, runs: &[RunRecord]) -> Result<()> {
     for run in runs.iter().filter(|run| run.state == RunState::Running) {
         let Ok(theirs) = stored_plan(run) else { continue };
         let shares = theirs.tables.iter().any(|table| plan.tables.iter().any(|own| own.target() == table.target()));
-        if shares && let Some(living) = still_living(sink.ledger(), run.run).await? {
+        if shares && let Some(living) = still_living(job.sink.ledger(), run.run, told(job)).await? {
             return Err(refused(run.run, &living));
         }
     }
@@ -238,7 +247,7 @@ async fn refuse_twin(job: &Job, own: &RunRecord) -> Result<()> {
     let earlier =
         |run: &&RunRecord| run.identity == own.identity && run.state == RunState::Running && (run.started_us, run.run) < started;
     for twin in runs.iter().filter(earlier) {
-        if let Some(living) = still_living(ledger, twin.run).await? {
+        if let Some(living) = still_living(ledger, twin.run, told(job)).await? {
             ledger.forget(own.run).await?;
             return Err(refused(twin.run, &living));
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::advice::{Retry, advice};
 use crate::engine::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
@@ -18,12 +17,8 @@ use crate::verify::hasher::RowHasher;
 
 use super::execute::Rows;
 use super::pool;
+use super::retry_chunk::persist;
 use super::stop::Stop;
-
-/// How often a chunk is read when its error may pass by itself.
-const TRIES: u32 = 3;
-/// The pause before the second try; it doubles for the third.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// What comparing needs.
 pub(super) struct Recheck<'a> {
@@ -33,6 +28,8 @@ pub(super) struct Recheck<'a> {
     /// Chunks side by side.
     pub(super) jobs: usize,
     pub(super) batch_bytes: usize,
+    /// How long a chunk is tried again that may pass by itself.
+    pub(super) retry_for: Duration,
     pub(super) progress: &'a Progress,
     pub(super) stop: &'a Stop,
 }
@@ -89,7 +86,7 @@ impl Recheck<'_> {
         chunks.sort_by_key(|chunk| (std::cmp::Reverse(size(chunk.place)), chunk.place, chunk.chunk.id));
         let found: Arc<Mutex<Vec<Carried>>> = Arc::default();
         let (run, snapshot, progress, stop) = (self.run, Arc::clone(self.snapshot), self.progress.clone(), self.stop.clone());
-        let others = Arc::clone(&found);
+        let (others, retry_for) = (Arc::clone(&found), self.retry_for);
         pool::each(self.jobs, chunks, move |one| {
             let (way, snapshot, progress, stop, others) =
                 (ways.get(&one.place).cloned(), Arc::clone(&snapshot), progress.clone(), stop.clone(), Arc::clone(&others));
@@ -97,7 +94,7 @@ impl Recheck<'_> {
                 let Some(way) = way else { return Err(Error::internal("a chunk of no table")) };
                 let step = format!("recheck of chunk {} of {}", one.chunk.id, way.mapped.label());
                 progress.emit(Event::StepStarted { step: step.clone() });
-                let same = stop.unless_stopped(way.is_same(run, &one, &*snapshot)).await;
+                let same = stop.unless_stopped(way.is_same(run, &one, &*snapshot, (retry_for, &progress, &step))).await;
                 progress.emit(Event::StepFinished { step, error: same.as_ref().err().map(ToString::to_string) });
                 if !same? {
                     others.lock().unwrap_or_else(PoisonError::into_inner).push(one);
@@ -114,25 +111,24 @@ impl Recheck<'_> {
 
 impl Way {
     /// True if the chunk would be carried now exactly as it was.
-    async fn is_same(&self, run: RunId, one: &Carried, snapshot: &dyn Snapshot) -> Result<bool> {
+    async fn is_same(
+        &self,
+        run: RunId,
+        one: &Carried,
+        snapshot: &dyn Snapshot,
+        (retry_for, progress, step): (Duration, &Progress, &str),
+    ) -> Result<bool> {
         // What is rejected is decided by the encoder too, so such a chunk is carried again in any case.
         if one.receipt.rejected > 0 {
             return Ok(false);
         }
-        let mut tries = 1;
-        loop {
-            match self.read(run, one, snapshot).await {
-                Ok((digest, rows_read, losses)) => {
-                    let same = digest == one.receipt.digest && rows_read == one.receipt.rows_read;
-                    return Ok(same && counted(&losses) == counted(&one.receipt.losses));
-                }
-                Err(error) if error.kind() == ErrorKind::Value => return Ok(false),
-                Err(error) if tries < TRIES && advice(error.kind()).retry == Retry::Later => {
-                    tokio::time::sleep(PAUSE * 2u32.pow(tries - 1)).await;
-                    tries += 1;
-                }
-                Err(error) => return Err(error.table(&self.read.table)),
+        match persist(retry_for, progress, step, || self.read(run, one, snapshot)).await {
+            Ok((digest, rows_read, losses)) => {
+                let same = digest == one.receipt.digest && rows_read == one.receipt.rows_read;
+                Ok(same && counted(&losses) == counted(&one.receipt.losses))
             }
+            Err(error) if error.kind() == ErrorKind::Value => Ok(false),
+            Err(error) => Err(error.table(&self.read.table)),
         }
     }
 

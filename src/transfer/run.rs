@@ -1,7 +1,7 @@
 //! The order of a run's phases.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::{Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source, registry};
@@ -18,12 +18,12 @@ use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
 use super::choose::Resume;
-use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
+use super::copy::{Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
 use super::restore;
-use super::settle::settle;
+use super::retry_chunk::persist;
 use super::stall::{Moves, unless_stalled};
 use super::stop::Stop;
 
@@ -258,8 +258,7 @@ impl Runner<'_> {
         let receipts = self.at_instant(taken, receipts, stood, lost).await?;
         *accounts.lock().unwrap_or_else(PoisonError::into_inner) = super::copy::accounts(self.plan, &receipts);
         self.copy(accounts, &receipts, taken).await?;
-        let state: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        settle(self.run, self.plan, &*self.job.sink, &state).await?;
+        self.settle(accounts, taken).await?;
         failpoint::reached(failpoint::COPIED);
         facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await
     }
@@ -315,7 +314,11 @@ impl Runner<'_> {
         report.hooks = self.hook_reports(&earlier);
         let state = if good { RunState::Done } else { RunState::Failed };
         failpoint::reached(failpoint::DONE_BEFORE);
-        ledger.finish(self.run, state, &report::json::to_value(&report)?).await?;
+        let stored = report::json::to_value(&report)?;
+        persist(self.job.settings.retry_for, &self.job.progress, "the end of the run", || {
+            ledger.finish(self.run, state, &stored)
+        })
+        .await?;
         failpoint::reached(failpoint::DONE);
         if good {
             // A run that is not good may be gone on with, and needs them.
@@ -374,9 +377,10 @@ impl Runner<'_> {
             self.apply(&statement).await?;
         }
         let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
+        let patience = self.job.settings.retry_for;
         pool::each(self.job.settings.effective_jobs(), ddl(DdlPhase::Tables), move |statement| {
             let (sink, stop, progress) = (Arc::clone(&sink), stop.clone(), progress.clone());
-            async move { step(&statement, &*sink, &stop, &progress).await }
+            async move { step(&statement, &*sink, &stop, &progress, patience).await }
         })
         .await?;
         // Before the snapshot of the source is taken, so that it shows what they change there.
@@ -384,8 +388,8 @@ impl Runner<'_> {
     }
 
     async fn apply(&self, statement: &Ddl) -> Result<()> {
-        let Job { sink, stop, progress, .. } = self.job;
-        step(statement, &**sink, stop, progress).await
+        let Job { sink, stop, progress, settings, .. } = self.job;
+        step(statement, &**sink, stop, progress, settings.retry_for).await
     }
 
     /// Takes the snapshot, and makes sure that it shows the tables that were planned for.
@@ -402,7 +406,7 @@ impl Runner<'_> {
         Ok(snapshot)
     }
 
-    async fn copy(&self, accounts: &Accounts, receipts: &[Receipt], snapshot: &Arc<dyn Snapshot>) -> Result<()> {
+    pub(super) async fn copy(&self, accounts: &Accounts, receipts: &[Receipt], snapshot: &Arc<dyn Snapshot>) -> Result<()> {
         let jobs = self.job.settings.effective_jobs();
         Copy {
             run: self.run,
@@ -413,6 +417,7 @@ impl Runner<'_> {
             jobs,
             batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
             hide_keys: self.job.settings.hide_keys,
+            retry_for: self.job.settings.retry_for,
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
         }
@@ -482,12 +487,12 @@ impl Runner<'_> {
         let failed: Arc<Mutex<Faults>> = Arc::default();
         let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
         let collected = Arc::clone(&failed);
-        let hide_keys = self.job.settings.hide_keys;
+        let (hide_keys, patience) = (self.job.settings.hide_keys, self.job.settings.retry_for);
         pool::each(self.job.settings.effective_jobs(), groups, move |group| {
             let (sink, stop, progress, failed) = (Arc::clone(&sink), stop.clone(), progress.clone(), Arc::clone(&collected));
             async move {
                 for statement in group {
-                    match step(&statement, &*sink, &stop, &progress).await {
+                    match step(&statement, &*sink, &stop, &progress, patience).await {
                         Err(error) if stops_the_run(&error) => return Err(error),
                         Err(error) => {
                             failed
@@ -513,17 +518,22 @@ impl Runner<'_> {
         if asking.level == VerifyLevel::None {
             return Ok(vec![Facts::default(); self.plan.tables.len()]);
         }
-        let read_back = self.job.stop.unless_stopped(self.job.sink.read_back(asking.jobs)).await?;
-        facts::of_target(self.plan, &read_back, Some(self.run), &arrived, &asking).await
+        // A target that is lost in the midst of it is asked again from the beginning: it must show one instant.
+        let work = persist(self.job.settings.retry_for, &self.job.progress, "the verification", || async {
+            let read_back = self.job.sink.read_back(asking.jobs).await?;
+            facts::of_target(self.plan, &read_back, Some(self.run), &arrived, &asking).await
+        });
+        self.job.stop.unless_stopped(work).await
     }
 }
 
 /// Runs one statement, and tells of it.
-async fn step(statement: &Ddl, sink: &dyn Sink, stop: &Stop, progress: &Progress) -> Result<()> {
+async fn step(statement: &Ddl, sink: &dyn Sink, stop: &Stop, progress: &Progress, patience: Duration) -> Result<()> {
     progress.emit(Event::StepStarted { step: statement.object.clone() });
     let (before, after) = points(statement.phase);
     failpoint::reached(before);
-    let result = stop.unless_stopped(sink.apply(statement)).await.map_err(|error| about(error, statement));
+    let applied = persist(patience, progress, &statement.object, || sink.apply(statement));
+    let result = stop.unless_stopped(applied).await.map_err(|error| about(error, statement));
     failpoint::reached(after);
     let error = result.as_ref().err().map(ToString::to_string);
     progress.emit(Event::StepFinished { step: statement.object.clone(), error });

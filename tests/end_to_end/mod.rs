@@ -1,6 +1,7 @@
 //! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
 
 mod append;
+mod bulk;
 mod databases;
 mod diff;
 mod examples;
@@ -11,6 +12,7 @@ mod hooks;
 mod logins;
 mod lost;
 mod masks;
+mod matrix;
 mod merges;
 mod objects;
 mod parity;

@@ -4,6 +4,7 @@
 mod identity;
 #[cfg(debug_assertions)]
 mod lease;
+mod network;
 #[cfg(debug_assertions)]
 mod moved;
 #[cfg(debug_assertions)]

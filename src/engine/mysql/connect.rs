@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, Row};
 
 use super::error::{failed, not_connected};
 use crate::config::endpoint::{Endpoint, Secret};
-use crate::config::login::{credentials, is_local};
+use crate::config::login::{again_if_refused, credentials, is_local};
 use crate::engine::SessionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
@@ -22,6 +22,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Seconds that the server waits for us in the middle of a result or between two statements. A reader may idle for as long as the
 /// largest table of the run takes.
 const SERVER_WAIT_SECONDS: u32 = 7 * 24 * 3600;
+
+/// The least `max_allowed_packet` of a session: the server's functions give NULL, without an error, for text that is longer. A VARCHAR or TEXT
+/// of 64 KiB in another character set becomes at most four times as long.
+pub(super) const LEAST_PACKET: u64 = 256 * 1024;
 
 /// Prepared statements that a session keeps: the first, inner and last range of a few tables.
 const STATEMENTS_KEPT: usize = 16;
@@ -109,18 +113,22 @@ impl Connector {
         *self.mark.write().unwrap_or_else(PoisonError::into_inner) = mark_of(name);
     }
 
+    async fn login(&self) -> Result<MySqlConnection> {
+        let login = credentials(&self.at).await?;
+        let mut options = self.options.clone();
+        if let Some(user) = &login.user {
+            options = options.username(user);
+        }
+        if let Some(password) = login.password.as_ref().map(Secret::expose) {
+            options = options.password(password);
+        }
+        options.connect().await.map_err(|error| not_connected(&self.label, error))
+    }
+
     /// A session with our settings, and its server.
     pub(super) async fn connect(&self) -> Result<(MySqlConnection, ServerInfo)> {
         let opening = async {
-            let login = credentials(&self.at).await?;
-            let mut options = self.options.clone();
-            if let Some(user) = &login.user {
-                options = options.username(user);
-            }
-            if let Some(password) = login.password.as_ref().map(Secret::expose) {
-                options = options.password(password);
-            }
-            let mut connection = options.connect().await.map_err(|error| not_connected(&self.label, error))?;
+            let mut connection = again_if_refused(&self.at, || self.login()).await?;
             let server = detect(&mut connection, &self.database).await?;
             pin(&mut connection, &server).await?;
             Ok((connection, server))
@@ -218,7 +226,7 @@ async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()
     // A proxy or an `init_connect` may have had the last word.
     let found = sqlx::query(
         "SELECT CAST(@@session.character_set_client AS CHAR), CAST(@@session.character_set_connection AS CHAR), \
-         CAST(@@session.character_set_results AS CHAR), CAST(@@session.time_zone AS CHAR)",
+         CAST(@@session.character_set_results AS CHAR), CAST(@@session.time_zone AS CHAR), CAST(@@session.max_allowed_packet AS CHAR)",
     )
     .fetch_one(connection)
     .await
@@ -238,6 +246,15 @@ async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()
             return Err(Error::new(ErrorKind::Unsupported, format!("the session's `{name}` stays `{value}`, not `{wanted}`"))
                 .hint("Connect to the server itself instead of through a proxy"));
         }
+    }
+    let packet: Option<String> = found.try_get(4).map_err(not_set)?;
+    let packet: u64 = packet.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
+    if packet < LEAST_PACKET {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("the server's `max_allowed_packet` is {packet} bytes, and below {LEAST_PACKET} texts would be read as NULL"),
+        )
+        .hint("Raise it: SET GLOBAL max_allowed_packet = 67108864"));
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! One chunk as a stream of batches.
 //!
-//! A task of its own owns the reader and decodes, one batch ahead of whoever takes them; when the stream is dropped the task ends and
-//! the reader is thrown away. The result must end with the server's own end-of-result, otherwise the stream ends with an error.
-//! After a value that was refused the rest of the result is read and forgotten, so that one bad table does not cost the others their
-//! readers.
+//! A task of its own owns the reader and decodes, one batch ahead of whoever takes them. The result must end with the server's own
+//! end-of-result, otherwise the stream ends with an error.
+//! A reader is a part of the snapshot and cannot be had again. So after a value that was refused, and when the stream is dropped because the
+//! target failed, the rest of the result is read and forgotten, for a while: the chunk is tried again in the same snapshot.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -126,8 +126,17 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
+        let Some(mut task) = self.task.take() else { return };
+        self.received.close();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    if tokio::time::timeout(DRAIN_TIMEOUT, &mut task).await.is_err() {
+                        task.abort();
+                    }
+                });
+            }
+            Err(_) => task.abort(),
         }
     }
 }
@@ -157,7 +166,9 @@ async fn read(
     // With arguments, even none, the driver prepares the statement, so values come in the binary protocol.
     let mut rows: Rows<'_> = connection.fetch_many(sqlx::query_with(AssertSqlSafe(sql), arguments));
     let at_end = match fill(&mut rows, builder, what, batches).await {
-        Ok(at_end) => at_end,
+        Ok(true) => true,
+        // Nobody listens any more.
+        Ok(false) => tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut rows)).await.unwrap_or(false),
         // The connection is sound when only a value was not: the reader is worth the rest of the chunk.
         Err(error) if error.kind() == ErrorKind::Value => {
             tell(error).await;

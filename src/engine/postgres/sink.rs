@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::connect::{Connector, server_info};
 use super::encode::RowEncoder;
@@ -13,7 +13,7 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, hook, schema, standing, take_out, upsert, waiting, write};
+use super::{catalog, check, hook, pooler, schema, standing, take_out, upsert, waiting, write};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, TakeOut, TakenOut, Waiting};
 use crate::error::Result;
@@ -51,6 +51,10 @@ impl PostgresSink {
         // One more than carry rows: for the ledger.
         let pool = Pool::new(Connector::new(at, options)?, options.jobs.saturating_add(1));
         let mut lease = pool.acquire().await?;
+        let mut other = pool.connect().await?;
+        pooler::refuse(&mut lease, &mut other, &at.to_string()).await?;
+        // Its socket is closed; whether the goodbye arrives does not matter.
+        let _ = other.close().await;
         let server = server_info(&mut lease).await?;
         let triggers_off = may_switch_triggers_off(&mut lease)
             .await

@@ -118,15 +118,15 @@ impl ColumnDecoder for DateText {
 /// Text under a policy.
 struct PolicyText {
     at: usize,
-    lossless_at: Option<usize>,
+    beside: text::Beside,
     policy: TextPolicy,
     builder: StringBuilder,
     applied: Vec<LossKind>,
 }
 
-/// Text; `lossless_at` as for text without a policy.
-pub(super) fn policy_text(at: usize, lossless_at: Option<usize>, policy: TextPolicy) -> Box<dyn ColumnDecoder> {
-    Box::new(PolicyText { at, lossless_at, policy, builder: StringBuilder::new(), applied: Vec::new() })
+/// Text; `beside` as for text without a policy.
+pub(super) fn policy_text(at: usize, beside: text::Beside, policy: TextPolicy) -> Box<dyn ColumnDecoder> {
+    Box::new(PolicyText { at, beside, policy, builder: StringBuilder::new(), applied: Vec::new() })
 }
 
 impl ColumnDecoder for PolicyText {
@@ -136,11 +136,13 @@ impl ColumnDecoder for PolicyText {
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
-        let Some(bytes) = wire(row, self.at)? else {
+        let bytes = wire(row, self.at)?;
+        let lossless = self.beside.is_lossless(row, bytes.is_some())?;
+        let Some(bytes) = bytes else {
             self.builder.append_null();
             return Ok(());
         };
-        if !text::is_lossless(row, self.lossless_at)? {
+        if !lossless {
             if !self.policy.replaces_invalid() {
                 return Err(text::unconvertible(bytes));
             }
