@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::load::AddressText;
-use crate::config::{IfExists, ProbeLevel, TargetTables, VerifyLevel};
+use crate::config::{IfExists, OnMovedSource, ProbeLevel, TargetTables, VerifyLevel};
 use crate::progress::ProgressMode;
 
 /// The whole command line.
@@ -339,6 +339,10 @@ pub struct RunArgs {
     /// Go on with the unfinished run, or with the one that is named (--resume=RUN, as status shows it); with nothing to go on, start.
     #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub resume: Option<String>,
+    /// When a run goes on and the source has changed since it began: compare what is there with it and carry again what differs, or
+    /// stop [default: recheck].
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_moved_source: Option<OnMovedSource>,
     /// Also write the report to this file (.json).
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

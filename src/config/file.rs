@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer};
 use crate::config::endpoint::Endpoint;
 use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES};
 use crate::config::{
-    IfExists, OnError, OnTableError, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers, VerifyLevel,
+    IfExists, OnError, OnMovedSource, OnTableError, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers,
+    VerifyLevel,
 };
 
 /// A config file of dbferry. Strings may refer to the environment: `${NAME}`; `$${` is a plain `${`.
@@ -140,6 +141,10 @@ pub struct RunSection {
     /// What to do with a row that cannot be carried: `stop`, its table fails, or `reject`, it is kept in the ledger. Default `stop`.
     #[serde(default)]
     pub on_error: Option<OnError>,
+    /// What to do when a run goes on and the source has changed since it began, or nothing proves that it has not: `recheck`, what is there
+    /// is compared with it and carried again where it differs, or `fail`. Default `recheck`.
+    #[serde(default)]
+    pub on_moved_source: Option<OnMovedSource>,
     /// Most rows of one table that are rejected before the table fails. Default 10000.
     #[serde(default)]
     pub max_rejects: Option<u64>,

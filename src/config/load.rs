@@ -10,7 +10,8 @@ use crate::config::file::ConfigFile;
 use crate::config::login::Login;
 use crate::config::rules::Mapping;
 use crate::config::{
-    DEFAULT_LEDGER_SCHEMA, IfExists, Loading, ProbeLevel, Scope, Settings, TargetTables, VerifyLevel, hooks, limits, schema,
+    DEFAULT_LEDGER_SCHEMA, IfExists, Loading, OnMovedSource, ProbeLevel, Scope, Settings, TargetTables, VerifyLevel, hooks,
+    limits, schema,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -55,6 +56,8 @@ pub struct Overrides {
     pub verify: Option<VerifyLevel>,
     /// Most values that value policies may lose.
     pub max_loss: Option<u64>,
+    /// What to do when a run goes on and the source has changed since.
+    pub on_moved_source: Option<OnMovedSource>,
     /// The role that is to own what is created.
     pub owner: Option<String>,
     /// The schema of the ledger.
@@ -185,6 +188,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         loading: loading.unwrap_or_default(),
         on_table_error: run.on_table_error.unwrap_or_default(),
         on_error: run.on_error.unwrap_or_default(),
+        on_moved_source: overrides.on_moved_source.or(run.on_moved_source).unwrap_or_default(),
         max_rejects: run.max_rejects.unwrap_or(defaults.max_rejects),
         max_loss: overrides.max_loss.or(run.max_loss),
         scope,

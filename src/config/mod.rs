@@ -102,6 +102,19 @@ pub enum OnTableError {
     Stop,
 }
 
+/// What to do when a run goes on and the source has changed since it began, or nothing proves that it has not.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema, clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMovedSource {
+    /// Compare what is there with the source as it is now, and carry again what differs.
+    #[default]
+    Recheck,
+    /// Stop, with nothing changed.
+    Fail,
+}
+
 /// What to do with a row that cannot be carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -163,6 +176,8 @@ pub struct Settings {
     pub on_table_error: OnTableError,
     /// What to do with rows that cannot be carried, unless their table's rule says otherwise.
     pub on_error: OnError,
+    /// What to do when a run goes on and the source has changed since.
+    pub on_moved_source: OnMovedSource,
     /// Most rows of one table that are rejected before the table fails.
     pub max_rejects: u64,
     /// Most values that value policies may lose; no bound when none.
@@ -218,6 +233,7 @@ impl Settings {
             loading: Loading::default(),
             on_table_error: OnTableError::default(),
             on_error: OnError::default(),
+            on_moved_source: OnMovedSource::default(),
             max_rejects: DEFAULT_MAX_REJECTS,
             max_loss: None,
             scope: Scope::default(),

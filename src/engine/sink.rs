@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
-use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn, Waiting};
+use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn, TakeOut, TakenOut, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{Problem, ServerInfo, Table};
@@ -76,6 +76,15 @@ pub trait Sink: Send + Sync {
     /// `Ledger`, when it is not there any more.
     async fn begin_reject(&self, _unit: &WorkUnit, _number: u32, _table: &Table) -> Result<Box<dyn ChunkWriter>> {
         Err(Error::new(ErrorKind::Unsupported, "the ledger of this target keeps no rejected rows"))
+    }
+
+    /// Takes rows out together with their receipts, in one transaction that demands the lease of the run.
+    ///
+    /// # Errors
+    /// `Unsupported` where rows cannot be taken out; `MissingRight` where others would notice; `Ledger` when the receipts are not there or
+    /// the run is another coordinator's by now.
+    async fn take_out(&self, _run: RunId, _rows: &TakeOut) -> Result<TakenOut> {
+        Err(Error::new(ErrorKind::Unsupported, "rows that are in this target cannot be taken out again"))
     }
 
     /// The ledger in this target.

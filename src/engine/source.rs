@@ -14,7 +14,7 @@ use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::probe::{Answer, Question};
 use crate::model::reject::{RawRow, Reject};
 use crate::model::unit::ReadPlan;
-use crate::model::{Hook, Losses};
+use crate::model::{Hook, Losses, RunId};
 
 /// A source that is connected.
 #[async_trait]
@@ -47,6 +47,15 @@ pub trait Source: Send + Sync {
 
     /// What the run's sessions do at this moment, asked on a session of its own; nothing where nobody can be asked.
     async fn waiting(&self) -> Result<Vec<Waiting>> {
+        Ok(Vec::new())
+    }
+
+    /// Lets the sessions carry the name of the run that is gone on with, and ends those that an earlier coordinator of it has left.
+    /// What could not be ended is told, in sentences.
+    ///
+    /// # Errors
+    /// When the sessions cannot be listed.
+    async fn take_over(&self, _run: RunId) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 
@@ -85,6 +94,27 @@ pub struct LogPosition {
     pub offset: u64,
     /// Executed GTIDs, or empty.
     pub gtid: String,
+}
+
+impl LogPosition {
+    /// True if both are the same place. GTIDs count where both have some.
+    pub fn is_same(&self, other: &LogPosition) -> bool {
+        let gtids = self.gtid.is_empty() || other.gtid.is_empty() || self.gtid == other.gtid;
+        (&self.file, self.offset) == (&other.file, other.offset) && gtids
+    }
+}
+
+impl std::fmt::Display for LogPosition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        /// Sets of GTIDs may be pages long.
+        const SHOWN: usize = 80;
+        write!(f, "{}:{}", self.file, self.offset)?;
+        match self.gtid.char_indices().nth(SHOWN).and_then(|(end, _)| self.gtid.get(..end)) {
+            Some(start) => write!(f, ", GTID {start}…"),
+            None if self.gtid.is_empty() => Ok(()),
+            None => write!(f, ", GTID {}", self.gtid),
+        }
+    }
 }
 
 /// A piece of a table on its way, in Arrow.
@@ -129,6 +159,16 @@ pub trait Snapshot: Send + Sync {
 
     /// Where in the log the snapshot stands, if the server has a log.
     fn position(&self) -> Option<&LogPosition>;
+
+    /// Why an equal position of another snapshot would not prove that both show the same rows; none where the log has every change.
+    fn doubt(&self) -> Option<&str> {
+        Some("the source keeps no log of its changes")
+    }
+
+    /// True once no reader is left: nobody can read at its instant any more.
+    fn is_lost(&self) -> bool {
+        false
+    }
 
     /// How the instant was had, or why it could not be, for people; empty where there is nothing to tell.
     fn describe(&self) -> String {

@@ -179,6 +179,11 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
     // A ledger of an earlier version may lack what this one keeps.
     ledger.prepare().await?;
     let keeper = hold(job, record.run).await?;
+    if !verified {
+        for text in job.source.take_over(record.run).await? {
+            job.progress.emit(Event::Note { text });
+        }
+    }
     // What is read from here on is not changed any more by an earlier coordinator; it may have come further meanwhile.
     let record = ledger.runs().await?.into_iter().find(|run| run.run == record.run).unwrap_or_else(|| record.clone());
     if record.state == RunState::Done {
@@ -203,9 +208,8 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
         return Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified, keeper })));
     }
     let receipts = ledger.receipts(record.run).await?;
-    job.progress.emit(Event::Note {
-        text: format!("going on with run {}: {} chunks are there already and are not read again", record.run, receipts.len()),
-    });
+    job.progress
+        .emit(Event::Note { text: format!("going on with run {}: {} chunks are there already", record.run, receipts.len()) });
     Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, keeper })))
 }
 

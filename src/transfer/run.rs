@@ -10,10 +10,10 @@ use crate::failpoint;
 use crate::ledger::RunState;
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
-use crate::model::{ObjectName, RunId};
+use crate::model::{Hook, ObjectName, RunId};
 use crate::plan::{self, Plan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{self, PhaseReport, Report, SchemaReport};
+use crate::report::{self, InstantReport, PhaseReport, Report, SchemaReport};
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
@@ -33,6 +33,8 @@ pub(super) const CLEARED: &str = "cleared";
 pub(super) const VERIFIED: &str = "verified";
 /// What the report says that is stored together with that mark.
 const NOT_YET: &str = " Hooks of the run's end have not run yet.";
+/// How often a run whose readers are all lost goes on with another snapshot by itself.
+const MOST_LATER_SNAPSHOTS: u32 = 3;
 /// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
 const BATCHES_PER_JOB: u64 = 4;
 
@@ -103,7 +105,7 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         known: &hooks,
         reports: Mutex::default(),
     };
-    let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), hooks };
+    let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), instants: Mutex::default(), hooks };
     let work = Box::pin(async {
         match verified {
             Some(report) => runner.conclude(report).await,
@@ -135,7 +137,6 @@ pub(super) type Faults = Vec<(Option<ObjectName>, String)>;
 /// The view of the source that the rows were read in, and what stood in the target.
 pub(super) struct View<'a> {
     pub(super) snapshot: Option<&'a dyn Snapshot>,
-    pub(super) how: String,
     /// What stood in tables that rows were added to.
     pub(super) stood: Baselines,
     /// How the target's schema compares with the plan.
@@ -148,6 +149,8 @@ pub(super) struct Runner<'a> {
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
+    /// Snapshots that were not the run's first.
+    pub(super) instants: Mutex<Vec<InstantReport>>,
     hooks: Hooks<'a>,
 }
 
@@ -193,20 +196,12 @@ impl Runner<'_> {
         let accounts: Accounts = Arc::new(Mutex::new(accounts(plan, receipts)));
         let mut source_facts = vec![Facts::default(); plan.tables.len()];
         let mut snapshot = None;
-        let mut instant = String::new();
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
-            let taken = self.snapshot().await?;
-            failpoint::reached(failpoint::SNAPSHOT_TAKEN);
-            instant = taken.describe();
-            self.copy(&accounts, receipts, &taken).await?;
-            self.settle(&accounts, &taken).await?;
-            failpoint::reached(failpoint::COPIED);
-            let arrived = self.arrived(&accounts);
-            source_facts = facts::of_source(plan, &taken, &arrived, &self.asking()).await?;
-            taken.close().await?;
+            let (taken, facts) = self.carry_rows(&accounts, receipts.to_vec(), &stood).await?;
             failpoint::reached(failpoint::SOURCE_COUNTED);
+            source_facts = facts;
             snapshot = Some(taken);
         }
         self.index(&accounts, &mut errors).await?;
@@ -216,9 +211,62 @@ impl Runner<'_> {
         let target_facts = self.verify(&accounts).await?;
         let schema = self.parity(&self.arrived(&accounts), &mut errors).await?;
         failpoint::reached(failpoint::VERIFIED);
-        let view = View { snapshot: snapshot.as_deref(), how: instant, stood, schema };
+        let view = View { snapshot: snapshot.as_deref(), stood, schema };
         let report = self.report(&accounts, errors, &source_facts, &target_facts, view)?;
         self.conclude(report).await
+    }
+
+    /// Carries what is not there yet, all of it and what is there at one instant of the source, and asks the source about that instant. When
+    /// all readers of the snapshot are lost, it goes on with another one, as a resumed run does.
+    async fn carry_rows(
+        &self,
+        accounts: &Accounts,
+        mut receipts: Vec<Receipt>,
+        stood: &Baselines,
+    ) -> Result<(Arc<dyn Snapshot>, Vec<Facts>)> {
+        let mut taken_before = 0;
+        loop {
+            let taken = self.snapshot().await?;
+            failpoint::reached(failpoint::SNAPSHOT_TAKEN);
+            let error = match self.carry_in(&taken, accounts, receipts, stood, taken_before > 0).await {
+                Ok(facts) => {
+                    taken.close().await?;
+                    return Ok((taken, facts));
+                }
+                Err(error) => error,
+            };
+            let lost = taken.is_lost() && matches!(error.kind(), ErrorKind::Snapshot | ErrorKind::ConnectionLost);
+            if !lost || taken_before == MOST_LATER_SNAPSHOTS {
+                return Err(error);
+            }
+            taken_before += 1;
+            self.job.progress.emit(Event::Note {
+                text: format!("all readers of the source's snapshot are lost ({error}); the run goes on at a later instant"),
+            });
+            receipts = self.sink().ledger().receipts(self.run).await?;
+        }
+    }
+
+    async fn carry_in(
+        &self,
+        taken: &Arc<dyn Snapshot>,
+        accounts: &Accounts,
+        receipts: Vec<Receipt>,
+        stood: &Baselines,
+        lost: bool,
+    ) -> Result<Vec<Facts>> {
+        let receipts = self.at_instant(taken, receipts, stood, lost).await?;
+        *accounts.lock().unwrap_or_else(PoisonError::into_inner) = super::copy::accounts(self.plan, &receipts);
+        self.copy(accounts, &receipts, taken).await?;
+        self.settle(accounts, taken).await?;
+        failpoint::reached(failpoint::COPIED);
+        facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await
+    }
+
+    /// The hooks that earlier attempts have run.
+    pub(super) fn hooks_done(&self) -> impl Iterator<Item = &Hook> {
+        let done = |hook: &&Hook| self.hooks.known.iter().any(|known| known.name == hook.name && known.done);
+        self.plan.hooks.iter().filter(done)
     }
 
     /// Runs the hooks of tables whose rows, keys and indexes are there.

@@ -171,6 +171,7 @@ pub async fn verify(
             PhaseReport { phase: "verify".into(), seconds: seconds - planned },
         ],
         position,
+        instants: Vec::new(),
         verify: settings.verify,
         exit_code: u8::from(tables.iter().any(|table| table.outcome == Outcome::Differs)),
         proven: compare::sentence(settings.verify, &tables) + &parity::sentence(Some(&schema)),

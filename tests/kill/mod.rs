@@ -6,6 +6,8 @@ mod identity;
 mod lease;
 mod network;
 #[cfg(debug_assertions)]
+mod moved;
+#[cfg(debug_assertions)]
 mod points;
 mod random;
 mod servers;

@@ -3,6 +3,7 @@
 //! The settings matter: a `sql_select_limit` cuts results short without a word, another time zone shifts each TIMESTAMP,
 //! another character set puts `?` where a letter was, a time limit ends a long read midway.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
@@ -46,8 +47,9 @@ pub(super) struct Connector {
     label: String,
     /// The database, or the patterns that choose several.
     database: String,
-    /// `/* dbferry/<run> */ `: the protocol's own session names are not sent by the driver, so statements carry it.
-    mark: String,
+    /// `/* dbferry/<run> */ `: the protocol's own session names are not sent by the driver, so statements carry it. A run that goes on is
+    /// known only when there are sessions already.
+    mark: Arc<RwLock<String>>,
 }
 
 impl Connector {
@@ -96,19 +98,19 @@ impl Connector {
                 }
             };
         }
-        // The name goes into a comment, so nothing may end the comment early.
-        let name: String = session
-            .application_name
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.'))
-            .collect();
+        let mark = Arc::new(RwLock::new(mark_of(&session.application_name)));
         let database = if at.has_several() { at.databases.join(", ") } else { at.database.clone() };
-        Ok(Connector { options, at: at.clone(), label: at.to_string(), database, mark: format!("/* {name} */ ") })
+        Ok(Connector { options, at: at.clone(), label: at.to_string(), database, mark })
     }
 
     /// The comment that statements begin with.
-    pub(super) fn mark(&self) -> &str {
-        &self.mark
+    pub(super) fn mark(&self) -> String {
+        self.mark.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on statements carry this name; those of readers that are open keep theirs.
+    pub(super) fn rename(&self, name: &str) {
+        *self.mark.write().unwrap_or_else(PoisonError::into_inner) = mark_of(name);
     }
 
     async fn login(&self) -> Result<MySqlConnection> {
@@ -137,6 +139,12 @@ impl Connector {
             Err(Error::new(ErrorKind::Unreachable, format!("{} did not answer within {seconds} seconds", self.label)))
         })
     }
+}
+
+/// The comment with a session's name, which nothing in it may end early.
+fn mark_of(name: &str) -> String {
+    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.')).collect();
+    format!("/* {name} */ ")
 }
 
 /// Runs a statement that has no result.

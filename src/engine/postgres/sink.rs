@@ -13,9 +13,9 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, dependents, hook, pooler, schema, standing, upsert, waiting, write};
+use super::{catalog, check, dependents, hook, pooler, schema, standing, take_out, upsert, waiting, write};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, Waiting};
+use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, TakeOut, TakenOut, Waiting};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::model::catalog::{Column, Problem, ServerInfo, Table};
@@ -249,6 +249,11 @@ impl Sink for PostgresSink {
 
     async fn begin_reject(&self, unit: &WorkUnit, number: u32, table: &Table) -> Result<Box<dyn ChunkWriter>> {
         Ok(Box::new(self.begin(unit, table, write::Claim::Reject(number)).await?))
+    }
+
+    async fn take_out(&self, run: RunId, rows: &TakeOut) -> Result<TakenOut> {
+        let lease = self.pool.acquire().await?;
+        take_out::take_out(lease, &self.ledger, run, rows, self.triggers_off).await
     }
 
     fn ledger(&self) -> &dyn Ledger {
