@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::config::{Scope, Settings, VerifyLevel};
-use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source, registry};
+use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::RunState;
@@ -33,8 +33,6 @@ pub(super) const CLEARED: &str = "cleared";
 pub(super) const VERIFIED: &str = "verified";
 /// What the report says that is stored together with that mark.
 const NOT_YET: &str = " Hooks of the run's end have not run yet.";
-/// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
-const BATCHES_PER_JOB: u64 = 4;
 
 /// A run to be done.
 pub struct Job {
@@ -74,12 +72,6 @@ impl Failure {
     }
 }
 
-/// Upper bound of one batch, so that all batches of `jobs` stay within `memory_bytes`.
-pub fn batch_bytes(memory_bytes: u64, jobs: usize) -> usize {
-    let share = memory_bytes / (BATCHES_PER_JOB * jobs as u64).max(1);
-    usize::try_from(share.clamp(64 << 10, 8 << 20)).unwrap_or(8 << 20)
-}
-
 /// Does a run.
 ///
 /// # Errors
@@ -103,7 +95,8 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         known: &hooks,
         reports: Mutex::default(),
     };
-    let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), hooks };
+    let budget = Budget::new(job.settings.memory_bytes, job.settings.effective_jobs());
+    let runner = Runner { job: &job, run, plan: &plan, started, budget, phases: Mutex::default(), hooks };
     let work = Box::pin(async {
         match verified {
             Some(report) => runner.conclude(report).await,
@@ -147,6 +140,7 @@ pub(super) struct Runner<'a> {
     pub(super) run: RunId,
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
+    pub(super) budget: Budget,
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
     hooks: Hooks<'a>,
 }
@@ -290,7 +284,7 @@ impl Runner<'_> {
         Asking {
             jobs,
             level: if self.plan.choices.scope == Scope::SchemaOnly { VerifyLevel::None } else { self.plan.choices.verify },
-            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
             hide_keys: self.job.settings.hide_keys,
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
@@ -363,7 +357,7 @@ impl Runner<'_> {
             snapshot: Arc::clone(snapshot),
             sink: Arc::clone(&self.job.sink),
             jobs,
-            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
             hide_keys: self.job.settings.hide_keys,
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
