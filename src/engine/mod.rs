@@ -6,7 +6,8 @@
 //!
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already, [`take_out`] what is carried anew),
 //! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which
-//! tables are wanted, [`collision`] keys that two tables share, [`waiting`] what a server does for a run. [`row_set`] is SQL that engines with
+//! tables are wanted, [`collision`] keys that two tables share, [`waiting`] what a server does for a run, [`budget`] the memory that all
+//! rows share. [`row_set`] is SQL that engines with
 //! subqueries share.
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use crate::config::endpoint::Endpoint;
 use crate::error::Result;
 
+pub mod budget;
 pub mod collision;
 pub mod dialect;
 pub mod filter;
@@ -35,6 +37,7 @@ pub mod text_policy;
 pub mod waiting;
 
 pub use crate::model::EngineKind;
+pub use budget::{Budget, Held};
 pub use collision::{KeyOf, SharedKeys};
 pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted};
 pub use filter::TableFilter;

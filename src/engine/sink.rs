@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
-use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn, TakeOut, TakenOut, Waiting};
+use super::{Asked, BatchStream, Budget, Ddl, Inspection, Profile, ProfileColumn, TakeOut, TakenOut, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{Problem, ServerInfo, Table};
@@ -154,4 +154,9 @@ pub trait ReadBack: Send + Sync {
 
     /// Reads one piece in the logical types of `table`'s columns, generated ones included.
     fn read(&self, table: &Table, chunk: &Chunk) -> BatchStream;
+
+    /// As [`ReadBack::read`], within a budget of memory; see [`super::Snapshot::read_within`].
+    fn read_within(&self, table: &Table, chunk: &Chunk, _budget: &Budget) -> BatchStream {
+        self.read(table, chunk)
+    }
 }

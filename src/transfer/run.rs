@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Scope, Settings, VerifyLevel};
-use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source, registry};
+use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::RunState;
@@ -35,8 +35,6 @@ pub(super) const VERIFIED: &str = "verified";
 const NOT_YET: &str = " Hooks of the run's end have not run yet.";
 /// How often a run whose readers are all lost goes on with another snapshot by itself.
 const MOST_LATER_SNAPSHOTS: u32 = 3;
-/// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
-const BATCHES_PER_JOB: u64 = 4;
 
 /// A run to be done.
 pub struct Job {
@@ -76,12 +74,6 @@ impl Failure {
     }
 }
 
-/// Upper bound of one batch, so that all batches of `jobs` stay within `memory_bytes`.
-pub fn batch_bytes(memory_bytes: u64, jobs: usize) -> usize {
-    let share = memory_bytes / (BATCHES_PER_JOB * jobs as u64).max(1);
-    usize::try_from(share.clamp(64 << 10, 8 << 20)).unwrap_or(8 << 20)
-}
-
 /// Does a run.
 ///
 /// # Errors
@@ -105,7 +97,8 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         known: &hooks,
         reports: Mutex::default(),
     };
-    let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), instants: Mutex::default(), hooks };
+    let budget = Budget::new(job.settings.memory_bytes, job.settings.effective_jobs());
+    let runner = Runner { job: &job, run, plan: &plan, started, budget, phases: Mutex::default(), instants: Mutex::default(), hooks };
     let work = Box::pin(async {
         match verified {
             Some(report) => runner.conclude(report).await,
@@ -148,6 +141,7 @@ pub(super) struct Runner<'a> {
     pub(super) run: RunId,
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
+    pub(super) budget: Budget,
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
     /// Snapshots that were not the run's first.
     pub(super) instants: Mutex<Vec<InstantReport>>,
@@ -341,7 +335,7 @@ impl Runner<'_> {
         Asking {
             jobs,
             level: if self.plan.choices.scope == Scope::SchemaOnly { VerifyLevel::None } else { self.plan.choices.verify },
-            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
             hide_keys: self.job.settings.hide_keys,
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
@@ -415,7 +409,7 @@ impl Runner<'_> {
             snapshot: Arc::clone(snapshot),
             sink: Arc::clone(&self.job.sink),
             jobs,
-            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
             hide_keys: self.job.settings.hide_keys,
             retry_for: self.job.settings.retry_for,
             progress: self.job.progress.clone(),

@@ -10,7 +10,7 @@ use sqlx::mysql::MySqlRow;
 
 use super::decode::{ColumnDecoder, RowBytes, decoder, hex, wire};
 use super::select::expressions;
-use crate::engine::{Batch, RawRows};
+use crate::engine::{Batch, Held, RawRows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
 use crate::model::logical::{LogicalType, schema};
@@ -108,6 +108,17 @@ impl<'a> BatchBuilder<'a> {
         }
         // Kept as it came, a row is there twice.
         Ok(if self.what.keep_raw { bytes.saturating_mul(2).saturating_add(size_of::<MySqlRow>()) } else { bytes })
+    }
+
+    /// Gives an error of a row the row's key, and the name of the column that takes the most of it.
+    pub(super) fn name_widest(&self, error: Error, row: &MySqlRow) -> Error {
+        let row = RowBytes::Live(row);
+        let bytes = |at: usize| wire(row, at).ok().flatten().map_or(0, <[u8]>::len);
+        let widest = self.what.columns.iter().zip(&self.positions).max_by_key(|(_, at)| bytes(**at));
+        match widest {
+            Some((column, _)) => error.column(&column.name).key(self.key(row)),
+            None => error,
+        }
     }
 
     pub(super) fn append(&mut self, row: MySqlRow, bytes: usize) -> Result<()> {
@@ -224,7 +235,7 @@ impl<'a> BatchBuilder<'a> {
         });
         let losses = std::mem::take(&mut self.losses);
         let rejects = std::mem::take(&mut self.rejects);
-        Ok(Batch { bytes: rows.get_array_memory_size(), rows, losses, rejects, raw })
+        Ok(Batch { bytes: rows.get_array_memory_size(), rows, losses, rejects, raw, held: Held::default() })
     }
 }
 

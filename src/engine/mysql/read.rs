@@ -22,7 +22,8 @@ use super::error::failed;
 use super::key::{KeyColumn, condition};
 use super::readers::Readers;
 use super::select::{expressions, quote, quote_table};
-use crate::engine::{Batch, BatchStream};
+use crate::engine::budget::Filling;
+use crate::engine::{Batch, BatchStream, Budget};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::catalog::{NativeType, ServerInfo, Table};
@@ -88,12 +89,19 @@ impl Context {
 }
 
 /// [`crate::engine::Snapshot::read`].
-pub(super) fn stream(readers: Arc<Readers>, context: Arc<Context>, what: ReadPlan, chunk: Chunk) -> BatchStream {
+pub(super) fn stream(
+    readers: Arc<Readers>,
+    context: Arc<Context>,
+    what: ReadPlan,
+    chunk: Chunk,
+    budget: &Budget,
+) -> BatchStream {
+    let filling = budget.filling(&what.table, chunk.estimated_bytes / chunk.estimated_rows.max(1));
     // Nothing happens before the first poll.
     let start = async move {
         let (batches, received) = mpsc::channel(1);
         let table = what.table.clone();
-        let task = tokio::spawn(async move { read(&readers, &context, &what, &chunk.range, &batches).await });
+        let task = tokio::spawn(async move { read(&readers, &context, &what, &chunk.range, filling, &batches).await });
         Incoming { received, task: Some(task), table }
     };
     futures::stream::once(start).flat_map(|incoming| futures::stream::unfold(incoming, Incoming::next)).boxed()
@@ -150,6 +158,7 @@ async fn read(
     context: &Context,
     what: &ReadPlan,
     range: &ChunkRange,
+    filling: Filling,
     batches: &mpsc::Sender<Result<Batch>>,
 ) {
     // Nobody listens any more when the stream was dropped, so whether an error arrives does not matter.
@@ -163,9 +172,11 @@ async fn read(
         Ok(connection) => connection,
         Err(error) => return tell(error).await,
     };
+    let mut filling = filling;
+    filling.begin().await;
     // With arguments, even none, the driver prepares the statement, so values come in the binary protocol.
     let mut rows: Rows<'_> = connection.fetch_many(sqlx::query_with(AssertSqlSafe(sql), arguments));
-    let at_end = match fill(&mut rows, builder, what, batches).await {
+    let at_end = match fill(&mut rows, builder, what, filling, batches).await {
         Ok(true) => true,
         // Nobody listens any more.
         Ok(false) => tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut rows)).await.unwrap_or(false),
@@ -192,6 +203,7 @@ async fn fill(
     rows: &mut Rows<'_>,
     mut builder: BatchBuilder<'_>,
     what: &ReadPlan,
+    mut filling: Filling,
     batches: &mpsc::Sender<Result<Batch>>,
 ) -> Result<bool> {
     let most = what.batch_bytes.clamp(1, MOST_BATCH_BYTES);
@@ -202,13 +214,21 @@ async fn fill(
             Either::Left(_) => ended = true,
             Either::Right(row) => {
                 let bytes = builder.row_bytes(RowBytes::Live(&row))?;
-                if builder.is_full(bytes, most) {
-                    room.send(Ok(builder.finish()?));
+                if builder.is_full(bytes, most) || (filling.is_short_of(bytes) && builder.holds_anything()) {
+                    room.send(Ok(Batch { held: filling.hand_over(), ..builder.finish()? }));
                     // The next batch begins when the last one was taken: one batch ahead, not two.
                     let Ok(next) = batches.reserve().await else { return Ok(false) };
                     room = next;
                 }
+                filling.widen(bytes).await.map_err(|error| builder.name_widest(error, &row))?;
                 builder.append(row, bytes)?;
+                if bytes > most {
+                    // Sent at once: the next row is as wide, perhaps, and there must be room for it before the driver has it.
+                    room.send(Ok(Batch { held: filling.hand_over(), ..builder.finish()? }));
+                    let Ok(next) = batches.reserve().await else { return Ok(false) };
+                    room = next;
+                    filling.begin().await;
+                }
             }
         }
     }
@@ -216,7 +236,7 @@ async fn fill(
         return Err(Error::new(ErrorKind::ConnectionLost, "the server's result ended without its end mark"));
     }
     if builder.holds_anything() {
-        room.send(Ok(builder.finish()?));
+        room.send(Ok(Batch { held: filling.hand_over(), ..builder.finish()? }));
     }
     Ok(true)
 }

@@ -20,7 +20,7 @@ use super::error::failed;
 use super::readers::Readers;
 use super::select::quote_table;
 use super::{position, profile, read};
-use crate::engine::{BatchStream, Consistency, LogPosition, Profile, ProfileColumn, Snapshot};
+use crate::engine::{BatchStream, Budget, Consistency, LogPosition, Profile, ProfileColumn, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{ServerInfo, Table};
 use crate::model::chunk::Chunk;
@@ -201,7 +201,11 @@ impl Snapshot for MySqlSnapshot {
     }
 
     fn read(&self, what: &ReadPlan, chunk: &Chunk) -> BatchStream {
-        read::stream(Arc::clone(&self.readers), Arc::clone(&self.read), what.clone(), chunk.clone())
+        self.read_within(what, chunk, &Budget::boundless())
+    }
+
+    fn read_within(&self, what: &ReadPlan, chunk: &Chunk, budget: &Budget) -> BatchStream {
+        read::stream(Arc::clone(&self.readers), Arc::clone(&self.read), what.clone(), chunk.clone(), budget)
     }
 
     async fn close(&self) -> Result<()> {
