@@ -7,7 +7,7 @@ mod lease;
 #[cfg(debug_assertions)]
 mod points;
 mod random;
-mod servers;
+pub mod servers;
 #[cfg(debug_assertions)]
 mod signals;
 
