@@ -121,7 +121,12 @@ pub(super) fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn D
         let parent_filter = parent.source.row_filter.clone();
         questions.push(Question::Orphan { key: key.clone(), parent_filter: parent_filter.clone() });
         // Collations that compare bytes ignore spaces at the end, too, all but a few.
-        let folds = |name: &String| table.source.column(name).is_some_and(|column| column.native.collation.is_some());
+        let folds = |name: &String| {
+            let mapped = table.columns.iter().position(|mapping| mapping.source == *name);
+            let there = mapped.and_then(|place| table.target.columns.get(place));
+            table.source.column(name).is_some_and(|column| column.native.collation.is_some())
+                && there.is_some_and(|there| target.compares_bytes(&there.native))
+        };
         if key.columns.iter().any(folds) {
             questions.push(Question::OtherSpelling { key: key.clone(), parent_filter });
         }
@@ -286,8 +291,14 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
         }
         Q::OtherSpelling { key, .. } => {
             let why = rows("row spells its parent's key in another way", "rows spell their parent's key in another way");
-            let hint = "Write the parent's spelling in the source";
-            Some(orphans(table, key, &format!("{why}: equal in the source, not in the target"), hint))
+            let settings: Vec<String> =
+                key.columns.iter().map(|name| format!("columns.{}.collation = \"citext\"", lines::key(name))).collect();
+            let hint = format!(
+                "Write the parent's spelling in the source, or let both be text without case (`{}` of `{}`, and of its parent likewise)",
+                settings.join("`, `"),
+                name.name
+            );
+            Some(orphans(table, key, &format!("{why}: equal in the source, not in the target"), &hint))
         }
     }
 }

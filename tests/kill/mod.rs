@@ -10,7 +10,7 @@ mod moved;
 #[cfg(debug_assertions)]
 mod points;
 mod random;
-mod servers;
+pub mod servers;
 #[cfg(debug_assertions)]
 mod signals;
 

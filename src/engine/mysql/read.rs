@@ -181,7 +181,7 @@ async fn read(
         // Nobody listens any more.
         Ok(false) => tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut rows)).await.unwrap_or(false),
         // The connection is sound when only a value was not: the reader is worth the rest of the chunk.
-        Err(error) if error.kind() == ErrorKind::Value => {
+        Err(error) if matches!(error.kind(), ErrorKind::Value | ErrorKind::Unsupported) => {
             tell(error).await;
             tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut rows)).await.unwrap_or(false)
         }

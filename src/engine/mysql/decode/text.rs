@@ -46,7 +46,7 @@ pub(super) fn unconvertible(bytes: &[u8]) -> Error {
 /// The error of a value that is longer than the server's functions return. Not one of a value that may be rejected: not all of it is there.
 pub(super) fn longer_than_packet() -> Error {
     let what = "the value is longer than the server's `max_allowed_packet`, and would be read as NULL";
-    Error::new(ErrorKind::SourceRead, what)
+    Error::new(ErrorKind::Unsupported, what)
         .hint("Raise it on the source, as far as its longest value: SET GLOBAL max_allowed_packet = 1073741824; then run again")
 }
 
