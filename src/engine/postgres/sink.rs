@@ -13,10 +13,10 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, hook, pooler, schema, standing, upsert, waiting, write};
+use super::{catalog, check, hook, pooler, rights, schema, standing, upsert, waiting, write};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, Waiting};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{Column, ServerInfo, Table};
 use crate::model::load::UpsertKey;
@@ -200,6 +200,13 @@ impl Sink for PostgresSink {
         check::check(&mut lease, &self.server, schemas, owner, &self.ledger_schema).await?;
         lease.give_back();
         Ok(())
+    }
+
+    async fn may_not_drop(&self, tables: &[ObjectName]) -> Result<Vec<Error>> {
+        let mut lease = self.pool.acquire().await?;
+        let errors = rights::may_not_drop(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(errors)
     }
 
     async fn apply(&self, ddl: &Ddl) -> Result<()> {
