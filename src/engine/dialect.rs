@@ -28,6 +28,9 @@ pub enum DdlPhase {
     Tables,
     /// What was set aside of tables that stand is put back, whatever became of their rows.
     Restore,
+    /// Tables that were made without a log get one: before their indexes, which would be written a second time, and before the foreign keys,
+    /// which join tables of one kind only.
+    Logged,
     /// Primary keys, unique keys and indexes, once the rows are there.
     Indexes,
     /// Next ids, comments, checks, owners.
@@ -42,11 +45,12 @@ pub enum DdlPhase {
 
 impl DdlPhase {
     /// All, in the order of the work.
-    pub const ALL: [DdlPhase; 9] = [
+    pub const ALL: [DdlPhase; 10] = [
         DdlPhase::Clear,
         DdlPhase::Before,
         DdlPhase::Tables,
         DdlPhase::Restore,
+        DdlPhase::Logged,
         DdlPhase::Indexes,
         DdlPhase::Finish,
         DdlPhase::ForeignKeys,
@@ -111,6 +115,8 @@ pub struct DdlOptions {
     pub features: Vec<String>,
     /// The target's configuration of full-text indexes, or `skip`; its simplest one when none.
     pub fulltext: Option<String>,
+    /// Tables are made without a log of their own, where the target knows that, and get one in the phase [`DdlPhase::Logged`].
+    pub unlogged: bool,
 }
 
 /// A name, quoted; the only way a name reaches SQL text.

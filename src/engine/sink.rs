@@ -64,6 +64,11 @@ pub trait Sink: Send + Sync {
     /// Checks that the rights are there and that the place can be written to; creates nothing that stays. All faults at once.
     async fn check(&self, schemas: &[String], owner: Option<&str>) -> Result<()>;
 
+    /// Of these tables, those that stand and may not be dropped by this user: one error each.
+    async fn may_not_drop(&self, _tables: &[ObjectName]) -> Result<Vec<Error>> {
+        Ok(Vec::new())
+    }
+
     /// Runs the statements of one phase, up to `jobs` side by side where they do not depend on each other. Safe to repeat.
     async fn apply(&self, ddl: &Ddl) -> Result<()>;
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Budget, Held, KeyOf, Profile, ProfileColumn, SharedKeys, TableFilter, Waiting};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::catalog::{Catalog, ServerInfo, Table};
+use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::probe::{Answer, Question};
 use crate::model::reject::{RawRow, Reject};
@@ -24,6 +24,11 @@ pub trait Source: Send + Sync {
 
     /// Tables, columns, keys; row by row from the server's own catalog. What cannot be represented is a problem, never a gap.
     async fn catalog(&self, filter: &TableFilter) -> Result<Catalog>;
+
+    /// What the user may not do of all that carrying these tables needs, or that the report tells: refusals and notes.
+    async fn missing_rights(&self, _tables: &[Table]) -> Result<Vec<Problem>> {
+        Ok(Vec::new())
+    }
 
     /// Cuts a table into chunks of about `target_bytes`. Only the database orders keys.
     async fn plan_chunks(&self, table: &Table, target_bytes: u64) -> Result<ChunkPlan>;

@@ -26,6 +26,7 @@ use super::restore;
 use super::retry_chunk::persist;
 use super::stall::{Moves, unless_stalled};
 use super::stop::Stop;
+use super::unlogged;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
 pub(super) const CLEARED: &str = "cleared";
@@ -411,7 +412,7 @@ impl Runner<'_> {
             jobs,
             budget: self.budget.clone(),
             hide_keys: self.job.settings.hide_keys,
-            retry_for: self.job.settings.retry_for,
+            retry_for: unlogged::patience(self.plan, self.job.settings.retry_for),
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
         }
@@ -443,7 +444,13 @@ impl Runner<'_> {
         statements.sort_by_key(|ddl| std::cmp::Reverse(size(ddl)));
         let finish: Vec<Ddl> = self.plan.statements(DdlPhase::Finish).filter(|ddl| wanted(ddl)).cloned().collect();
         let restored = restore::groups(self.plan);
-        self.phase(Phase::Index, statements.len() + finish.len() + restored.iter().map(Vec::len).sum::<usize>());
+        self.phase(
+            Phase::Index,
+            statements.len()
+                + finish.len()
+                + self.plan.statements(DdlPhase::Logged).count()
+                + restored.iter().map(Vec::len).sum::<usize>(),
+        );
         if !restored.is_empty() {
             // Whatever became of the rows.
             let before = errors.len();
@@ -451,6 +458,15 @@ impl Runner<'_> {
             if errors.len() == before {
                 self.job.sink.ledger().mark(self.run, &ObjectName::new("", "*"), restore::RESTORED).await?;
                 failpoint::reached(failpoint::RESTORED);
+            }
+        }
+        let logged: Vec<Vec<Ddl>> = self.plan.statements(DdlPhase::Logged).map(|statement| vec![statement.clone()]).collect();
+        if !logged.is_empty() {
+            // Whatever became of the rows.
+            let before = errors.len();
+            self.side_by_side(logged, errors).await?;
+            if errors.len() == before {
+                self.job.sink.ledger().mark(self.run, &ObjectName::new("", "*"), unlogged::LOGGED).await?;
             }
         }
         self.side_by_side(statements.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
@@ -541,7 +557,7 @@ fn points(phase: DdlPhase) -> (&'static str, &'static str) {
         DdlPhase::Before => (failpoint::SCHEMA_BEFORE, failpoint::SCHEMA_MADE),
         DdlPhase::Tables => (failpoint::TABLE_BEFORE, failpoint::TABLE_MADE),
         DdlPhase::Restore => (failpoint::RESTORE_BEFORE, failpoint::RESTORE_DONE),
-        DdlPhase::Indexes => (failpoint::INDEX_BEFORE, failpoint::INDEX_MADE),
+        DdlPhase::Logged | DdlPhase::Indexes => (failpoint::INDEX_BEFORE, failpoint::INDEX_MADE),
         DdlPhase::Finish => (failpoint::FINISH_BEFORE, failpoint::FINISH_DONE),
         DdlPhase::ForeignKeys => (failpoint::FOREIGN_KEY_BEFORE, failpoint::FOREIGN_KEY_ADDED),
         DdlPhase::Validate => (failpoint::VALIDATE_BEFORE, failpoint::VALIDATED),

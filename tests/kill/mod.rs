@@ -1,5 +1,6 @@
 //! Whatever is killed at whatever instant, `--resume` continues, and ends where an undisturbed run ends.
 
+mod faults;
 #[cfg(debug_assertions)]
 mod identity;
 #[cfg(debug_assertions)]

@@ -32,6 +32,7 @@ mod probe;
 mod profile;
 mod read;
 mod readers;
+mod rights;
 mod select;
 mod snapshot;
 mod source;

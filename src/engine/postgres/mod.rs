@@ -37,6 +37,7 @@ mod pooler;
 mod profile;
 mod read_back;
 mod rejects;
+mod rights;
 mod schema;
 mod sink;
 mod standing;

@@ -13,10 +13,10 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, dependents, hook, pooler, schema, standing, take_out, upsert, waiting, write};
+use super::{catalog, check, dependents, hook, pooler, rights, schema, standing, take_out, upsert, waiting, write};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, TakeOut, TakenOut, Waiting};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{Column, Problem, ServerInfo, Table};
 use crate::model::load::UpsertKey;
@@ -207,6 +207,13 @@ impl Sink for PostgresSink {
         check::check(&mut lease, &self.server, schemas, owner, &self.ledger_schema).await?;
         lease.give_back();
         Ok(())
+    }
+
+    async fn may_not_drop(&self, tables: &[ObjectName]) -> Result<Vec<Error>> {
+        let mut lease = self.pool.acquire().await?;
+        let errors = rights::may_not_drop(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(errors)
     }
 
     async fn apply(&self, ddl: &Ddl) -> Result<()> {

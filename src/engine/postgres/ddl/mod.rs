@@ -106,6 +106,7 @@ fn draft<'a>(tables: &'a [Table], options: &'a DdlOptions) -> Draft<'a> {
     for table in tables {
         draft.made.push(made::bare(table, options));
         table::create(&mut draft, table);
+        table::log(&mut draft, table);
         index::create(&mut draft, table);
         finish::next_identity(&mut draft, table);
         finish::comments(&mut draft, table);
