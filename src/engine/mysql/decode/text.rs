@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder};
 use arrow::datatypes::{DataType, Field};
 
-use super::{ColumnDecoder, RowBytes, hex, refused, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, hex, refused, unexpected, wire};
 use crate::error::{Error, Result};
 use crate::model::loss::LossKind;
 use crate::model::policy::EnumEmpty;
@@ -14,9 +14,8 @@ use crate::model::policy::EnumEmpty;
 /// Bytes of an offset into a column of values of different lengths.
 const OFFSET: usize = 4;
 
-fn variable(row: RowBytes<'_>, at: usize) -> Result<usize> {
-    Ok(OFFSET + wire(row, at)?.map_or(0, <[u8]>::len))
-}
+/// A value as long as it is on the wire.
+const VARIABLE: Size = Size { each: OFFSET, per_byte: 1 };
 
 fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| invalid_utf8(bytes))
@@ -61,8 +60,8 @@ pub(super) fn text(at: usize, lossless_at: Option<usize>) -> Box<dyn ColumnDecod
 }
 
 impl ColumnDecoder for Text {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -92,8 +91,8 @@ pub(super) fn binary(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Binary {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -131,8 +130,8 @@ fn align(bytes: &[u8], length: u32) -> Result<([u8; 8], usize)> {
 }
 
 impl ColumnDecoder for Bits {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -162,8 +161,8 @@ pub(super) fn uuid(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Uuid {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(16)
+    fn size(&self) -> Size {
+        Size::fixed(16)
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -212,8 +211,8 @@ pub(super) fn label(at: usize, labels: &[String], empty: Option<EnumEmpty>) -> B
 }
 
 impl ColumnDecoder for Label {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -292,8 +291,8 @@ impl Labels {
 }
 
 impl ColumnDecoder for Labels {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        Ok(variable(row, self.at)? + OFFSET * self.labels.len().min(64))
+    fn size(&self) -> Size {
+        Size { each: OFFSET * (1 + self.labels.len().min(64)), per_byte: 1 }
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
