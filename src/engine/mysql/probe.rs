@@ -119,8 +119,9 @@ impl Asking<'_> {
         let Some(row) = self.one(&format!("SELECT {} {from_where} LIMIT 1", shown.join(", "))).await? else { return Ok(None) };
         let mut parts = Vec::new();
         for (place, column) in key.iter().enumerate() {
-            let bytes = super::decode::wire(super::decode::RowBytes::Live(&row), place)?;
-            let value = bytes.map_or("NULL".into(), |bytes| String::from_utf8_lossy(bytes).into_owned());
+            let bytes: Option<Vec<u8>> =
+                row.try_get_unchecked(place).map_err(|error| failed("a key could not be read", error).table(&self.table.name))?;
+            let value = bytes.map_or("NULL".into(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
             parts.push(format!("{column} = {value}"));
         }
         Ok(Some(parts.join(", ")))

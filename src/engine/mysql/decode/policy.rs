@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, ArrowPrimitiveType, FixedSizeBinaryBuilder, Primiti
 use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 
 use super::temporal::{DAY_MICROS, Wire};
-use super::{ColumnDecoder, RowBytes, text, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, text, unexpected, wire};
 use crate::engine::text_policy::TextPolicy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::LogicalType;
@@ -48,8 +48,8 @@ impl<T: ArrowPrimitiveType> ColumnDecoder for Dates<T>
 where
     T::Native: Send,
 {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(size_of::<T::Native>())
+    fn size(&self) -> Size {
+        Size::fixed(size_of::<T::Native>())
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -90,8 +90,8 @@ pub(super) fn date_text(at: usize, fsp: Option<u8>) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for DateText {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok("2024-01-31 10:00:00.000000".len() + 4)
+    fn size(&self) -> Size {
+        Size::fixed("2024-01-31 10:00:00.000000".len() + 4)
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -130,9 +130,9 @@ pub(super) fn policy_text(at: usize, beside: text::Beside, policy: TextPolicy) -
 }
 
 impl ColumnDecoder for PolicyText {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
+    fn size(&self) -> Size {
         // A broken byte becomes a character of three; a NUL what the mapping says.
-        Ok(wire(row, self.at)?.map_or(0, |bytes| bytes.len().saturating_mul(3)).saturating_add(4))
+        Size { each: 4, per_byte: 3 }
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -205,8 +205,8 @@ fn no_uuid(order: UuidOrder) -> Error {
 }
 
 impl ColumnDecoder for PackedUuid {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(16)
+    fn size(&self) -> Size {
+        Size::fixed(16)
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
