@@ -44,7 +44,7 @@ async fn dates_that_are_none_are_refused_before_and_while_they_move() {
     {
         let entry = table(&done, name);
         let error = entry["errors"][0].as_str().unwrap_or_default();
-        // T1: refused with table, column, key and the lines; T3 and T4 likewise, each by its own name.
+        // T1, T3, T4: refused with table, column, key and the lines, each by its own name.
         assert!(error.contains(&format!("{}.{name}.d` (id = 7)", from.name)) && error.contains(value), "{error}");
         assert!(error.contains(&format!("name = \"{name}\"\n[table.columns.d]\nzero_date = \"null\"")), "{error}");
         assert_eq!(entry["outcome"], "failed");
