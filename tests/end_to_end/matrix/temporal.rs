@@ -1,6 +1,6 @@
 //! Dates and times: rows T1 to T10.
 
-use super::{MappingFile, has_nothing, losses};
+use super::{MappingFile, has_nothing, is_maria, losses};
 use crate::support::ferry::{ferry, report, table};
 use crate::support::{MySqlDatabase, PostgresDatabase};
 
@@ -248,8 +248,10 @@ INSERT INTO t VALUES (1, '00:00:00', '838:59:59.999999', '-00:00:01', '24:00:00'
     ];
     to.has_types("t", &types).await;
     let columns = ["day", "long_one", "negative", "midnight"];
-    to.holds("t", "id = 1", &columns, "'00:00:00', '838:59:59.999999', '-00:00:01', '24:00:00'").await;
-    to.holds("t", "id = 2", &columns, "'23:59:59.99', '-838:59:59.999999', '10:00:00', '00:00:00'").await;
+    // MySQL keeps no fraction at the very end.
+    let end = if is_maria(&from).await { "838:59:59.999999" } else { "838:59:59" };
+    to.holds("t", "id = 1", &columns, &format!("'00:00:00', '{end}', '-00:00:01', '24:00:00'")).await;
+    to.holds("t", "id = 2", &columns, &format!("'23:59:59.99', '-{end}', '10:00:00', '00:00:00'")).await;
     to.holds("t", "id = 3", &columns, "NULL, NULL, NULL, NULL").await;
     // T8: what is not proven takes the wide form.
     for how in ["off", "sample"] {
