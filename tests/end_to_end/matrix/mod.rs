@@ -1,5 +1,6 @@
 //! The rows of `docs/correctness.md`: the hard value in a real source, carried by the command, and what PostgreSQL says has arrived.
 
+mod any_value;
 mod bytes;
 mod documents;
 mod indexes;
