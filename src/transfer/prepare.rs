@@ -100,7 +100,8 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
     }
     // Nothing is made where every table stands.
     let made = plan.tables.iter().filter(|_| plan.choices.scope != Scope::DataOnly);
-    let schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
+    let mut schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
+    schemas.extend(plan.sequences.iter().map(|one| one.target.schema.clone()));
     sink.check(&distinct(schemas), settings.owner.as_deref()).await?;
     refuse_unrestored(&plan, &all, &**sink).await?;
     refuse_shared(&plan, &all, &**sink).await?;

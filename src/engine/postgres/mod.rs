@@ -35,6 +35,7 @@ mod profile;
 mod read_back;
 mod rejects;
 mod schema;
+mod sequences;
 mod sink;
 mod standing;
 mod target;
