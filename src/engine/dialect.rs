@@ -13,6 +13,7 @@ use crate::model::predicate::PushedPredicate;
 use crate::model::reject::RawRow;
 use crate::model::row_set::RowSet;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::ReadPlan;
 use crate::model::{LogicalType, ObjectName};
 
@@ -82,6 +83,19 @@ pub enum Clear {
     /// Its rows go.
     Truncate,
     /// It goes; nothing that depends on it does.
+    Drop,
+}
+
+/// What is done with a sequence of the target that belongs to no column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SequenceStep {
+    /// It is made.
+    Create,
+    /// It stands, and is made what it is to be.
+    Remake,
+    /// It stands, and goes on behind the numbers that the source has handed out.
+    GoOn,
+    /// It goes.
     Drop,
 }
 
@@ -315,6 +329,14 @@ pub trait Dialect: Send + Sync {
     /// those statements. None for an engine whose tables are not compared.
     fn made(&self, _tables: &[Table], _options: &DdlOptions) -> Vec<TableSchema> {
         Vec::new()
+    }
+
+    /// The statements for a sequence, in the names of the target.
+    ///
+    /// # Errors
+    /// Why the engine cannot have it, in words that follow its name.
+    fn sequence(&self, _one: &Sequence, _step: SequenceStep, _owner: Option<&str>) -> Result<Vec<Ddl>, String> {
+        Err("the target has no sequences".into())
     }
 
     /// All statements that make `tables`, in no particular order; each says its phase. What cannot be made is a problem.

@@ -39,7 +39,7 @@ pub mod waiting;
 pub use crate::model::EngineKind;
 pub use budget::{Budget, Held};
 pub use collision::{KeyOf, SharedKeys};
-pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted};
+pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted, SequenceStep};
 pub use filter::TableFilter;
 pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};

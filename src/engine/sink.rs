@@ -13,6 +13,7 @@ use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::load::UpsertKey;
 use crate::model::reject::Reject;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, Hook, Losses, ObjectName, RunId};
 
@@ -28,6 +29,11 @@ pub trait Sink: Send + Sync {
     /// Of these tables, those that exist, with all that schema parity compares.
     async fn schemas(&self, tables: &[ObjectName]) -> Result<Vec<TableSchema>> {
         Ok(self.existing(tables).await?.into_iter().map(TableSchema::new).collect())
+    }
+
+    /// Of these names, those that sequences have which belong to no column.
+    async fn sequences(&self, _names: &[ObjectName]) -> Result<Vec<Sequence>> {
+        Ok(Vec::new())
     }
 
     /// The tables of these schemas, for the names that were probably meant.

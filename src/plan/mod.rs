@@ -20,6 +20,7 @@ use crate::mapping::MappedTable;
 use crate::model::catalog::{Problem, ServerInfo, Table};
 use crate::model::load::Load;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::CarriedSequence;
 use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
@@ -41,6 +42,7 @@ mod partitions;
 pub mod passing;
 pub mod probe;
 mod schema;
+mod sequences;
 mod settled;
 mod several;
 mod splits;
@@ -69,6 +71,9 @@ pub struct Plan {
     /// What the target's tables look like in the end, each once: as the statements make them, or as they stood when the plan was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schema: Vec<TableSchema>,
+    /// The sequences that belong to no column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<CarriedSequence>,
     /// SQL of the person's own; of one point, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,

@@ -141,7 +141,8 @@ async fn refuse(job: &Job, plan: &Plan, refusal: Option<Error>) -> Result<()> {
     let Job { settings, sink, .. } = job;
     // Nothing is made where every table stands.
     let made = plan.tables.iter().filter(|_| plan.choices.scope != Scope::DataOnly);
-    let schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
+    let mut schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
+    schemas.extend(plan.sequences.iter().map(|one| one.target.schema.clone()));
     let mut errors: Vec<Error> = refusal.into_iter().collect();
     errors.extend(sink.check(&distinct(schemas), settings.owner.as_deref()).await.err());
     if plan.choices.if_exists == IfExists::Drop {

@@ -39,6 +39,7 @@ mod read_back;
 mod rejects;
 mod rights;
 mod schema;
+mod sequences;
 mod sink;
 mod standing;
 mod take_out;

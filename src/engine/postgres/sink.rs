@@ -13,7 +13,9 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, dependents, hook, pooler, rights, schema, standing, take_out, upsert, waiting, write};
+use super::{
+    catalog, check, dependents, hook, pooler, rights, schema, sequences, standing, take_out, upsert, waiting, write,
+};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, TakeOut, TakenOut, Waiting};
 use crate::error::{Error, Result};
@@ -21,6 +23,7 @@ use crate::ledger::Ledger;
 use crate::model::catalog::{Column, Problem, ServerInfo, Table};
 use crate::model::load::UpsertKey;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::WorkUnit;
 use crate::model::{Hook, ObjectName, RunId};
 
@@ -147,6 +150,13 @@ impl Sink for PostgresSink {
         let schemas = schema::schemas(&mut lease, tables).await?;
         lease.give_back();
         Ok(schemas)
+    }
+
+    async fn sequences(&self, names: &[ObjectName]) -> Result<Vec<Sequence>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = sequences::sequences(&mut lease, names).await?;
+        lease.give_back();
+        Ok(found)
     }
 
     async fn table_names(&self, schemas: &[String]) -> Result<Vec<ObjectName>> {

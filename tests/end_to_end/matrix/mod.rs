@@ -2,7 +2,10 @@
 
 mod any_value;
 mod bytes;
+mod columns;
+mod delivery;
 mod documents;
+mod hostile;
 mod indexes;
 mod keys;
 mod labels;
@@ -13,6 +16,7 @@ mod shapes;
 mod surroundings;
 mod temporal;
 mod text;
+mod verification;
 
 use serde_json::Value;
 
