@@ -24,6 +24,9 @@ mod decode;
 mod encode;
 mod error;
 pub mod expression;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hook;
 mod lease;
 mod leaves;
