@@ -24,6 +24,9 @@ mod decode;
 mod error;
 mod expression;
 mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod leftovers;
 mod plan;

@@ -25,6 +25,9 @@ mod dependents;
 mod encode;
 mod error;
 pub mod expression;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hook;
 mod instants;
 mod lease;
