@@ -8,6 +8,7 @@ use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::RunState;
+use crate::model::catalog::Problem;
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
 use crate::model::{Hook, ObjectName, RunId};
@@ -105,7 +106,16 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         known: &hooks,
         reports: Mutex::default(),
     };
-    let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), instants: Mutex::default(), hooks };
+    let runner = Runner {
+        job: &job,
+        run,
+        plan: &plan,
+        started,
+        phases: Mutex::default(),
+        instants: Mutex::default(),
+        altered: Mutex::default(),
+        hooks,
+    };
     let work = Box::pin(async {
         match verified {
             Some(report) => runner.conclude(report).await,
@@ -151,6 +161,8 @@ pub(super) struct Runner<'a> {
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
     /// Snapshots that were not the run's first.
     pub(super) instants: Mutex<Vec<InstantReport>>,
+    /// Tables that were altered in the source while the run read them.
+    pub(super) altered: Mutex<Vec<Problem>>,
     hooks: Hooks<'a>,
 }
 
@@ -226,7 +238,9 @@ impl Runner<'_> {
     ) -> Result<(Arc<dyn Snapshot>, Vec<Facts>)> {
         let mut taken_before = 0;
         loop {
-            let taken = self.snapshot().await?;
+            // A source that has ended all readers may be starting again.
+            let patience = if taken_before > 0 { self.job.settings.retry_for } else { Duration::ZERO };
+            let taken = persist(patience, &self.job.progress, "the snapshot of the source", || self.snapshot()).await?;
             failpoint::reached(failpoint::SNAPSHOT_TAKEN);
             let error = match self.carry_in(&taken, accounts, receipts, stood, taken_before > 0).await {
                 Ok(facts) => {
@@ -260,7 +274,9 @@ impl Runner<'_> {
         self.copy(accounts, &receipts, taken).await?;
         self.settle(accounts, taken).await?;
         failpoint::reached(failpoint::COPIED);
-        facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await
+        let facts = facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await?;
+        self.look_again().await?;
+        Ok(facts)
     }
 
     /// The hooks that earlier attempts have run.

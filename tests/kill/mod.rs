@@ -4,12 +4,16 @@
 mod identity;
 #[cfg(debug_assertions)]
 mod lease;
-mod network;
 #[cfg(debug_assertions)]
 mod moved;
+mod network;
 #[cfg(debug_assertions)]
 mod points;
+#[cfg(debug_assertions)]
+mod quiet;
 mod random;
+#[cfg(debug_assertions)]
+mod readers;
 mod servers;
 #[cfg(debug_assertions)]
 mod signals;

@@ -11,10 +11,10 @@ use crate::support::ferry::{command, ferry, finish};
 use crate::support::{MySqlDatabase, PostgresDatabase};
 
 /// Private servers in a folder of their own; gone with it.
-struct Servers {
+pub(super) struct Servers {
     folder: tempfile::TempDir,
-    mysql: String,
-    postgres: String,
+    pub(super) mysql: String,
+    pub(super) postgres: String,
 }
 
 fn script() -> PathBuf {
@@ -22,7 +22,7 @@ fn script() -> PathBuf {
 }
 
 impl Servers {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // The servers' own user must be able to look into it.
         assert!(Command::new("chmod").arg("755").arg(folder.path()).status().unwrap().success());
