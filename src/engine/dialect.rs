@@ -157,6 +157,11 @@ pub trait Dialect: Send + Sync {
     /// The engine's own type for a logical one. With what `server` can do; an `Err` is a refusal whose hint is the mapping line that settles it.
     fn to_native(&self, logical: &LogicalType, server: &ServerInfo) -> Result<(NativeType, Fidelity)>;
 
+    /// The release series of a server: within one, what was planned goes on to mean the same.
+    fn series(&self, server: &ServerInfo) -> (u32, u32) {
+        (server.version_number.0, 0)
+    }
+
     /// A condition in the engine's own SQL with exactly its meaning, for the rows of `table`; `None` if the engine cannot promise that.
     fn condition(&self, _table: &Table, _predicate: &PushedPredicate) -> Option<String> {
         None

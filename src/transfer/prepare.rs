@@ -10,7 +10,7 @@ use crate::ledger::{HookRecord, RunRecord, RunState};
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
 use crate::plan::make::{Depth, make, now_us};
-use crate::plan::{self, Choices, Plan, passing};
+use crate::plan::{self, Choices, Plan, PlannedSide, passing};
 use crate::progress::{Event, Phase};
 use crate::report::{self, Report};
 
@@ -184,8 +184,9 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
     let verified = ledger.marks(record.run).await?.iter().any(|(_, mark)| mark == VERIFIED);
     if !verified {
         let now = make(&job.settings, &job.source, &job.sink, Depth::ToResume, now_us()).await?;
-        // The target has changed: this run has created its tables. Only the source must be what it was.
-        Plan { target: now.target.clone(), ..plan.clone() }.check(&now).map_err(|error| {
+        // The target's tables have changed: this run has created them. Its server, and all of the source, must be what they were.
+        let target = PlannedSide { fingerprint: now.target.fingerprint.clone(), ..plan.target.clone() };
+        Plan { target, ..plan.clone() }.check(&now).map_err(|error| {
             error.hint(format!(
                 "Put the source back as it was, or give the run up with `dbferry abandon {} TARGET` and begin again",
                 record.run

@@ -106,6 +106,7 @@ impl Runner<'_> {
         let good =
             other.is_empty() && tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
         let mut problems = plan.problems.clone();
+        problems.extend(self.altered.lock().unwrap_or_else(PoisonError::into_inner).clone());
         if let Some(how) = snapshot.map(Snapshot::describe).filter(|how| !how.is_empty()) {
             problems.push(Problem::new(Severity::Note, "snapshot", &plan.source.address, how));
         }

@@ -8,6 +8,7 @@ use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::RunState;
+use crate::model::catalog::Problem;
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
 use crate::model::{Hook, ObjectName, RunId};
@@ -99,7 +100,17 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         reports: Mutex::default(),
     };
     let budget = Budget::new(job.settings.memory_bytes, job.settings.effective_jobs());
-    let runner = Runner { job: &job, run, plan: &plan, started, budget, phases: Mutex::default(), instants: Mutex::default(), hooks };
+    let runner = Runner {
+        job: &job,
+        run,
+        plan: &plan,
+        started,
+        budget,
+        phases: Mutex::default(),
+        instants: Mutex::default(),
+        altered: Mutex::default(),
+        hooks,
+    };
     let work = Box::pin(async {
         match verified {
             Some(report) => runner.conclude(report).await,
@@ -146,6 +157,8 @@ pub(super) struct Runner<'a> {
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
     /// Snapshots that were not the run's first.
     pub(super) instants: Mutex<Vec<InstantReport>>,
+    /// Tables that were altered in the source while the run read them.
+    pub(super) altered: Mutex<Vec<Problem>>,
     hooks: Hooks<'a>,
 }
 
@@ -221,7 +234,9 @@ impl Runner<'_> {
     ) -> Result<(Arc<dyn Snapshot>, Vec<Facts>)> {
         let mut taken_before = 0;
         loop {
-            let taken = self.snapshot().await?;
+            // A source that has ended all readers may be starting again.
+            let patience = if taken_before > 0 { self.job.settings.retry_for } else { Duration::ZERO };
+            let taken = persist(patience, &self.job.progress, "the snapshot of the source", || self.snapshot()).await?;
             failpoint::reached(failpoint::SNAPSHOT_TAKEN);
             let error = match self.carry_in(&taken, accounts, receipts, stood, taken_before > 0).await {
                 Ok(facts) => {
@@ -255,7 +270,9 @@ impl Runner<'_> {
         self.copy(accounts, &receipts, taken).await?;
         self.settle(accounts, taken).await?;
         failpoint::reached(failpoint::COPIED);
-        facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await
+        let facts = facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await?;
+        self.look_again().await?;
+        Ok(facts)
     }
 
     /// The hooks that earlier attempts have run.

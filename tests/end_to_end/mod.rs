@@ -3,6 +3,7 @@
 mod append;
 mod bulk;
 mod databases;
+mod delivery;
 mod diff;
 mod drops;
 mod examples;

@@ -5,12 +5,16 @@ mod faults;
 mod identity;
 #[cfg(debug_assertions)]
 mod lease;
-mod network;
 #[cfg(debug_assertions)]
 mod moved;
+mod network;
 #[cfg(debug_assertions)]
 mod points;
+#[cfg(debug_assertions)]
+mod quiet;
 mod random;
+#[cfg(debug_assertions)]
+mod readers;
 pub mod servers;
 #[cfg(debug_assertions)]
 mod signals;

@@ -48,7 +48,10 @@ async fn digests(from: &MySqlDatabase) -> String {
     let mut connection = from.connect().await;
     let mut all = Vec::new();
     for (table, row) in TABLES {
-        let sql = format!("SELECT CONCAT(COUNT(*), '/', CAST(SUM(CAST(CONV(LEFT(MD5({row}), 8), 16, 10) AS UNSIGNED)) AS CHAR)) FROM {table}", row = row.0);
+        let sql = format!(
+            "SELECT CONCAT(COUNT(*), '/', CAST(SUM(CAST(CONV(LEFT(MD5({row}), 8), 16, 10) AS UNSIGNED)) AS CHAR)) FROM {table}",
+            row = row.0
+        );
         let one: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
         all.push(one);
     }

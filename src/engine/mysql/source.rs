@@ -54,10 +54,13 @@ impl MySqlSource {
     }
 
     async fn control(&self, slot: &mut Option<MySqlConnection>) -> Result<MySqlConnection> {
-        match slot.take() {
-            Some(connection) => Ok(connection),
-            None => Ok(self.connector.connect().await?.0),
+        if let Some(mut connection) = slot.take() {
+            // The server may have been restarted since it was used last.
+            if connection.ping().await.is_ok() {
+                return Ok(connection);
+            }
         }
+        Ok(self.connector.connect().await?.0)
     }
 }
 
