@@ -1,4 +1,5 @@
-//! What a run did, and what it proved: for people as [`text`], for machines as [`json`]; [`human`] writes numbers.
+//! What a run did, and what it proved: for people as [`text`], for machines as [`json`]; [`human`] writes numbers; [`resources`] is what a run
+//! took of its surroundings.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,10 @@ use crate::model::{Digest, Losses};
 
 pub mod human;
 pub mod json;
+pub mod resources;
 pub mod text;
+
+pub use resources::{PauseReport, ResourceReport};
 
 /// The report of a run, or of a later verification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +46,9 @@ pub struct Report {
     /// SQL of the person's own, in the order in which it ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<HookReport>,
+    /// What it took of memory and of the servers' patience; none of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceReport>,
     /// What was not carried, and what is worth knowing.
     pub problems: Vec<Problem>,
     /// What failed beside the tables.

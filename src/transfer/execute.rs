@@ -16,6 +16,8 @@ use crate::progress::{Event, Progress};
 use crate::transform::Transform;
 use crate::verify::hasher::RowHasher;
 
+use super::rate::Rate;
+
 /// Batches that may wait between the reader and the encoder: one, so that both always have something to do and no more is held.
 const BATCHES_WAITING: usize = 1;
 
@@ -37,6 +39,8 @@ pub struct Hands {
     pub hide_keys: bool,
     /// Bounds what is held of rows.
     pub budget: Budget,
+    /// Bounds how fast the source is read.
+    pub rate: Arc<Rate>,
     /// Hears of progress.
     pub progress: Progress,
 }
@@ -112,7 +116,7 @@ impl Rows {
     pub(super) fn read(unit: &WorkUnit, hands: &Hands) -> Self {
         let mut stream = hands.snapshot.read_within(&unit.read, &unit.chunk, &hands.budget);
         let (sender, batches) = mpsc::channel(BATCHES_WAITING);
-        let budget = hands.budget.clone();
+        let (budget, rate, progress) = (hands.budget.clone(), Arc::clone(&hands.rate), hands.progress.clone());
         let reader = tokio::spawn(async move {
             while let Some(mut batch) = stream.next().await {
                 if let Ok(batch) = &mut batch
@@ -120,6 +124,10 @@ impl Rows {
                 {
                     // An engine that knows of no budget: late, but before the next one is read.
                     batch.held = budget.hold(batch.bytes).await;
+                }
+                if let Ok(batch) = &batch {
+                    // The reader waits meanwhile, one batch ahead, and so does the server.
+                    rate.pass(batch.bytes, &progress).await;
                 }
                 if sender.send(batch).await.is_err() {
                     return;

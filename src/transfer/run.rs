@@ -13,15 +13,17 @@ use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
 use crate::plan::{self, Plan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{self, PhaseReport, Report, SchemaReport};
+use crate::report::{self, PauseReport, PhaseReport, Report, SchemaReport};
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
 use super::choose::Resume;
 use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
+use super::pause::{History, Watcher};
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
+use super::rate::Rate;
 use super::restore;
 use super::settle::settle;
 use super::stall::{Moves, unless_stalled};
@@ -96,7 +98,18 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         reports: Mutex::default(),
     };
     let budget = Budget::new(job.settings.memory_bytes, job.settings.effective_jobs());
-    let runner = Runner { job: &job, run, plan: &plan, started, budget, phases: Mutex::default(), hooks };
+    let runner = Runner {
+        job: &job,
+        run,
+        plan: &plan,
+        started,
+        budget,
+        rate: Arc::new(Rate::new(job.settings.max_rate_bytes)),
+        pauses: Mutex::default(),
+        history: Mutex::default(),
+        phases: Mutex::default(),
+        hooks,
+    };
     let work = Box::pin(async {
         match verified {
             Some(report) => runner.conclude(report).await,
@@ -141,6 +154,9 @@ pub(super) struct Runner<'a> {
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
     pub(super) budget: Budget,
+    pub(super) rate: Arc<Rate>,
+    pub(super) pauses: Mutex<Vec<PauseReport>>,
+    pub(super) history: Mutex<Option<History>>,
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
     hooks: Hooks<'a>,
 }
@@ -191,6 +207,7 @@ impl Runner<'_> {
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
+            let history = History::begin(&*job.source).await;
             let taken = self.snapshot().await?;
             failpoint::reached(failpoint::SNAPSHOT_TAKEN);
             instant = taken.describe();
@@ -200,6 +217,7 @@ impl Runner<'_> {
             failpoint::reached(failpoint::COPIED);
             let arrived = self.arrived(&accounts);
             source_facts = facts::of_source(plan, &taken, &arrived, &self.asking()).await?;
+            *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.end(&*job.source).await;
             taken.close().await?;
             failpoint::reached(failpoint::SOURCE_COUNTED);
             snapshot = Some(taken);
@@ -257,6 +275,10 @@ impl Runner<'_> {
                 report.seconds += seconds;
                 report.proven.push_str(" Hooks ran after that; what they changed is no part of it.");
             }
+        }
+        if let Some(resources) = &mut report.resources {
+            // Reading again took memory as well.
+            resources.peak_resident_bytes = report::resources::peak_resident_bytes();
         }
         report.hooks = self.hook_reports(&earlier);
         let state = if good { RunState::Done } else { RunState::Failed };
@@ -349,8 +371,11 @@ impl Runner<'_> {
     }
 
     async fn copy(&self, accounts: &Accounts, receipts: &[Receipt], snapshot: &Arc<dyn Snapshot>) -> Result<()> {
-        let jobs = self.job.settings.effective_jobs();
-        Copy {
+        let job = self.job;
+        let jobs = job.settings.effective_jobs();
+        let (source, sink) = (Arc::clone(&job.source), Arc::clone(&job.sink));
+        let watcher = Watcher::start(job.settings.pause, source, sink, job.progress.clone());
+        let copied = Copy {
             run: self.run,
             plan: self.plan,
             source: registry::engine(self.job.settings.source.engine).dialect(),
@@ -358,12 +383,16 @@ impl Runner<'_> {
             sink: Arc::clone(&self.job.sink),
             jobs,
             budget: self.budget.clone(),
+            rate: Arc::clone(&self.rate),
+            gate: watcher.gate(),
             hide_keys: self.job.settings.hide_keys,
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
         }
         .all(accounts, receipts)
-        .await
+        .await;
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).extend(watcher.end());
+        copied
     }
 
     /// True for statements of tables that arrived, or of none in particular.

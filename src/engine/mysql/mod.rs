@@ -24,6 +24,7 @@ mod decode;
 mod error;
 mod expression;
 mod filter;
+mod gauge;
 mod key;
 mod plan;
 mod probe;

@@ -89,13 +89,7 @@ impl Context {
 }
 
 /// [`crate::engine::Snapshot::read`].
-pub(super) fn stream(
-    readers: Arc<Readers>,
-    context: Arc<Context>,
-    what: ReadPlan,
-    chunk: Chunk,
-    budget: &Budget,
-) -> BatchStream {
+pub(super) fn stream(readers: Arc<Readers>, context: Arc<Context>, what: ReadPlan, chunk: Chunk, budget: &Budget) -> BatchStream {
     let filling = budget.filling(&what.table, chunk.estimated_bytes / chunk.estimated_rows.max(1));
     // Nothing happens before the first poll.
     let start = async move {
@@ -167,7 +161,7 @@ async fn read(
     filling.begin().await;
     // With arguments, even none, the driver prepares the statement, so values come in the binary protocol.
     let mut rows: Rows<'_> = connection.fetch_many(sqlx::query_with(AssertSqlSafe(sql), arguments));
-    let at_end = match fill(&mut rows, builder, what, filling, batches).await {
+    let at_end = match fill(&mut rows, builder, what, &mut filling, batches).await {
         Ok(at_end) => at_end,
         // The connection is sound when only a value was not: the reader is worth the rest of the chunk.
         Err(error) if error.kind() == ErrorKind::Value => {
@@ -183,6 +177,9 @@ async fn read(
     };
     drop(rows);
     if at_end {
+        if filling.is_wide() {
+            lent.slim().await;
+        }
         lent.give_back();
     }
 }
@@ -192,7 +189,7 @@ async fn fill(
     rows: &mut Rows<'_>,
     mut builder: BatchBuilder<'_>,
     what: &ReadPlan,
-    mut filling: Filling,
+    filling: &mut Filling,
     batches: &mpsc::Sender<Result<Batch>>,
 ) -> Result<bool> {
     let most = what.batch_bytes.clamp(1, MOST_BATCH_BYTES);

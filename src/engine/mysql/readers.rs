@@ -70,14 +70,24 @@ impl Lent {
         self.connection.as_mut().ok_or_else(|| Error::internal("a reader was used after its end"))
     }
 
+    /// Has the driver give up the buffer of a wide row. It does so with what it reads next, and in two steps.
+    pub(super) async fn slim(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        for _ in 0..2 {
+            connection.shrink_buffers();
+            // One that does not answer is found out by whoever is lent it next.
+            if connection.ping().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Gives the reader back; only after a result that was read to its end.
     pub(super) fn give_back(mut self) {
-        if let Some(mut connection) = self.connection.take()
+        if let Some(connection) = self.connection.take()
             && !self.readers.free.is_closed()
             && let Ok(mut idle) = self.readers.idle.lock()
         {
-            // The driver's buffers grow with the widest row, and would stay so.
-            connection.shrink_buffers();
             idle.push(connection);
             drop(idle);
             self.permit.take();

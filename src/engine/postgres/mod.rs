@@ -24,6 +24,7 @@ mod decode;
 mod encode;
 mod error;
 pub mod expression;
+mod gauge;
 mod hook;
 mod lease;
 mod leaves;
