@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
-use super::{Asked, BatchStream, Budget, Ddl, Inspection, Profile, ProfileColumn, TakeOut, TakenOut, Waiting};
+use super::{
+    Asked, BatchStream, Budget, Ddl, Gauge, Inspection, Profile, ProfileColumn, Strain, TakeOut, TakenOut, Waiting,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{Problem, ServerInfo, Table};
@@ -107,6 +109,20 @@ pub trait Sink: Send + Sync {
     /// What the run's sessions do at this moment, asked on a session of its own; nothing where nobody can be asked.
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         Ok(Vec::new())
+    }
+
+    /// Opens a session that tells how hard the server has it.
+    ///
+    /// # Errors
+    /// `Unsupported` for what this target does not tell.
+    async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
+        let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        Err(Error::new(ErrorKind::Unsupported, format!("this target does not tell the {}", names.join(" and the "))))
+    }
+
+    /// How many more sessions the server takes of this user; none where there is no bound.
+    async fn free_sessions(&self) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// Why this target cannot run hooks, or keep account of the source's; none where it can.

@@ -19,7 +19,7 @@ use super::hooks::check_left;
 use super::keep::Keeper;
 use super::restore::refuse_unrestored;
 use super::run::{Job, VERIFIED};
-use super::unlogged;
+use super::{pause, sessions, unlogged};
 
 /// A run that may begin, or go on.
 pub(super) struct Prepared {
@@ -44,6 +44,8 @@ pub(super) enum Start {
 pub(super) async fn prepare(job: &Job) -> Result<Start> {
     let Job { settings, source, sink, .. } = job;
     job.progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
+    pause::check(&settings.pause, &**source, &**sink).await?;
+    sessions::check(settings.effective_jobs(), &**source, &**sink, &job.progress).await?;
     let given = Choices::of(settings);
     let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
     let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);

@@ -11,7 +11,9 @@ use crate::model::{Digest, Losses, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{Outcome, PhaseReport, Report, SchemaDifference, SchemaReport, Side, TableReport};
+use crate::report::{
+    Outcome, PhaseReport, Report, ResourceReport, SchemaDifference, SchemaReport, Side, TableReport, resources,
+};
 use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
@@ -182,6 +184,11 @@ pub async fn verify(
         proven: compare::sentence(settings.verify, &tables) + &parity::sentence(Some(&schema)),
         tables,
         schema: Some(schema),
+        resources: Some(ResourceReport {
+            memory_bytes: settings.memory_bytes,
+            peak_resident_bytes: resources::peak_resident_bytes(),
+            ..ResourceReport::default()
+        }),
         hooks: Vec::new(),
         problems: plan.problems,
         errors,

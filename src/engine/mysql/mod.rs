@@ -27,6 +27,7 @@ mod filter;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gauge;
 mod key;
 mod leftovers;
 mod plan;

@@ -28,6 +28,7 @@ pub mod expression;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gauge;
 mod hook;
 mod instants;
 mod lease;

@@ -14,10 +14,12 @@ use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
 use super::{
-    catalog, check, dependents, hook, pooler, rights, schema, sequences, standing, take_out, upsert, waiting, write,
+    catalog, check, dependents, gauge, hook, pooler, rights, schema, sequences, standing, take_out, upsert, waiting, write,
 };
 use crate::config::endpoint::Endpoint;
-use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, TakeOut, TakenOut, Waiting};
+use crate::engine::{
+    Asked, ChunkWriter, Ddl, DdlPhase, Gauge, Inspection, ReadBack, SessionOptions, Sink, Strain, TakeOut, TakenOut, Waiting,
+};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{Column, Problem, ServerInfo, Table};
@@ -281,6 +283,17 @@ impl Sink for PostgresSink {
         // What lies idle would count against the server's limit beside the readers.
         self.pool.close_idle();
         Ok(Arc::new(PostgresReadBack::open(self.pool.clone(), &self.ledger_schema, readers).await?))
+    }
+
+    async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
+        Ok(Box::new(gauge::PostgresGauge::new(self.pool.connect().await?, asked)?))
+    }
+
+    async fn free_sessions(&self) -> Result<Option<u64>> {
+        let mut lease = self.pool.acquire().await?;
+        let free = gauge::free_sessions(&mut lease).await?;
+        lease.give_back();
+        Ok(Some(free))
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {
