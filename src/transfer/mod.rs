@@ -10,10 +10,11 @@
 //! by side; `report` says at the end what was done; [`stop`] is how a person ends it, `stall` how a hang does; [`hooks`] runs a person's own
 //! SQL; `keep` holds the lease of the run, `settle` makes its receipts durable, [`choose`] finds the run that is gone on with, [`abandon`]
 //! gives one up; [`baseline`] is what stood in tables that rows are added to; `restore` puts back what was set aside of tables that stand;
-//! `sift` does a unit of a table that rejects rows, and [`retry`] sends those again.
+//! `batches` joins statements about many small tables; `sift` does a unit of a table that rejects rows, and [`retry`] sends those again.
 
 pub mod abandon;
 pub mod baseline;
+mod batches;
 pub mod choose;
 pub mod copy;
 pub mod execute;

@@ -20,7 +20,8 @@ const SUMMED_DIGITS: u8 = 43;
 pub(super) async fn count(connection: &mut MySqlConnection, mark: &str, table: &Table) -> Result<u64> {
     let sql = format!("{mark}SELECT COUNT(*) FROM {}", from(table));
     let failed = |error| failed("the rows could not be counted", error).table(&table.name);
-    let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await.map_err(failed)?;
+    let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await.map_err(failed)?;
+    let count: i64 = row.try_get(0).map_err(failed)?;
     u64::try_from(count).map_err(|_| Error::internal("a negative count"))
 }
 

@@ -32,6 +32,7 @@ mod losses;
 mod pool;
 mod profile;
 mod read_back;
+mod receipt;
 mod rejects;
 mod schema;
 mod sink;
