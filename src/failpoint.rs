@@ -71,7 +71,7 @@ points! {
     ROWS_SENT = "rows-sent";
     /// The rows of an upsert went from the chunk's own table into the target's.
     ROWS_MERGED = "rows-merged";
-    /// The receipt is complete, and not committed.
+    /// The receipt is complete, and not committed; of a chunk without losses and rejects both are one message, that is not sent yet.
     RECEIPT_WRITTEN = "receipt-written";
     /// Rows and receipt are committed, and the coordinator does not know.
     CHUNK_COMMITTED = "chunk-committed";

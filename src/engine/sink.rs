@@ -80,6 +80,23 @@ pub trait Sink: Send + Sync {
     /// Runs the statements of one phase, up to `jobs` side by side where they do not depend on each other. Safe to repeat.
     async fn apply(&self, ddl: &Ddl) -> Result<()>;
 
+    /// Runs statements of one phase in one transaction, in their order: all of them or none. Safe to repeat.
+    ///
+    /// # Errors
+    /// The first that fails, without saying which: run one by one, they tell.
+    async fn apply_all(&self, ddl: &[Ddl]) -> Result<()> {
+        for statement in ddl {
+            self.apply(statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what writing these target tables needs to know of them, for all at once. Without it, each is asked about when its first chunk
+    /// begins. What is wrong with a table is said then.
+    async fn look_up(&self, _tables: &[&Table]) -> Result<()> {
+        Ok(())
+    }
+
     /// Opens the transaction of a chunk: claims its receipt first, then takes rows. `table` is the target table as planned.
     async fn begin_chunk(&self, unit: &WorkUnit, table: &Table) -> Result<Box<dyn ChunkWriter>>;
 
@@ -168,6 +185,11 @@ pub trait ReadBack: Send + Sync {
     /// `table`, narrowed to the rows whose keys the run has sent, each as often as it is there.
     fn only_sent(&self, table: &Table, _run: RunId, _key: &UpsertKey) -> Table {
         table.clone()
+    }
+
+    /// Reads what the other questions need to know of these tables, for all at once, as [`Sink::look_up`] does for writing.
+    async fn look_up(&self, _tables: &[&Table]) -> Result<()> {
+        Ok(())
     }
 
     /// The rows of a table, counted by the database itself.

@@ -11,7 +11,7 @@ use crate::engine::{Budget, Dialect, Sink, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::model::unit::{Receipt, WorkUnit};
-use crate::model::{Digest, Losses, ObjectName, RunId};
+use crate::model::{Digest, Losses, ObjectName, RunId, Table};
 use crate::plan::Plan;
 use crate::progress::{Event, Progress};
 
@@ -157,6 +157,17 @@ impl Copy<'_> {
                 progress: self.progress.clone(),
             };
             hands.insert(place, hand);
+        }
+        let ahead: BTreeMap<&ObjectName, &Table> = units
+            .iter()
+            .map(|(place, _)| &self.plan.tables[*place])
+            .map(|table| (table.target(), &table.mapped.target))
+            .collect();
+        match self.stop.unless_stopped(self.sink.look_up(&ahead.into_values().collect::<Vec<_>>())).await {
+            Err(error) if self.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
+            // Each table asks for itself, and says what is wrong.
+            Err(error) => tracing::debug!(%error, "the tables could not be looked up together"),
+            Ok(()) => {}
         }
         self.tell_of_resumed(accounts);
         // The largest table first, so that the last worker is not left alone with it; within a table in the order of its key.

@@ -18,6 +18,7 @@ use crate::report::{self, InstantReport, PauseReport, PhaseReport, Report, Schem
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
+use super::batches;
 use super::choose::Resume;
 use super::copy::{Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
@@ -402,11 +403,21 @@ impl Runner<'_> {
         for statement in ddl(DdlPhase::Before) {
             self.apply(&statement).await?;
         }
+        let jobs = self.job.settings.effective_jobs();
         let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
         let patience = self.job.settings.retry_for;
-        pool::each(self.job.settings.effective_jobs(), ddl(DdlPhase::Tables), move |statement| {
+        let groups = ddl(DdlPhase::Tables).into_iter().map(|statement| vec![statement]).collect();
+        pool::each(jobs, batches::together(groups, jobs, |_| true), move |group| {
             let (sink, stop, progress) = (Arc::clone(&sink), stop.clone(), progress.clone());
-            async move { step(&statement, &*sink, &stop, &progress, patience).await }
+            async move {
+                if batches::done_at_once(&group, &*sink, &stop, &progress, patience).await? {
+                    return Ok(());
+                }
+                for statement in &group {
+                    step(statement, &*sink, &stop, &progress, patience).await?;
+                }
+                Ok(())
+            }
         })
         .await?;
         // Before the snapshot of the source is taken, so that it shows what they change there.
@@ -507,7 +518,7 @@ impl Runner<'_> {
                 self.job.sink.ledger().mark(self.run, &ObjectName::new("", "*"), unlogged::LOGGED).await?;
             }
         }
-        self.side_by_side(statements.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
+        self.side_by_side(self.small_together(statements.into_iter().map(|statement| vec![statement]).collect()), errors).await?;
         // Those about one table run in their order: the owner changes last, when nothing is left to be done as its maker.
         let mut by_table: Vec<Vec<Ddl>> = Vec::new();
         for statement in finish {
@@ -516,7 +527,20 @@ impl Runner<'_> {
                 None => by_table.push(vec![statement]),
             }
         }
-        self.side_by_side(by_table, errors).await
+        self.side_by_side(self.small_together(by_table), errors).await
+    }
+
+    /// The groups that are about small tables several together: what they wait for is the way there and back.
+    fn small_together(&self, groups: Vec<Vec<Ddl>>) -> Vec<Vec<Ddl>> {
+        let small: std::collections::HashSet<&ObjectName> = self
+            .plan
+            .tables
+            .iter()
+            .filter(|table| table.mapped.source.estimated_bytes <= batches::SMALL_BYTES)
+            .map(|table| table.target())
+            .collect();
+        let is_small = |group: &[Ddl]| group.iter().all(|ddl| ddl.table.as_ref().is_some_and(|table| small.contains(table)));
+        batches::together(groups, self.job.settings.effective_jobs(), is_small)
     }
 
     async fn constrain(&self, accounts: &Accounts, errors: &mut Faults) -> Result<()> {
@@ -527,7 +551,7 @@ impl Runner<'_> {
         // One after the other: adding a foreign key locks child and parent, and two of them side by side can deadlock.
         self.side_by_side(vec![keys], errors).await?;
         self.side_by_side(validate.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
-        self.side_by_side(analyze.into_iter().map(|statement| vec![statement]).collect(), errors).await
+        self.side_by_side(self.small_together(analyze.into_iter().map(|statement| vec![statement]).collect()), errors).await
     }
 
     /// Runs groups of statements whose failure is the table's, and not the run's: groups side by side, each in its order.
@@ -539,6 +563,9 @@ impl Runner<'_> {
         pool::each(self.job.settings.effective_jobs(), groups, move |group| {
             let (sink, stop, progress, failed) = (Arc::clone(&sink), stop.clone(), progress.clone(), Arc::clone(&collected));
             async move {
+                if batches::done_at_once(&group, &*sink, &stop, &progress, patience).await? {
+                    return Ok(());
+                }
                 for statement in group {
                     match step(&statement, &*sink, &stop, &progress, patience).await {
                         Err(error) if stops_the_run(&error) => return Err(error),
@@ -589,7 +616,7 @@ async fn step(statement: &Ddl, sink: &dyn Sink, stop: &Stop, progress: &Progress
 }
 
 /// The places around a statement where a test may end the process.
-fn points(phase: DdlPhase) -> (&'static str, &'static str) {
+pub(super) fn points(phase: DdlPhase) -> (&'static str, &'static str) {
     match phase {
         DdlPhase::Clear => (failpoint::CLEAR_BEFORE, failpoint::CLEAR_DONE),
         DdlPhase::Before => (failpoint::SCHEMA_BEFORE, failpoint::SCHEMA_MADE),

@@ -40,6 +40,7 @@ mod pool;
 mod pooler;
 mod profile;
 mod read_back;
+mod receipt;
 mod rejects;
 mod rights;
 mod schema;

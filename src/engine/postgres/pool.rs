@@ -73,10 +73,7 @@ impl Pool {
 
     /// Lends a connection, that has answered just now; waits while all are lent out.
     pub(super) async fn acquire(&self) -> Result<Lease> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|error| Error::internal("the pool is closed").with_source(error))?;
+        let permit = self.permit().await?;
         let began = Instant::now();
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -107,6 +104,22 @@ impl Pool {
             let id = self.lost.watch(id);
             return Ok(Lease { connection, id, idle: Arc::clone(&self.idle), _permit: permit });
         }
+    }
+
+    /// Lends a connection that lay idle, if there is one, without asking whether it still answers, which would be one more way there and back:
+    /// for work that can begin again on another one when its first message tells that this one is dead.
+    pub(super) async fn acquire_untried(&self) -> Result<Option<Lease>> {
+        let permit = self.permit().await?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // What a lost session has left is ended first, which asks a server that answers.
+        Ok(idle.filter(|_| self.lost.is_empty()).map(|(connection, id)| {
+            let id = self.lost.watch(id);
+            Lease { connection, id, idle: Arc::clone(&self.idle), _permit: permit }
+        }))
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).acquire_owned().await.map_err(|error| Error::internal("the pool is closed").with_source(error))
     }
 
     /// How many are lent out, or asked for.

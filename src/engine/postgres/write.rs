@@ -100,20 +100,16 @@ pub(super) async fn begin(
     let table = unit.target.clone();
     let failed = |error| error::map(error, "the transaction of a chunk could not be opened").table(&table);
     match claim {
-        Claim::Chunk => {
-            // Rows and receipt are lost together or not at all, so this commit need not wait for the disk: `Ledger::settle` does, for all.
-            run(&mut lease, "BEGIN; SET LOCAL synchronous_commit = off".into()).await.map_err(failed)?;
-            ledger.claim(&mut lease, unit.run, &table, unit.chunk.id).await?;
-        }
+        Claim::Chunk => ledger.open_chunk(&mut lease, unit.run, &table, unit.chunk.id, triggers_off).await?,
         Claim::Reject(number) => {
             run(&mut lease, "BEGIN".into()).await.map_err(failed)?;
             ledger.take_reject(&mut lease, unit.run, &table, unit.chunk.id, number).await?;
+            if triggers_off {
+                run(&mut lease, "SET LOCAL session_replication_role = replica".into()).await.map_err(failed)?;
+            }
         }
     }
     failpoint::reached(failpoint::CHUNK_CLAIMED);
-    if triggers_off {
-        run(&mut lease, "SET LOCAL session_replication_role = replica".into()).await.map_err(failed)?;
-    }
     let columns = quoted_columns(encoder.columns());
     let (place, merge) = match &unit.load.upsert {
         None => (quoted(&table), None),
@@ -206,15 +202,20 @@ impl Destination {
             .table(&self.table)
             .hint("A trigger of the target table leaves rows out; disable it for the run"));
         }
-        match self.claim {
-            Claim::Chunk => self.ledger.complete(&mut lease, self.run, &receipt).await?,
-            Claim::Reject(_) => self.ledger.add_to_receipt(&mut lease, self.run, &receipt).await?,
+        if self.claim == Claim::Chunk && receipt.losses.0.is_empty() && rejects.is_empty() {
+            failpoint::reached(failpoint::RECEIPT_WRITTEN);
+            self.ledger.close_chunk(&mut lease, self.run, &receipt).await?;
+        } else {
+            match self.claim {
+                Claim::Chunk => self.ledger.complete(&mut lease, self.run, &receipt).await?,
+                Claim::Reject(_) => self.ledger.add_to_receipt(&mut lease, self.run, &receipt).await?,
+            }
+            self.ledger.insert_rejects(&mut lease, self.run, &receipt, &rejects).await?;
+            failpoint::reached(failpoint::RECEIPT_WRITTEN);
+            run(&mut lease, "COMMIT".into())
+                .await
+                .map_err(|error| error::map(error, format!("chunk {} could not be committed", self.chunk)).table(&self.table))?;
         }
-        self.ledger.insert_rejects(&mut lease, self.run, &receipt, &rejects).await?;
-        failpoint::reached(failpoint::RECEIPT_WRITTEN);
-        run(&mut lease, "COMMIT".into())
-            .await
-            .map_err(|error| error::map(error, format!("chunk {} could not be committed", self.chunk)).table(&self.table))?;
         failpoint::reached(failpoint::CHUNK_COMMITTED);
         lease.give_back();
         Ok(())
