@@ -297,7 +297,7 @@ mod tests {
             state.to_le_bytes()[3]
         };
         for _ in 0..200_000 {
-            let kinds: Vec<Kind> = (0..random() % 12)
+            let kinds: Vec<Kind> = (0..1 + random() % 12)
                 .map(|_| {
                     [Kind::Fixed(1), Kind::Fixed(8), Kind::Timed, Kind::Sized, Kind::Sized, Kind::Null][usize::from(random() % 6)]
                 })
