@@ -13,6 +13,7 @@ mod support;
 mod cli;
 mod config;
 mod conformance;
+mod correctness;
 mod demo;
 mod end_to_end;
 mod expressions;

@@ -28,6 +28,9 @@ pub enum DdlPhase {
     Tables,
     /// What was set aside of tables that stand is put back, whatever became of their rows.
     Restore,
+    /// Tables that were made without a log get one: before their indexes, which would be written a second time, and before the foreign keys,
+    /// which join tables of one kind only.
+    Logged,
     /// Primary keys, unique keys and indexes, once the rows are there.
     Indexes,
     /// Next ids, comments, checks, owners.
@@ -42,11 +45,12 @@ pub enum DdlPhase {
 
 impl DdlPhase {
     /// All, in the order of the work.
-    pub const ALL: [DdlPhase; 9] = [
+    pub const ALL: [DdlPhase; 10] = [
         DdlPhase::Clear,
         DdlPhase::Before,
         DdlPhase::Tables,
         DdlPhase::Restore,
+        DdlPhase::Logged,
         DdlPhase::Indexes,
         DdlPhase::Finish,
         DdlPhase::ForeignKeys,
@@ -111,6 +115,8 @@ pub struct DdlOptions {
     pub features: Vec<String>,
     /// The target's configuration of full-text indexes, or `skip`; its simplest one when none.
     pub fulltext: Option<String>,
+    /// Tables are made without a log of their own, where the target knows that, and get one in the phase [`DdlPhase::Logged`].
+    pub unlogged: bool,
 }
 
 /// A name, quoted; the only way a name reaches SQL text.
@@ -188,6 +194,11 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// True where the collation of that column finds texts alike that differ in spaces at their end.
+    fn ignores_end_spaces(&self, _native: &NativeType) -> bool {
+        false
+    }
+
     /// The type that finds texts alike as `folding` says, in the way that `choice` names; none for a type that is no text.
     ///
     /// # Errors
@@ -247,6 +258,11 @@ pub trait Dialect: Send + Sync {
         true
     }
 
+    /// True if a column of that type, which holds JSON, keeps the escape of U+0000.
+    fn holds_nul_in_json(&self, _native: &NativeType) -> bool {
+        true
+    }
+
     /// The largest entry of an ordered index, in bytes before compression; none for no limit.
     fn max_index_entry_bytes(&self) -> Option<u64> {
         None
@@ -262,6 +278,11 @@ pub trait Dialect: Send + Sync {
 
     /// The longest name, in bytes; none for no limit.
     fn max_name_bytes(&self) -> Option<usize>;
+
+    /// True for a name that no column can have, whatever is quoted.
+    fn reserves_column_name(&self, _name: &str) -> bool {
+        false
+    }
 
     /// True where index names are unique per schema, and not only per table.
     fn index_names_per_schema(&self) -> bool;

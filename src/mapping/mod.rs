@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::OnError;
-use crate::config::rules::{Mapping, Orphans};
+use crate::config::rules::{IndexChoice, Mapping, Orphans};
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
@@ -35,13 +35,14 @@ pub mod discriminator;
 mod dropped;
 mod expressions;
 mod foreign_keys;
+mod left_out;
 pub mod lines;
 mod masks;
 pub mod merge;
 pub mod names;
 pub mod offline;
 mod partitions;
-mod parts;
+pub mod parts;
 mod policies;
 mod rejects;
 mod rename;
@@ -82,6 +83,9 @@ pub struct MappedTable {
     /// What becomes of rows that point to no parent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub orphans: Orphans,
+    /// How indexes are made, where a person says so, by their names in the source.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub indexes: BTreeMap<String, IndexChoice>,
     /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
     #[serde(default)]
     pub now_us: i64,
@@ -199,6 +203,7 @@ impl MappedTable {
                 native: self.source.column(&column.source).map(|column| column.native.clone()).unwrap_or_default(),
                 mask: column.mask.clone(),
                 out_of_range: self.policies.get(&column.source).and_then(|policies| policies.out_of_range),
+                strip_json: self.policies.get(&column.source).is_some_and(|policies| policies.strip_json),
             };
             match &column.computed {
                 None => Step::Cast(cast),

@@ -309,6 +309,8 @@ pub struct Generated {
 pub enum IndexMethod {
     /// Ordered.
     BTree,
+    /// Over hashes: finds equal values only. Of a unique one, equal hashes are taken for equal values.
+    Hash,
     /// Over words.
     FullText,
     /// Over geometries.

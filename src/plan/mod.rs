@@ -28,6 +28,7 @@ pub mod changes;
 mod collisions;
 mod columns;
 pub mod diff;
+mod entries;
 pub mod explain;
 mod groups;
 mod history;
@@ -42,6 +43,7 @@ pub mod probe;
 mod schema;
 mod settled;
 mod several;
+mod splits;
 mod standing;
 pub mod text;
 
@@ -120,6 +122,9 @@ pub struct Choices {
     pub owner: Option<String>,
     /// Aim for the size of a chunk, in bytes.
     pub chunk_bytes: u64,
+    /// Tables have no log of their own until they are loaded: such a run cannot be gone on with before that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlogged: bool,
 }
 
 fn is_stop(on_error: &OnError) -> bool {
@@ -156,6 +161,7 @@ impl Choices {
             verify: settings.verify,
             owner: settings.owner.clone(),
             chunk_bytes: settings.chunk_bytes,
+            unlogged: settings.unlogged,
         }
     }
 }

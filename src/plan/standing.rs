@@ -70,6 +70,7 @@ impl Ground<'_> {
             owner: settings.owner.clone(),
             schemas,
             features: sink.server().features.clone(),
+            unlogged: settings.unlogged,
             fulltext: settings.mapping.objects.fulltext.clone(),
         };
         let (mut ddl, more) = dialect.ddl(&targets, &options);

@@ -248,6 +248,7 @@ fn phase_name(phase: DdlPhase) -> &'static str {
         DdlPhase::Before => "schemas and types",
         DdlPhase::Tables => "tables",
         DdlPhase::Restore => "put back what was set aside",
+        DdlPhase::Logged => "tables get their log",
         DdlPhase::Indexes => "keys and indexes",
         DdlPhase::Finish => "next ids, comments, owners",
         DdlPhase::ForeignKeys => "foreign keys",

@@ -1,4 +1,5 @@
-//! What a run did, and what it proved: for people as [`text`], for machines as [`json`]; [`human`] writes numbers.
+//! What a run did, and what it proved: for people as [`text`], for machines as [`json`]; [`human`] writes numbers; [`instants`] is
+//! about snapshots that were not the first.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +10,11 @@ use crate::model::hook::{HookSide, HookWhen};
 use crate::model::{Digest, Losses};
 
 pub mod human;
+pub mod instants;
 pub mod json;
 pub mod text;
+
+pub use instants::{InstantReport, RecheckedTable, SourceMovement};
 
 /// The report of a run, or of a later verification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +36,9 @@ pub struct Report {
     /// Where the snapshot stands in the source's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<LogPosition>,
+    /// Later instants that the run went on at, because it was resumed or had lost its readers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instants: Vec<InstantReport>,
     /// Level of verification asked for.
     pub verify: VerifyLevel,
     /// One entry per table.

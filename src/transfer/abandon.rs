@@ -68,7 +68,8 @@ pub async fn abandon(sink: &Arc<dyn Sink>, dialect: &dyn Dialect, runs: &[RunRec
 }
 
 async fn refuse_living(sink: &dyn Sink, record: &RunRecord) -> Result<()> {
-    match still_living(sink.ledger(), record.run).await? {
+    let waiting = |text: String| tracing::warn!("{text}");
+    match still_living(sink.ledger(), record.run, waiting).await? {
         Some(living) => Err(refused(record.run, &living)),
         None => Ok(()),
     }

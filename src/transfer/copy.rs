@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::advice::{Retry, advice};
 use crate::config::OnTableError;
-use crate::engine::{Dialect, Sink, Snapshot};
+use crate::engine::{Budget, Dialect, Sink, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::model::unit::{Receipt, WorkUnit};
@@ -17,14 +17,10 @@ use crate::progress::{Event, Progress};
 
 use crate::verify::compare::Read;
 
-use super::execute::{Hands, execute};
+use super::execute::Hands;
 use super::pool;
+use super::retry_chunk;
 use super::stop::Stop;
-
-/// How often a chunk is tried when its error may pass by itself.
-const TRIES: u32 = 3;
-/// The pause before the second try; it doubles for the third.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// How a table fares.
 #[derive(Debug, Clone, Default)]
@@ -75,10 +71,12 @@ pub struct Copy<'a> {
     pub sink: Arc<dyn Sink>,
     /// Chunks side by side.
     pub jobs: usize,
-    /// Upper bound of a batch, in bytes.
-    pub batch_bytes: usize,
+    /// Bounds what is held of rows.
+    pub budget: Budget,
     /// Mask keys in errors.
     pub hide_keys: bool,
+    /// How long a chunk is tried again.
+    pub retry_for: Duration,
     /// Hears of progress.
     pub progress: Progress,
     /// May end it.
@@ -118,7 +116,7 @@ impl Copy<'_> {
         let mut hands = HashMap::new();
         let keyed = self.plan.keyed();
         for (place, table) in self.plan.tables.iter().enumerate() {
-            let mut read = table.read_plan(self.batch_bytes);
+            let mut read = table.read_plan(self.budget.batch_bytes());
             read.keep_raw = table.mapped.max_rejects.is_some();
             for chunk in &table.chunks.chunks {
                 if !done.contains(&(table.target(), chunk.id)) {
@@ -137,6 +135,7 @@ impl Copy<'_> {
             let hand = Hands {
                 snapshot: Arc::clone(&self.snapshot),
                 sink: Arc::clone(&self.sink),
+                budget: self.budget.clone(),
                 mapped: table.mapped.clone(),
                 transform: table.mapped.transform(keyed.as_ref())?,
                 hide_keys: self.hide_keys,
@@ -160,6 +159,7 @@ impl Copy<'_> {
             stop: self.stop.clone(),
             stop_on_error: self.plan.choices.on_table_error == OnTableError::Stop,
             hide_keys: self.hide_keys,
+            retry_for: self.retry_for,
         });
         // Where foreign keys are enforced meanwhile, parents come first: all of them, before the first of their children.
         let mut levels: BTreeMap<u32, Vec<(usize, WorkUnit)>> = BTreeMap::new();
@@ -205,6 +205,7 @@ struct Worker {
     stop: Stop,
     stop_on_error: bool,
     hide_keys: bool,
+    retry_for: Duration,
 }
 
 impl Worker {
@@ -213,7 +214,7 @@ impl Worker {
         if self.begin(place, hands) {
             return Ok(());
         }
-        let result = self.stop.unless_stopped(self.with_retries(&unit, hands)).await;
+        let result = self.stop.unless_stopped(retry_chunk::carry(&unit, hands, self.retry_for)).await;
         let error = match result {
             Ok(receipt) => {
                 self.end(place, Ok(receipt));
@@ -227,23 +228,6 @@ impl Worker {
         }
         self.end(place, Err(error));
         Ok(())
-    }
-
-    async fn with_retries(&self, unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
-        let mut tries = 1;
-        loop {
-            match execute(unit, hands).await {
-                Err(error) if tries < TRIES && advice(error.kind()).retry == Retry::Later => {
-                    let error = error.hide_keys(self.hide_keys || hands.mapped.hides_key());
-                    self.progress.emit(Event::Note {
-                        text: format!("chunk {} of `{}` is tried again: {error}", unit.chunk.id, hands.mapped.label()),
-                    });
-                    tokio::time::sleep(PAUSE * 2u32.pow(tries - 1)).await;
-                    tries += 1;
-                }
-                result => return result,
-            }
-        }
     }
 
     /// Notes the beginning; true if the table has failed, so that the rest of it is left.
@@ -302,6 +286,13 @@ pub fn stops_the_run(error: &Error) -> bool {
     advice(error.kind()).retry == Retry::Later
         || matches!(
             error.kind(),
-            K::Interrupted | K::DiskFull | K::Snapshot | K::Unreachable | K::LoginRefused | K::Ledger | K::Internal
+            K::Interrupted
+                | K::DiskFull
+                | K::Snapshot
+                | K::LoginRefused
+                | K::UnknownDatabase
+                | K::Config
+                | K::Ledger
+                | K::Internal
         )
 }

@@ -131,14 +131,14 @@ pub fn visit(array: &ArrayRef, logical: &LogicalType, mut visit: impl Visit) -> 
                     visit.value(row, None);
                     continue;
                 }
-                out.clear();
                 if let Ok(form) = json::canonical(texts.value(row)) {
-                    out.extend_from_slice(form.as_bytes());
+                    visit.value(row, Some(form.as_bytes()));
                 } else {
+                    out.clear();
                     out.push(0xff);
                     out.extend_from_slice(texts.value(row).as_bytes());
+                    visit.value(row, Some(&out));
                 }
-                visit.value(row, Some(&out));
             }
         }
         L::Binary { .. } | L::Bits { .. } | L::Geometry { .. } => {

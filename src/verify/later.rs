@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::{IfExists, ProbeLevel, Scope, Settings, VerifyLevel};
-use crate::engine::{Sink, Source};
+use crate::engine::{Budget, Sink, Source};
 use crate::error::Result;
 use crate::model::{Digest, Losses, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
 use crate::report::{Outcome, PhaseReport, Report, SchemaReport, Side, TableReport};
-use crate::transfer::run::batch_bytes;
 use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
@@ -64,7 +63,7 @@ pub async fn verify(
     let asking = Asking {
         jobs,
         level: settings.verify,
-        batch_bytes: batch_bytes(settings.memory_bytes, jobs),
+        budget: Budget::new(settings.memory_bytes, jobs),
         hide_keys: settings.hide_keys,
         progress: progress.clone(),
         stop: stop.clone(),
@@ -171,6 +170,7 @@ pub async fn verify(
             PhaseReport { phase: "verify".into(), seconds: seconds - planned },
         ],
         position,
+        instants: Vec::new(),
         verify: settings.verify,
         exit_code: u8::from(tables.iter().any(|table| table.outcome == Outcome::Differs)),
         proven: compare::sentence(settings.verify, &tables) + &parity::sentence(Some(&schema)),

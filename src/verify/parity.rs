@@ -285,7 +285,9 @@ fn next_number(list: &mut List, planned: &TableSchema, found: &TableSchema) {
     if next < wanted {
         list.push(format!("the next row gets the number {next}, and {}", list.expected(&wanted.to_string())));
     }
-    if let Some(largest) = found.largest_number.filter(|largest| next <= *largest) {
+    // A sequence that has come to its end hands out nothing.
+    let ended = next > i128::from(i64::MAX);
+    if let Some(largest) = found.largest_number.filter(|largest| !ended && next <= *largest) {
         list.push(format!("the next row gets the number {next}, and there is a row with {largest}"));
     }
 }

@@ -1,8 +1,10 @@
 //! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
 
 mod append;
+mod bulk;
 mod databases;
 mod diff;
+mod drops;
 mod examples;
 mod existing;
 mod explain;
@@ -11,6 +13,7 @@ mod hooks;
 mod logins;
 mod lost;
 mod masks;
+mod matrix;
 mod merges;
 mod objects;
 mod parity;
@@ -20,11 +23,13 @@ mod probe;
 mod reference;
 mod rejects;
 mod renames;
+mod rights;
 mod schema_objects;
 mod splits;
 mod stalls;
 mod subsets;
 mod tables;
 mod types;
+mod unlogged;
 mod upsert;
 mod vectors;

@@ -14,7 +14,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use super::decode::{ColumnDecoder, RowBytes, decoder, hex, wire};
 use super::select::expressions;
 use super::wire::Block;
-use crate::engine::{Batch, RawRows};
+use crate::engine::{Batch, Held, RawRows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
 use crate::model::logical::{LogicalType, schema};
@@ -71,6 +71,11 @@ fn decoders(what: &ReadPlan) -> Result<(Decoders, Vec<usize>)> {
         at += width(column, what.keep_raw);
     }
     Ok((decoders, positions))
+}
+
+/// A value's bytes on the wire.
+fn value_bytes(block: &Block<'_>, row: usize, at: usize) -> usize {
+    block.value(row, at).flatten().map_or(0, <[u8]>::len)
 }
 
 /// How many expressions a column has, which does not depend on the server.
@@ -141,6 +146,27 @@ impl<'a> BatchBuilder<'a> {
         Ok(to)
     }
 
+    /// The bytes in memory of one row.
+    pub(super) fn row_bytes(&self, block: &Block<'_>, row: usize) -> usize {
+        let sized = |(at, per_byte): &(usize, usize)| value_bytes(block, row, *at).saturating_mul(*per_byte);
+        self.kept(self.row_bytes + self.sized.iter().map(sized).sum::<usize>())
+    }
+
+    /// Kept as it came, a row is there twice.
+    fn kept(&self, bytes: usize) -> usize {
+        let spans = self.width * size_of::<Option<Range<usize>>>();
+        if self.what.keep_raw { bytes.saturating_mul(2).saturating_add(spans) } else { bytes }
+    }
+
+    /// Gives an error of a row the row's key, and the name of the column that takes the most of it.
+    pub(super) fn name_widest(&self, error: Error, block: &Block<'_>, row: usize) -> Error {
+        let widest = self.what.columns.iter().zip(&self.positions).max_by_key(|(_, at)| value_bytes(block, row, **at));
+        match widest {
+            Some((column, _)) => error.column(&column.name).key(self.key(RowBytes::Live(block, row))),
+            None => error,
+        }
+    }
+
     fn has_room(&self, bytes: usize, most: usize) -> bool {
         (self.bytes == 0 || self.bytes + bytes <= most) && self.rejects.len() < MOST_REJECTS
     }
@@ -151,14 +177,13 @@ impl<'a> BatchBuilder<'a> {
         self.sizes.resize(block.rows() - from, self.row_bytes);
         for (at, per_byte) in &self.sized {
             for (row, size) in self.sizes.iter_mut().enumerate() {
-                let bytes = block.value(from + row, *at).flatten().map_or(0, <[u8]>::len);
-                *size += bytes.saturating_mul(*per_byte);
+                *size += value_bytes(block, from + row, *at).saturating_mul(*per_byte);
             }
         }
         if self.what.keep_raw {
-            // Kept as it came, a row is there twice.
-            let spans = self.width * size_of::<Option<Range<usize>>>();
-            self.sizes.iter_mut().for_each(|size| *size = size.saturating_mul(2).saturating_add(spans));
+            let mut sizes = std::mem::take(&mut self.sizes);
+            sizes.iter_mut().for_each(|size| *size = self.kept(*size));
+            self.sizes = sizes;
         }
     }
 
@@ -307,7 +332,7 @@ impl<'a> BatchBuilder<'a> {
         });
         let losses = std::mem::take(&mut self.losses);
         let rejects = std::mem::take(&mut self.rejects);
-        Ok(Batch { bytes: rows.get_array_memory_size(), rows, losses, rejects, raw })
+        Ok(Batch { bytes: rows.get_array_memory_size(), rows, losses, rejects, raw, held: Held::default() })
     }
 }
 

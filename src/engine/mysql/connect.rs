@@ -3,6 +3,7 @@
 //! The settings matter: a `sql_select_limit` cuts results short without a word, another time zone shifts each TIMESTAMP,
 //! another character set puts `?` where a letter was, a time limit ends a long read midway.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
@@ -11,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, Row};
 use super::error::{failed, not_connected};
 use super::wire::{self, Tls, TlsMode};
 use crate::config::endpoint::{Endpoint, Secret};
-use crate::config::login::{credentials, is_local};
+use crate::config::login::{again_if_refused, credentials, is_local};
 use crate::engine::SessionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
@@ -25,6 +26,10 @@ const DEFAULT_PORT: u16 = 3306;
 /// Seconds that the server waits for us in the middle of a result or between two statements. A reader may idle for as long as the
 /// largest table of the run takes.
 const SERVER_WAIT_SECONDS: u32 = 7 * 24 * 3600;
+
+/// The least `max_allowed_packet` of a session: the server's functions give NULL, without an error, for text that is longer. A VARCHAR or TEXT
+/// of 64 KiB in another character set becomes at most four times as long.
+pub(super) const LEAST_PACKET: u64 = 256 * 1024;
 
 /// Prepared statements that a session keeps: the first, inner and last range of a few tables.
 const STATEMENTS_KEPT: usize = 16;
@@ -49,8 +54,9 @@ pub(super) struct Connector {
     label: String,
     /// The database, or the patterns that choose several.
     database: String,
-    /// `/* dbferry/<run> */ `: the protocol's own session names are not sent by the driver, so statements carry it.
-    mark: String,
+    /// `/* dbferry/<run> */ `: the protocol's own session names are not sent by the driver, so statements carry it. A run that goes on is
+    /// known only when there are sessions already.
+    mark: Arc<RwLock<String>>,
 }
 
 impl Connector {
@@ -114,34 +120,38 @@ impl Connector {
                 }
             };
         }
-        // The name goes into a comment, so nothing may end the comment early.
-        let name: String = session
-            .application_name
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.'))
-            .collect();
+        let mark = Arc::new(RwLock::new(mark_of(&session.application_name)));
         let database = if at.has_several() { at.databases.join(", ") } else { at.database.clone() };
-        let mark = format!("/* {name} */ ");
         Ok(Connector { options, tls, socket, at: at.clone(), label: at.to_string(), database, mark })
     }
 
     /// The comment that statements begin with.
-    pub(super) fn mark(&self) -> &str {
-        &self.mark
+    pub(super) fn mark(&self) -> String {
+        self.mark.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on statements carry this name; those of readers that are open keep theirs.
+    pub(super) fn rename(&self, name: &str) {
+        *self.mark.write().unwrap_or_else(PoisonError::into_inner) = mark_of(name);
+    }
+
+    async fn login(&self) -> Result<MySqlConnection> {
+        let login = credentials(&self.at).await?;
+        let mut options = self.options.clone();
+        if let Some(user) = &login.user {
+            options = options.username(user);
+        }
+        if let Some(password) = login.password.as_ref().map(Secret::expose) {
+            options = options.password(password);
+        }
+        options.connect().await.map_err(|error| not_connected(&self.label, error))
     }
 
     /// A session with our settings, and its server.
     pub(super) async fn connect(&self) -> Result<(MySqlConnection, ServerInfo)> {
         let opening = async {
-            let login = credentials(&self.at).await?;
-            let mut options = self.options.clone();
-            if let Some(user) = &login.user {
-                options = options.username(user);
-            }
-            if let Some(password) = login.password.as_ref().map(Secret::expose) {
-                options = options.password(password);
-            }
-            let mut connection = options.connect().await.map_err(|error| not_connected(&self.label, error))?;
+            let mut connection = again_if_refused(&self.at, || self.login()).await?;
+            crate::engine::no_delay::set_on_sockets_to(self.at.port.unwrap_or(3306));
             let server = detect(&mut connection, &self.database).await?;
             pin(&mut connection, &server).await?;
             Ok((connection, server))
@@ -152,18 +162,7 @@ impl Connector {
     /// A session of ours with the same settings, for a reader of `server`.
     pub(super) async fn reader(&self, server: &ServerInfo) -> Result<wire::Session> {
         let opening = async {
-            let login = credentials(&self.at).await?;
-            let login = wire::Login {
-                host: &self.at.host,
-                port: self.at.port.unwrap_or(DEFAULT_PORT),
-                socket: self.socket.as_deref(),
-                tls: &self.tls,
-                // The driver's own, where the address names nobody.
-                user: login.user.as_deref().unwrap_or("root"),
-                password: login.password.as_ref().map(Secret::expose).unwrap_or_default(),
-                database: (!self.at.has_several()).then_some(self.at.database.as_str()),
-            };
-            let mut session = wire::Session::open(&login).await.map_err(|error| not_connected(&self.label, error))?;
+            let mut session = again_if_refused(&self.at, || self.reader_login()).await?;
             let not_set = |error| failed("the session could not be set up", error);
             for statement in settings(server) {
                 session.execute(&statement).await.map_err(not_set)?;
@@ -176,12 +175,33 @@ impl Connector {
         self.in_time(opening).await
     }
 
+    async fn reader_login(&self) -> Result<wire::Session> {
+        let login = credentials(&self.at).await?;
+        let login = wire::Login {
+            host: &self.at.host,
+            port: self.at.port.unwrap_or(DEFAULT_PORT),
+            socket: self.socket.as_deref(),
+            tls: &self.tls,
+            // The driver's own, where the address names nobody.
+            user: login.user.as_deref().unwrap_or("root"),
+            password: login.password.as_ref().map(Secret::expose).unwrap_or_default(),
+            database: (!self.at.has_several()).then_some(self.at.database.as_str()),
+        };
+        wire::Session::open(&login).await.map_err(|error| not_connected(&self.label, error))
+    }
+
     async fn in_time<T>(&self, opening: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::time::timeout(CONNECT_TIMEOUT, opening).await.unwrap_or_else(|_| {
             let seconds = CONNECT_TIMEOUT.as_secs();
             Err(Error::new(ErrorKind::Unreachable, format!("{} did not answer within {seconds} seconds", self.label)))
         })
     }
+}
+
+/// The comment with a session's name, which nothing in it may end early.
+fn mark_of(name: &str) -> String {
+    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.')).collect();
+    format!("/* {name} */ ")
 }
 
 /// The driver's mode as ours.
@@ -278,7 +298,8 @@ fn settings(server: &ServerInfo) -> [String; 3] {
 
 /// Asks for the settings of [`check_pinned`].
 const PINNED: &str = "SELECT CAST(@@session.character_set_client AS CHAR), CAST(@@session.character_set_connection AS CHAR), \
-                      CAST(@@session.character_set_results AS CHAR), CAST(@@session.time_zone AS CHAR)";
+                      CAST(@@session.character_set_results AS CHAR), CAST(@@session.time_zone AS CHAR), \
+                      CAST(@@session.max_allowed_packet AS CHAR)";
 
 /// Refuses a session whose settings are not ours: a proxy or an `init_connect` may have had the last word.
 fn check_pinned(found: impl Fn(usize) -> Result<Option<String>>) -> Result<()> {
@@ -297,6 +318,14 @@ fn check_pinned(found: impl Fn(usize) -> Result<Option<String>>) -> Result<()> {
             return Err(Error::new(ErrorKind::Unsupported, format!("the session's `{name}` stays `{value}`, not `{wanted}`"))
                 .hint("Connect to the server itself instead of through a proxy"));
         }
+    }
+    let packet: u64 = found(4)?.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
+    if packet < LEAST_PACKET {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("the server's `max_allowed_packet` is {packet} bytes, and below {LEAST_PACKET} texts would be read as NULL"),
+        )
+        .hint("Raise it: SET GLOBAL max_allowed_packet = 67108864"));
     }
     Ok(())
 }

@@ -67,7 +67,6 @@ pub(super) fn failed(what: impl Into<String>, error: impl Told) -> Error {
     let mapped = Error::new(kind, what);
     let mapped = match error.number() {
         Some(1412) => mapped.hint("A table was altered after the snapshot was taken; run again without DDL on the source"),
-        Some(1153 | 1301) => mapped.hint("Raise `max_allowed_packet` on the server"),
         _ => mapped,
     };
     mapped.with_source(error)
@@ -110,6 +109,7 @@ fn kind(error: &impl Told, network: ErrorKind) -> ErrorKind {
             1053 | 1152 | 1158..=1161 | 1184 | 1317 | 1927 | 3032 | 3169 | 4031 => K::ConnectionLost,
             // No such database object any more, or altered since the snapshot.
             1054 | 1146 | 1176 | 1412 => K::SchemaChanged,
+            1153 => K::TooLarge,
             1021 => K::DiskFull,
             _ => K::SourceRead,
         };

@@ -1,9 +1,9 @@
 //! One chunk as a stream of batches.
 //!
-//! A task of its own owns the reader and decodes, one batch ahead of whoever takes them; when the stream is dropped the task ends and
-//! the reader is thrown away. The result must end with the server's own end-of-result, otherwise the stream ends with an error.
-//! After a value that was refused the rest of the result is read and forgotten, so that one bad table does not cost the others their
-//! readers.
+//! A task of its own owns the reader and decodes, one batch ahead of whoever takes them. The result must end with the server's own
+//! end-of-result, otherwise the stream ends with an error.
+//! A reader is a part of the snapshot and cannot be had again. So after a value that was refused, and when the stream is dropped because the
+//! target failed, the rest of the result is read and forgotten, for a while: the chunk is tried again in the same snapshot.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use super::key::{KeyColumn, condition};
 use super::readers::Readers;
 use super::select::{expressions, quote, quote_table};
 use super::wire::{Bound, Rows};
-use crate::engine::{Batch, BatchStream};
+use crate::engine::budget::Filling;
+use crate::engine::{Batch, BatchStream, Budget};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::catalog::{NativeType, ServerInfo, Table};
@@ -88,12 +89,13 @@ impl Context {
 }
 
 /// [`crate::engine::Snapshot::read`].
-pub(super) fn stream(readers: Arc<Readers>, context: Arc<Context>, what: ReadPlan, chunk: Chunk) -> BatchStream {
+pub(super) fn stream(readers: Arc<Readers>, context: Arc<Context>, what: ReadPlan, chunk: Chunk, budget: &Budget) -> BatchStream {
+    let filling = budget.filling(&what.table, chunk.estimated_bytes / chunk.estimated_rows.max(1));
     // Nothing happens before the first poll.
     let start = async move {
         let (batches, received) = mpsc::channel(1);
         let table = what.table.clone();
-        let task = tokio::spawn(async move { read(&readers, &context, &what, &chunk.range, &batches).await });
+        let task = tokio::spawn(async move { read(&readers, &context, &what, &chunk.range, filling, &batches).await });
         Incoming { received, task: Some(task), table }
     };
     futures::stream::once(start).flat_map(|incoming| futures::stream::unfold(incoming, Incoming::next)).boxed()
@@ -126,8 +128,17 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
+        let Some(mut task) = self.task.take() else { return };
+        self.received.close();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    if tokio::time::timeout(DRAIN_TIMEOUT, &mut task).await.is_err() {
+                        task.abort();
+                    }
+                });
+            }
+            Err(_) => task.abort(),
         }
     }
 }
@@ -138,6 +149,7 @@ async fn read(
     context: &Context,
     what: &ReadPlan,
     range: &ChunkRange,
+    filling: Filling,
     batches: &mpsc::Sender<Result<Batch>>,
 ) {
     // Nobody listens any more when the stream was dropped, so whether an error arrives does not matter.
@@ -151,6 +163,8 @@ async fn read(
         Ok(connection) => connection,
         Err(error) => return tell(error).await,
     };
+    let mut filling = filling;
+    filling.begin().await;
     let mut rows = match connection.rows(&sql, &arguments).await {
         Ok(rows) => rows,
         Err(error) => {
@@ -158,10 +172,12 @@ async fn read(
             return tell(failed(NOT_READ, error)).await;
         }
     };
-    let at_end = match fill(&mut rows, builder, what, batches).await {
-        Ok(at_end) => at_end,
+    let at_end = match fill(&mut rows, builder, what, filling, batches).await {
+        Ok(true) => true,
+        // Nobody listens any more.
+        Ok(false) => tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut rows)).await.unwrap_or(false),
         // The connection is sound when only a value was not: the reader is worth the rest of the chunk.
-        Err(error) if error.kind() == ErrorKind::Value => {
+        Err(error) if matches!(error.kind(), ErrorKind::Value | ErrorKind::Unsupported) => {
             tell(error).await;
             tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut rows)).await.unwrap_or(false)
         }
@@ -183,6 +199,7 @@ async fn fill(
     rows: &mut Rows<'_>,
     mut builder: BatchBuilder<'_>,
     what: &ReadPlan,
+    mut filling: Filling,
     batches: &mpsc::Sender<Result<Batch>>,
 ) -> Result<bool> {
     let most = what.batch_bytes.clamp(1, MOST_BATCH_BYTES);
@@ -190,18 +207,25 @@ async fn fill(
     while let Some(block) = rows.next().await.map_err(|error| failed(NOT_READ, error))? {
         let mut row = 0;
         while row < block.rows() {
-            let next = builder.take(&block, row, most)?;
-            if next == row {
-                room.send(Ok(builder.finish()?));
+            let bytes = builder.row_bytes(&block, row);
+            let mut next = row;
+            if !filling.is_short_of(bytes) || !builder.holds_anything() {
+                filling.widen(bytes).await.map_err(|error| builder.name_widest(error, &block, row))?;
+                next = builder.take(&block, row, most)?;
+            }
+            if next == row || bytes > most {
+                // One that is wider than a batch is sent at once: the next is as wide, perhaps, and there must be room for it before it comes.
+                room.send(Ok(Batch { held: filling.hand_over(), ..builder.finish()? }));
                 // The next batch begins when the last one was taken: one batch ahead, not two.
-                let Ok(next) = batches.reserve().await else { return Ok(false) };
-                room = next;
+                let Ok(free) = batches.reserve().await else { return Ok(false) };
+                room = free;
+                filling.begin().await;
             }
             row = next;
         }
     }
     if builder.holds_anything() {
-        room.send(Ok(builder.finish()?));
+        room.send(Ok(Batch { held: filling.hand_over(), ..builder.finish()? }));
     }
     Ok(true)
 }

@@ -71,10 +71,11 @@ impl Lent {
 
     /// Gives the reader back; only after a result that was read to its end.
     pub(super) fn give_back(mut self) {
-        if let Some(connection) = self.connection.take()
+        if let Some(mut connection) = self.connection.take()
             && !self.readers.free.is_closed()
             && let Ok(mut idle) = self.readers.idle.lock()
         {
+            connection.shrink();
             idle.push(connection);
             drop(idle);
             self.permit.take();

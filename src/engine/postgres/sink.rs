@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::connect::{Connector, server_info};
 use super::encode::RowEncoder;
@@ -13,12 +13,12 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, hook, schema, standing, upsert, waiting, write};
+use super::{catalog, check, dependents, hook, pooler, rights, schema, standing, take_out, upsert, waiting, write};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, Waiting};
-use crate::error::Result;
+use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, TakeOut, TakenOut, Waiting};
+use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::model::catalog::{Column, ServerInfo, Table};
+use crate::model::catalog::{Column, Problem, ServerInfo, Table};
 use crate::model::load::UpsertKey;
 use crate::model::schema::TableSchema;
 use crate::model::unit::WorkUnit;
@@ -51,6 +51,10 @@ impl PostgresSink {
         // One more than carry rows: for the ledger.
         let pool = Pool::new(Connector::new(at, options)?, options.jobs.saturating_add(1));
         let mut lease = pool.acquire().await?;
+        let mut other = pool.connect().await?;
+        pooler::refuse(&mut lease, &mut other, &at.to_string()).await?;
+        // Its socket is closed; whether the goodbye arrives does not matter.
+        let _ = other.close().await;
         let server = server_info(&mut lease).await?;
         let triggers_off = may_switch_triggers_off(&mut lease)
             .await
@@ -152,6 +156,13 @@ impl Sink for PostgresSink {
         Ok(names)
     }
 
+    async fn undroppable(&self, tables: &[&Table]) -> Result<Vec<Problem>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = dependents::undroppable(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(found)
+    }
+
     async fn inspect(&self, asked: &[Asked]) -> Result<Inspection> {
         let mut lease = self.pool.acquire().await?;
         let user = standing::user(&mut lease).await?;
@@ -198,6 +209,13 @@ impl Sink for PostgresSink {
         Ok(())
     }
 
+    async fn may_not_drop(&self, tables: &[ObjectName]) -> Result<Vec<Error>> {
+        let mut lease = self.pool.acquire().await?;
+        let errors = rights::may_not_drop(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(errors)
+    }
+
     async fn apply(&self, ddl: &Ddl) -> Result<()> {
         self.encoders.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let place = |error, what: String| {
@@ -238,6 +256,11 @@ impl Sink for PostgresSink {
 
     async fn begin_reject(&self, unit: &WorkUnit, number: u32, table: &Table) -> Result<Box<dyn ChunkWriter>> {
         Ok(Box::new(self.begin(unit, table, write::Claim::Reject(number)).await?))
+    }
+
+    async fn take_out(&self, run: RunId, rows: &TakeOut) -> Result<TakenOut> {
+        let lease = self.pool.acquire().await?;
+        take_out::take_out(lease, &self.ledger, run, rows, self.triggers_off).await
     }
 
     fn ledger(&self) -> &dyn Ledger {

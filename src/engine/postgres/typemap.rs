@@ -44,8 +44,17 @@ impl Dialect for PostgresDialect {
         Quoted(ddl::quote_name(name))
     }
 
+    /// The system columns of every table; in capitals they are other names.
+    fn reserves_column_name(&self, name: &str) -> bool {
+        matches!(name, "tableoid" | "xmin" | "cmin" | "xmax" | "cmax" | "ctid")
+    }
+
     fn holds_nul_in_text(&self) -> bool {
         false
+    }
+
+    fn holds_nul_in_json(&self, native: &NativeType) -> bool {
+        native.name != "jsonb"
     }
 
     /// A third of a page of 8 kB: "Limits for Index Row Size" in the manual's chapter on B-Tree indexes.

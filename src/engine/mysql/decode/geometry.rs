@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryBuilder};
 
-use super::{ColumnDecoder, RowBytes, Size, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, text, unexpected, wire};
 use crate::error::Result;
 
 /// Marks a type number of EWKB behind which the SRID stands.
@@ -47,6 +47,10 @@ impl ColumnDecoder for Geometry {
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(wkb) = wire(row, self.at)? else {
+            // A shape without WKB is longer than the server's functions return.
+            if wire(row, self.at + 1)?.is_some() {
+                return Err(text::longer_than_packet());
+            }
             self.builder.append_null();
             return Ok(());
         };

@@ -8,7 +8,6 @@ use std::ops::Range;
 
 use arrow::array::ArrayRef;
 
-use super::select::{TextForm, text_form};
 use super::wire::Block;
 use crate::engine::text_policy::TextPolicy;
 use crate::error::{Error, ErrorKind, Result};
@@ -109,10 +108,7 @@ pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDe
         L::Date => temporal::date(at),
         L::Timestamp { zone: Zone::None | Zone::Utc, .. } => temporal::timestamp(at, &column.logical),
         L::Duration { .. } => temporal::duration(at),
-        L::Text { .. } | L::Json => match text_form(&column.native) {
-            TextForm::Bytes | TextForm::Converted => text::text(at, None),
-            TextForm::Checked => text::text(at, Some(at + 1)),
-        },
+        L::Text { .. } | L::Json => text::text(at, text::Beside::of(&column.native, at + 1)),
         L::Binary { .. } => text::binary(at),
         L::Bits { length } => text::bits(at, *length),
         L::Uuid => text::uuid(at),
@@ -150,8 +146,8 @@ fn under_policies(column: &ReadColumn, at: usize) -> Option<Box<dyn ColumnDecode
         }
         (L::Uuid, ValuePolicies { uuid: Some(order), .. }) => Some(policy::packed_uuid(at, *order)),
         (L::Text { .. }, policies) => {
-            let lossless_at = (text_form(native) == TextForm::Checked).then_some(at + 1);
-            TextPolicy::of(policies).map(|policy| policy::policy_text(at, lossless_at, policy))
+            let beside = text::Beside::of(native, at + 1);
+            TextPolicy::of(policies).map(|policy| policy::policy_text(at, beside, policy))
         }
         _ => None,
     }

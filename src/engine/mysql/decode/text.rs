@@ -8,9 +8,11 @@ use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder,
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field};
 
+use super::super::select::{TextForm, may_exceed_packet, text_form};
 use super::{ColumnDecoder, RowBytes, Size, hex, refused, unexpected, wire};
 use crate::engine::mysql::wire::Block;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::catalog::NativeType;
 use crate::model::loss::LossKind;
 use crate::model::policy::EnumEmpty;
 
@@ -43,18 +45,50 @@ pub(super) fn unconvertible(bytes: &[u8]) -> Error {
     .rule(INVALID_TEXT_RULE)
 }
 
-/// Whether the way to utf8mb4 and back gives the same bytes, as far as that was asked.
-pub(super) fn is_lossless(row: RowBytes<'_>, lossless_at: Option<usize>) -> Result<bool> {
-    match lossless_at {
-        Some(at) => Ok(wire(row, at)?.is_some_and(|flag| flag.iter().any(|byte| *byte != 0))),
-        None => Ok(true),
+/// The error of a value that is longer than the server's functions return. Not one of a value that may be rejected: not all of it is there.
+pub(super) fn longer_than_packet() -> Error {
+    let what = "the value is longer than the server's `max_allowed_packet`, and would be read as NULL";
+    Error::new(ErrorKind::Unsupported, what)
+        .hint("Raise it on the source, as far as its longest value: SET GLOBAL max_allowed_packet = 1073741824; then run again")
+}
+
+/// What the server says of a text beside the text itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Beside {
+    /// Nothing.
+    Nothing,
+    /// At this place, whether the way to utf8mb4 and back gives the same bytes.
+    Lossless(usize),
+    /// At this place, whether there is a value at all.
+    Present(usize),
+}
+
+impl Beside {
+    /// As [`super::super::select::expressions`] asks; `next` is the place behind the text.
+    pub(super) fn of(native: &NativeType, next: usize) -> Self {
+        match text_form(native) {
+            TextForm::Checked => Beside::Lossless(next),
+            TextForm::Bytes if may_exceed_packet(native) => Beside::Present(next),
+            TextForm::Bytes | TextForm::Converted => Beside::Nothing,
+        }
+    }
+
+    /// Whether the text is what the column has, as far as that was asked; `there` if it is not NULL.
+    pub(super) fn is_lossless(self, row: RowBytes<'_>, there: bool) -> Result<bool> {
+        let flag = |at| Ok::<_, Error>(wire(row, at)?.map(|flag| flag.iter().any(|byte| *byte != 0)));
+        match self {
+            Beside::Nothing => Ok(true),
+            Beside::Lossless(_) if !there => Ok(true),
+            Beside::Lossless(at) => flag(at)?.ok_or_else(longer_than_packet),
+            Beside::Present(at) if flag(at)?.unwrap_or(there) == there => Ok(true),
+            Beside::Present(_) => Err(longer_than_packet()),
+        }
     }
 }
 
 struct Text {
     at: usize,
-    /// Where the server says whether the way to utf8mb4 and back gives the same bytes.
-    lossless_at: Option<usize>,
+    beside: Beside,
     /// All of it UTF-8, and so is each value; checked when it comes in.
     bytes: Vec<u8>,
     /// Where each value ends; in front, where the first one begins.
@@ -62,8 +96,8 @@ struct Text {
     nulls: NullBufferBuilder,
 }
 
-pub(super) fn text(at: usize, lossless_at: Option<usize>) -> Box<dyn ColumnDecoder> {
-    Box::new(Text { at, lossless_at, bytes: Vec::new(), offsets: vec![0], nulls: NullBufferBuilder::new(0) })
+pub(super) fn text(at: usize, beside: Beside) -> Box<dyn ColumnDecoder> {
+    Box::new(Text { at, beside, bytes: Vec::new(), offsets: vec![0], nulls: NullBufferBuilder::new(0) })
 }
 
 impl Text {
@@ -91,8 +125,9 @@ impl ColumnDecoder for Text {
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let value = wire(row, self.at)?;
+        let lossless = self.beside.is_lossless(row, value.is_some())?;
         if let Some(bytes) = value {
-            if !is_lossless(row, self.lossless_at)? {
+            if !lossless {
                 return Err(unconvertible(bytes));
             }
             utf8(bytes)?;
@@ -101,18 +136,18 @@ impl ColumnDecoder for Text {
     }
 
     fn extend(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), (usize, Error)> {
-        let (start, checked) = (self.bytes.len(), self.lossless_at.is_none());
+        let (start, alone) = (self.bytes.len(), matches!(self.beside, Beside::Nothing));
         self.offsets.reserve(rows.len());
         for row in rows.clone() {
             let live = RowBytes::Live(block, row);
-            if checked {
+            if alone {
                 wire(live, self.at).and_then(|value| self.push(value)).map_err(|error| (row, error))?;
             } else {
                 self.append(live).map_err(|error| (row, error))?;
             }
         }
         // Mostly all of it is ASCII, and then so is each value; UTF-8 together would not mean UTF-8 each.
-        if checked && !self.bytes.get(start..).unwrap_or_default().is_ascii() {
+        if alone && !self.bytes.get(start..).unwrap_or_default().is_ascii() {
             for row in rows {
                 let value = wire(RowBytes::Live(block, row), self.at).map_err(|error| (row, error))?;
                 value.map_or(Ok(""), utf8).map_err(|error| (row, error))?;

@@ -114,6 +114,11 @@ impl Packets {
         Ok(())
     }
 
+    /// Gives back room that was made for one row.
+    pub(super) fn shrink(&mut self) {
+        self.received.shrink_to(BUFFER_BYTES);
+    }
+
     /// Takes the next payload as a copy. An error of the server becomes one.
     pub(super) async fn payload(&mut self) -> Result<Vec<u8>, Fault> {
         let mut payload = Vec::new();

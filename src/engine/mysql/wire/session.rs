@@ -57,6 +57,12 @@ impl Session {
         Ok(Session { packets, deprecate_eof, prepared: Vec::new(), spans: Vec::new(), joined: Vec::new() })
     }
 
+    /// Gives back the memory of wide rows: between two results, since the next one may be long in coming.
+    pub(in crate::engine::mysql) fn shrink(&mut self) {
+        self.joined = Vec::new();
+        self.packets.shrink();
+    }
+
     /// Runs a statement; rows that it gives are passed over.
     pub(in crate::engine::mysql) async fn execute(&mut self, sql: &str) -> Result<(), Fault> {
         self.query(sql).await.map(drop)

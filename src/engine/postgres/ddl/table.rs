@@ -6,6 +6,7 @@ use super::literal::text_array;
 use super::names::{can_be_identity, can_take_sequence};
 use super::{
     Draft, Labelled, column_problem, labelled, labels_fit, made, named, partition, quote_literal, quote_name, quote_table,
+    row_size,
 };
 use crate::engine::DdlPhase;
 use crate::engine::postgres::expression::{print, takes};
@@ -24,6 +25,7 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
         let why = format!("it has {} columns, and a table of PostgreSQL has at most {MAX_COLUMNS}", table.columns.len());
         draft.problems.push(Problem::new(Severity::Refused, "table", &table.name, why));
     }
+    draft.problems.extend(row_size::look(table));
     let mut lines = Vec::new();
     for column in &table.columns {
         if labelled(&column.native) == Some(Labelled::Enum) && draft.names.makes_type(&table.name, &column.name) {
@@ -42,11 +44,15 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
     draft.note(|made| made.table.checks.extend(checks.iter().map(|check| made::check("", check, true))));
     lines.extend(checks.iter().map(|check| format!("CHECK ({check})")));
     let name = quote_table(&table.name);
+    // A partitioned table holds no rows itself, and its partitions are made with it.
+    let partitions = partition::clause(table);
+    let unlogged = draft.options.unlogged && partitions.is_empty();
+    let kind = if unlogged { "UNLOGGED TABLE" } else { "TABLE" };
     draft.push(
         DdlPhase::Tables,
         table,
         format!("table {}", table.name),
-        format!("CREATE TABLE {name} (\n    {}\n){}", lines.join(",\n    "), partition::clause(table)),
+        format!("CREATE {kind} {name} (\n    {}\n){partitions}", lines.join(",\n    ")),
         Some(format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE n.nspname = {} AND c.relname = {} AND c.relkind IN ('r', 'p'))",
@@ -54,6 +60,21 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
             quote_literal(&table.name.name)
         )),
     );
+}
+
+/// The log of a table that was made without one.
+pub(super) fn log(draft: &mut Draft<'_>, table: &Table) {
+    if !draft.options.unlogged || !partition::clause(table).is_empty() {
+        return;
+    }
+    let exists = format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {} AND c.relname = {} AND c.relpersistence = 'p')",
+        schema_literal(&table.name),
+        quote_literal(&table.name.name)
+    );
+    let sql = format!("ALTER TABLE {} SET LOGGED", quote_table(&table.name));
+    draft.push(DdlPhase::Logged, table, format!("log of {}", table.name), sql, Some(exists));
 }
 
 fn schema_literal(name: &ObjectName) -> String {

@@ -193,6 +193,36 @@ impl RowEncoder {
     }
 }
 
+/// Encodes a batch of `table` for columns of these types and modifiers: what benchmarks do, which have no server.
+///
+/// # Errors
+/// `Mapping` for types that are not known here or have no encoder, and what a writer says of the rows.
+#[doc(hidden)]
+pub fn encode_offline(table: &Table, types: &[(&str, i32)], batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+    let target = types.iter().zip(&table.columns).map(|((name, typmod), column)| {
+        let pg_type = match *name {
+            "int4" => PgType::Int4,
+            "int8" => PgType::Int8,
+            "float8" => PgType::Float8,
+            "numeric" => PgType::Numeric,
+            "date" => PgType::Date,
+            "timestamp" => PgType::Timestamp,
+            "text" => PgType::Text,
+            "bytea" => PgType::Bytea,
+            _ => PgType::Other,
+        };
+        let (name, type_name) = (column.name.clone(), (*name).to_string());
+        TargetColumn { name, type_name, pg_type, typmod: *typmod, not_null: false, generated: false }
+    });
+    let encoder = RowEncoder::new(table, &target.collect::<Vec<_>>())?;
+    let bound = encoder.bind(batch)?;
+    let mut row = 0;
+    while row < batch.num_rows() {
+        row = bound.put(row, usize::MAX, out)?;
+    }
+    Ok(())
+}
+
 /// The encoders of one batch.
 pub(super) struct BoundRows<'a> {
     rows: &'a RowEncoder,
