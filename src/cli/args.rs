@@ -180,9 +180,12 @@ pub struct ForceArgs {
     /// Chunks at the same time, 1 to 256 [default: the smaller of 8 and the cores].
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Bound for all data buffers together, at least 32MiB [default: 512MiB].
+    /// Bound for all data buffers together, at least 64MiB [default: 512MiB].
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
+    /// Most source data in a second, over all jobs, at least 64KiB: 50MiB [default: no bound].
+    #[arg(long, value_name = "SIZE")]
+    pub max_rate: Option<String>,
     /// Seconds that a run waits while nothing moves and no server is busy for it; 0 waits without end [default: 300].
     #[arg(long, value_name = "SECONDS")]
     pub stall_timeout: Option<u32>,

@@ -88,6 +88,7 @@ fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceA
         schema: tables.schema.clone(),
         jobs: force.jobs,
         memory: force.memory.clone(),
+        max_rate: force.max_rate.clone(),
         chunk: force.chunk.clone(),
         stall_timeout: force.stall_timeout,
         retry_for: force.retry_for.clone(),

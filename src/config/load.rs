@@ -38,6 +38,8 @@ pub struct Overrides {
     pub jobs: Option<usize>,
     /// Upper bound for data buffers, as text with a unit.
     pub memory: Option<String>,
+    /// Most source data in a second, as text with a unit.
+    pub max_rate: Option<String>,
     /// Source data per chunk, as text with a unit.
     pub chunk: Option<String>,
     /// What to do with a target table that exists.
@@ -130,6 +132,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
     let loading = keep(Loading::of(run.target_triggers, run.target_foreign_keys, run.target_indexes), &mut faults);
     let jobs = overrides.jobs.map(|jobs| keep(limits::check_jobs("`--jobs`", jobs), &mut faults).unwrap_or(jobs));
     let memory = size_flag("--memory", overrides.memory.as_deref(), limits::MIN_MEMORY_BYTES, &mut faults);
+    let max_rate = size_flag("--max-rate", overrides.max_rate.as_deref(), limits::MIN_RATE_BYTES, &mut faults);
     let chunk = size_flag("--chunk", overrides.chunk.as_deref(), limits::MIN_CHUNK_BYTES, &mut faults);
     let retry_for = overrides
         .retry_for
@@ -175,6 +178,8 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         exclude: lists(&overrides.exclude, &run.exclude),
         jobs: jobs.or(run.jobs),
         memory_bytes: memory.or(run.memory.map(|size| size.0)).unwrap_or(defaults.memory_bytes),
+        max_rate_bytes: max_rate.or(run.max_rate.map(|size| size.0)),
+        pause: run.pause,
         chunk_bytes: chunk.or(run.chunk.map(|size| size.0)).unwrap_or(defaults.chunk_bytes),
         stall_timeout: overrides
             .stall_timeout

@@ -2,13 +2,14 @@
 //!
 //! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`], [`policies`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
 //! file against its schema and collects every fault; [`environment`] resolves `${NAME}`; [`limits`] knows sizes and ranges;
-//! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`endpoint`] is an address, [`login`] where its password comes from; [`init`] writes both files for a live source;
+//! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`pause`] when a run waits; [`endpoint`] is an address, [`login`] where its password comes from; [`init`] writes both files for a live source;
 //! [`nearest`] guesses what was meant. [`Settings`] is the outcome.
 
 use crate::config::endpoint::Endpoint;
 use crate::config::rules::Mapping;
 
 pub use loading::{Loading, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers};
+pub use pause::Pause;
 
 pub mod document;
 pub mod endpoint;
@@ -24,6 +25,7 @@ pub mod masking;
 pub mod naming;
 pub mod nearest;
 pub mod objects;
+pub mod pause;
 pub mod policies;
 pub mod rules;
 pub mod schema;
@@ -162,6 +164,10 @@ pub struct Settings {
     pub unlogged: bool,
     /// Upper bound for all data buffers together, in bytes. Default 512 MiB.
     pub memory_bytes: u64,
+    /// Most bytes of source data in a second, over all jobs; no bound when none.
+    pub max_rate_bytes: Option<u64>,
+    /// When no chunk is begun.
+    pub pause: Pause,
     /// Size of a chunk that planning aims at, in bytes of source data. Default 64 MiB.
     pub chunk_bytes: u64,
     /// How much of the data is looked at before it moves.
@@ -226,6 +232,8 @@ impl Settings {
             retry_for: DEFAULT_RETRY_FOR,
             unlogged: false,
             memory_bytes: DEFAULT_MEMORY_BYTES,
+            max_rate_bytes: None,
+            pause: Pause::default(),
             chunk_bytes: DEFAULT_CHUNK_BYTES,
             probe: ProbeLevel::default(),
             verify: VerifyLevel::default(),

@@ -20,8 +20,10 @@ use crate::model::ObjectName;
 
 /// Bytes of one permit.
 const UNIT_BYTES: u64 = 1 << 10;
-/// How often a row is there at the same time: as the driver has it and decoded, then decoded and encoded.
+/// How often the rows of a batch are there at the same time: decoded and encoded.
 const COPIES: u64 = 2;
+/// How often a wide row is there: drivers put it together from what they receive, and so have it twice before it is decoded.
+const WIDE_COPIES: u64 = 3;
 /// Batches that one job holds at most: one being decoded, two waiting, one being encoded.
 const BATCHES_PER_JOB: u64 = 4;
 /// Smallest and largest batch, in bytes. Below, what a batch costs shows; above, nothing gets faster.
@@ -130,7 +132,7 @@ impl Budget {
     /// # Errors
     /// `Value`, without a place, with the row's size and the memory that it needs.
     pub fn check_row(&self, row_bytes: usize) -> Result<()> {
-        let needed = bytes_of(row_bytes).saturating_mul(COPIES).saturating_sub(ROW_MARGIN_BYTES);
+        let needed = bytes_of(row_bytes).saturating_mul(WIDE_COPIES).saturating_sub(ROW_MARGIN_BYTES);
         if needed <= self.0.memory_bytes {
             return Ok(());
         }
@@ -218,6 +220,11 @@ impl Filling {
         self.bytes = bytes;
     }
 
+    /// True if rows were met that are wider than a batch, so that the driver has a wide buffer.
+    pub fn is_wide(&self) -> bool {
+        self.buffer.is_some()
+    }
+
     /// Hands the part over, to travel with the batch.
     pub fn hand_over(&mut self) -> Held {
         self.held.take().unwrap_or_default()
@@ -283,7 +290,7 @@ mod tests {
                 let mut filling = budget.filling(&table, 0);
                 for row in 0..40usize {
                     filling.begin().await;
-                    filling.widen((job * 7919 + row * 104_729) % (60 * MIB)).await.unwrap();
+                    filling.widen((job * 7919 + row * 104_729) % (40 * MIB)).await.unwrap();
                     let held = filling.hand_over();
                     tokio::task::yield_now().await;
                     drop(held);
@@ -298,11 +305,11 @@ mod tests {
     #[test]
     fn a_row_that_cannot_fit_says_what_to_set() {
         let budget = Budget::new(64 << 20, 2);
-        budget.check_row(60 * MIB).unwrap();
+        budget.check_row(50 * MIB).unwrap();
         let error = budget.check_row(200 * MIB).unwrap_err();
         assert_eq!(error.what(), "the row has 200 MiB, and does not fit a memory of 64 MiB");
-        assert_eq!(error.hint_text(), Some("Set `memory = \"320MiB\"` (`--memory 320MiB`) or more"));
-        Budget::new(320 << 20, 2).check_row(200 * MIB).unwrap();
+        assert_eq!(error.hint_text(), Some("Set `memory = \"512MiB\"` (`--memory 512MiB`) or more"));
+        Budget::new(512 << 20, 2).check_row(200 * MIB).unwrap();
     }
 
     #[test]

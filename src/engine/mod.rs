@@ -7,7 +7,7 @@
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already, [`take_out`] what is carried anew),
 //! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which
 //! tables are wanted, [`collision`] keys that two tables share, [`waiting`] what a server does for a run, [`budget`] the memory that all
-//! rows share. [`row_set`] is SQL that engines with
+//! rows share, [`gauge`] how hard a server has it. [`row_set`] is SQL that engines with
 //! subqueries share.
 
 use std::sync::Arc;
@@ -21,6 +21,7 @@ pub mod budget;
 pub mod collision;
 pub mod dialect;
 pub mod filter;
+pub mod gauge;
 pub mod mysql;
 pub mod no_delay;
 pub mod parquet;
@@ -39,8 +40,9 @@ pub mod waiting;
 pub use crate::model::EngineKind;
 pub use budget::{Budget, Held};
 pub use collision::{KeyOf, SharedKeys};
-pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted};
+pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted, SequenceStep};
 pub use filter::TableFilter;
+pub use gauge::{Gauge, Strain};
 pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};
 pub use source::{Batch, BatchStream, Consistency, LogPosition, RawRows, Snapshot, Source};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
-use super::{Asked, BatchStream, Budget, Ddl, Inspection, Profile, ProfileColumn, TakeOut, TakenOut, Waiting};
+use super::{Asked, BatchStream, Budget, Ddl, Gauge, Inspection, Profile, ProfileColumn, Strain, TakeOut, TakenOut, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{Problem, ServerInfo, Table};
@@ -13,6 +13,7 @@ use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::load::UpsertKey;
 use crate::model::reject::Reject;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, Hook, Losses, ObjectName, RunId};
 
@@ -28,6 +29,11 @@ pub trait Sink: Send + Sync {
     /// Of these tables, those that exist, with all that schema parity compares.
     async fn schemas(&self, tables: &[ObjectName]) -> Result<Vec<TableSchema>> {
         Ok(self.existing(tables).await?.into_iter().map(TableSchema::new).collect())
+    }
+
+    /// Of these names, those that sequences have which belong to no column.
+    async fn sequences(&self, _names: &[ObjectName]) -> Result<Vec<Sequence>> {
+        Ok(Vec::new())
     }
 
     /// The tables of these schemas, for the names that were probably meant.
@@ -101,6 +107,20 @@ pub trait Sink: Send + Sync {
     /// What the run's sessions do at this moment, asked on a session of its own; nothing where nobody can be asked.
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         Ok(Vec::new())
+    }
+
+    /// Opens a session that tells how hard the server has it.
+    ///
+    /// # Errors
+    /// `Unsupported` for what this target does not tell.
+    async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
+        let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        Err(Error::new(ErrorKind::Unsupported, format!("this target does not tell the {}", names.join(" and the "))))
+    }
+
+    /// How many more sessions the server takes of this user; none where there is no bound.
+    async fn free_sessions(&self) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// Why this target cannot run hooks, or keep account of the source's; none where it can.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use super::{Budget, Held, KeyOf, Profile, ProfileColumn, SharedKeys, TableFilter, Waiting};
+use super::{Budget, Gauge, Held, KeyOf, Profile, ProfileColumn, SharedKeys, Strain, TableFilter, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
@@ -62,6 +62,20 @@ pub trait Source: Send + Sync {
     /// When the sessions cannot be listed.
     async fn take_over(&self, _run: RunId) -> Result<Vec<String>> {
         Ok(Vec::new())
+    }
+
+    /// Opens a session that tells how hard the server has it.
+    ///
+    /// # Errors
+    /// `Unsupported` for what this source does not tell.
+    async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
+        let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        Err(Error::new(ErrorKind::Unsupported, format!("this source does not tell the {}", names.join(" and the "))))
+    }
+
+    /// How many more sessions the server takes of this user; none where there is no bound.
+    async fn free_sessions(&self) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// Why this source cannot run hooks; none where it can.

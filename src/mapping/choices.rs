@@ -45,7 +45,7 @@ pub(super) fn choose(
 
 /// Notes the unique keys that let more in than they did: two texts that differ in case alone, or in spaces at their end.
 pub(super) fn note_keys(mapped: &mut Mapped, rules: &Rules<'_>) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     for table in tables.iter() {
         let keys = table.source.primary_key.iter().chain(table.source.indexes.iter().filter(|index| index.unique));
         problems.extend(keys.filter_map(|key| note_case(table, key, rules).or_else(|| note_end_spaces(table, key, rules))));

@@ -12,7 +12,7 @@ use super::{Mapped, MappedTable, lines, parts};
 /// Points the foreign keys to where their parents are. A parent that is not carried keeps its source name; the target lists the key.
 /// `resolved` has the rule of each table.
 pub(super) fn point(mapped: &mut Mapped, resolved: &[Option<TableRule>]) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     let mut by_source: HashMap<&ObjectName, Vec<&MappedTable>> = HashMap::new();
     for table in tables.iter() {
         by_source.entry(&table.source.name).or_default().push(table);

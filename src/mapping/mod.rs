@@ -21,6 +21,7 @@ use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
 use crate::model::probe::Proven;
+use crate::model::sequence::CarriedSequence;
 use crate::model::unit::ReadColumn;
 use crate::model::{LogicalType, ObjectName, ValuePolicies};
 use crate::transform::expr::{Rounding, Scope};
@@ -47,6 +48,7 @@ mod policies;
 mod rejects;
 mod rename;
 pub mod rules;
+mod sequences;
 pub(crate) mod standing;
 pub mod subset;
 mod tables;
@@ -260,6 +262,8 @@ pub struct Route<'a> {
 pub struct Mapped {
     /// The tables that are carried, in the order of the catalog.
     pub tables: Vec<MappedTable>,
+    /// The sequences that are carried.
+    pub sequences: Vec<CarriedSequence>,
     /// What is not carried, or is refused.
     pub problems: Vec<Problem>,
 }
@@ -334,6 +338,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     rejects::decide(&mut mapped, &rules, &resolved, options);
     merge::align(&mut mapped, &resolved);
     names::make_unique(&mut mapped, route.target);
+    sequences::carry(&mut mapped, catalog, &rules, schema);
     foreign_keys::point(&mut mapped, &resolved);
     partitions::apply(&mut mapped, &rules, &resolved);
     expressions::translate(&mut mapped, &rules, &resolved);

@@ -27,7 +27,7 @@ pub fn shorten(name: &str, limit: Option<usize>) -> String {
 /// Makes every name of the target fit and unique, or lists a refusal.
 pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
     let limit = target.max_name_bytes();
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     let mut seen: HashMap<(String, String), String> = HashMap::new();
     for table in tables.iter_mut() {
         let place = table.source.name.to_string();

@@ -20,7 +20,7 @@ use crate::verify::profile;
 use super::groups::groups;
 use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
-use super::{collisions, explain, history, numbers, order, partitions, probe, schema, several, splits};
+use super::{collisions, explain, history, numbers, order, partitions, probe, schema, sequences, several, splits};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,12 +140,16 @@ pub async fn make(
         tables: &leads,
         existing: &existing,
         inspection: &inspection,
+        sequences: &mapped.sequences,
         names: &standing::names_if_absent(settings, &leads, &existing, &**sink).await?,
     };
     let (mut ddl, of_leads) = ground.statements(&**sink, &mut problems);
     let mut loads = vec![Load::default(); mapped.tables.len()];
     for (group, load) in groups.iter().zip(of_leads) {
         group.iter().for_each(|place| loads[*place].clone_from(&load));
+    }
+    if depth != Depth::ToCompare {
+        sequences::decide(settings, to.dialect(), &**sink, &mut mapped.sequences, &mut ddl, &mut problems).await?;
     }
     problems.extend(mapped.tables.iter().zip(&loads).filter_map(|(table, load)| standing::refuse_rejects(table, load)));
     standing::adopt(settings, &mut mapped.tables, &existing);
@@ -222,6 +226,7 @@ pub async fn make(
             .collect(),
         ddl,
         schema: planned,
+        sequences: mapped.sequences,
         hooks,
         problems,
     })

@@ -16,6 +16,8 @@ use crate::progress::{Event, Progress};
 use crate::transform::Transform;
 use crate::verify::hasher::RowHasher;
 
+use super::rate::Rate;
+
 /// Batches that may wait between the reader and the encoder: one, so that both always have something to do and no more is held.
 const BATCHES_WAITING: usize = 1;
 
@@ -37,6 +39,8 @@ pub struct Hands {
     pub hide_keys: bool,
     /// Bounds what is held of rows.
     pub budget: Budget,
+    /// Bounds how fast the source is read.
+    pub rate: Arc<Rate>,
     /// Hears of progress.
     pub progress: Progress,
 }
@@ -59,7 +63,7 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
     let name = hands.mapped.label();
     let mut writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
     // Not before: a chunk that waits for a connection must not hold what others need to be done with theirs.
-    let mut rows = Rows::read(&*hands.snapshot, unit, &hands.budget);
+    let mut rows = Rows::read(&*hands.snapshot, unit, &hands.budget, &hands.rate, &hands.progress);
     let mut hasher = RowHasher::new(hands.mapped.target_types());
     let mut digest = Digest::default();
     let mut rows_read = 0;
@@ -109,10 +113,10 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn read(snapshot: &dyn Snapshot, unit: &WorkUnit, budget: &Budget) -> Self {
+    pub(super) fn read(snapshot: &dyn Snapshot, unit: &WorkUnit, budget: &Budget, rate: &Arc<Rate>, progress: &Progress) -> Self {
         let mut stream = snapshot.read_within(&unit.read, &unit.chunk, budget);
         let (sender, batches) = mpsc::channel(BATCHES_WAITING);
-        let budget = budget.clone();
+        let (budget, rate, progress) = (budget.clone(), Arc::clone(rate), progress.clone());
         let reader = tokio::spawn(async move {
             while let Some(mut batch) = stream.next().await {
                 if let Ok(batch) = &mut batch
@@ -120,6 +124,10 @@ impl Rows {
                 {
                     // An engine that knows of no budget: late, but before the next one is read.
                     batch.held = budget.hold(batch.bytes).await;
+                }
+                if let Ok(batch) = &batch {
+                    // The reader waits meanwhile, one batch ahead, and so does the server.
+                    rate.pass(batch.bytes, &progress).await;
                 }
                 if sender.send(batch).await.is_err() {
                     return;

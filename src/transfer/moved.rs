@@ -109,6 +109,7 @@ impl Runner<'_> {
             snapshot,
             jobs,
             budget: self.budget.clone(),
+            rate: Arc::clone(&self.rate),
             retry_for: settings.retry_for,
             progress: &self.job.progress,
             stop: &self.job.stop,

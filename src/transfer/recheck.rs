@@ -17,6 +17,7 @@ use crate::verify::hasher::RowHasher;
 
 use super::execute::Rows;
 use super::pool;
+use super::rate::Rate;
 use super::retry_chunk::persist;
 use super::stop::Stop;
 
@@ -28,6 +29,7 @@ pub(super) struct Recheck<'a> {
     /// Chunks side by side.
     pub(super) jobs: usize,
     pub(super) budget: Budget,
+    pub(super) rate: Arc<Rate>,
     /// How long a chunk is tried again that may pass by itself.
     pub(super) retry_for: Duration,
     pub(super) progress: &'a Progress,
@@ -48,6 +50,8 @@ struct Way {
     read: ReadPlan,
     transform: Transform,
     budget: Budget,
+    rate: Arc<Rate>,
+    progress: Progress,
 }
 
 /// The chunks that have a receipt, in the order of the plan.
@@ -79,7 +83,8 @@ impl Recheck<'_> {
             {
                 let (mapped, read) = (table.mapped.clone(), table.read_plan(self.budget.batch_bytes()));
                 let transform = mapped.transform(keyed.as_ref())?;
-                ways.insert(place, Arc::new(Way { mapped, read, transform, budget: self.budget.clone() }));
+                let (budget, progress) = (self.budget.clone(), self.progress.clone());
+                ways.insert(place, Arc::new(Way { mapped, read, transform, budget, rate: Arc::clone(&self.rate), progress }));
             }
         }
         // The largest table first, so that the last worker is not left alone with it.
@@ -136,7 +141,7 @@ impl Way {
     async fn read(&self, run: RunId, one: &Carried, snapshot: &dyn Snapshot) -> Result<(Digest, u64, Losses)> {
         let target = self.mapped.target.name.clone();
         let unit = WorkUnit { run, read: self.read.clone(), chunk: one.chunk.clone(), target, load: Default::default() };
-        let mut rows = Rows::read(snapshot, &unit, &self.budget);
+        let mut rows = Rows::read(snapshot, &unit, &self.budget, &self.rate, &self.progress);
         let mut hasher = RowHasher::new(self.mapped.target_types());
         let (mut digest, mut rows_read, mut losses) = (Digest::default(), 0, Losses::default());
         while let Some(batch) = rows.next().await? {

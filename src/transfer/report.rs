@@ -8,7 +8,7 @@ use crate::engine::{Consistency, Snapshot};
 use crate::error::Result;
 use crate::model::catalog::{Problem, Severity};
 use crate::progress::Phase;
-use crate::report::{Outcome, PhaseReport, Report, SchemaDifference, Side, TableReport};
+use crate::report::{Outcome, PhaseReport, Report, ResourceReport, SchemaDifference, Side, TableReport, resources};
 use crate::verify::compare;
 use crate::verify::facts::Facts;
 use crate::verify::merged::{self, Member};
@@ -16,6 +16,7 @@ use crate::verify::parity;
 
 use super::baseline::Baselines;
 use super::copy::{Account, Accounts};
+use super::pause::History;
 use super::run::{Faults, Runner, View};
 
 impl Runner<'_> {
@@ -96,6 +97,9 @@ impl Runner<'_> {
             .filter(|(name, _)| !plan.tables.iter().any(|table| Some(table.target()) == name.as_ref()))
             .map(|(_, error)| error.clone())
             .collect();
+        // Of sequences: those of tables stand with their tables.
+        let own = |one: &&SchemaDifference| plan.sequences.iter().any(|sequence| sequence.target.to_string() == one.table);
+        other.extend(schema.iter().flat_map(|schema| &schema.differences).filter(own).map(|one| one.what.clone()));
         let lost = accounts.iter().map(|account| account.losses.lost()).fold(0, u64::saturating_add);
         if let Some(most) = self.job.settings.max_loss.filter(|most| lost > *most) {
             other.push(format!("the mapping's policies have lost {lost} values, and `max_loss` allows {most}"));
@@ -103,9 +107,11 @@ impl Runner<'_> {
         let good =
             other.is_empty() && tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
         let mut problems = plan.problems.clone();
+        problems.extend(self.altered.lock().unwrap_or_else(PoisonError::into_inner).clone());
         if let Some(how) = snapshot.map(Snapshot::describe).filter(|how| !how.is_empty()) {
             problems.push(Problem::new(Severity::Note, "snapshot", &plan.source.address, how));
         }
+        problems.extend(self.aged_snapshot());
         let proven = if plan.choices.scope == Scope::SchemaOnly {
             "The schema was made; no rows were asked for, and none were compared.".to_string()
         } else {
@@ -124,6 +130,7 @@ impl Runner<'_> {
             verify: level,
             tables,
             schema,
+            resources: Some(self.resources()),
             hooks: Vec::new(),
             problems,
             errors: other,
@@ -174,6 +181,27 @@ impl Runner<'_> {
                 " For {count} of them rows were found by their key and changed, or added: compared are the rows whose keys were sent, each once, and no others."
             ),
         }
+    }
+
+    /// What the run has taken so far.
+    pub(super) fn resources(&self) -> ResourceReport {
+        ResourceReport {
+            memory_bytes: self.budget.memory_bytes(),
+            peak_resident_bytes: resources::peak_resident_bytes(),
+            max_rate_bytes: self.rate.bytes_per_second(),
+            throttled_seconds: self.rate.waited_seconds(),
+            pauses: self.pauses.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// A word on the source's undo history, if it has grown much while the snapshot was open.
+    fn aged_snapshot(&self) -> Option<Problem> {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner).filter(History::has_grown)?;
+        let what = format!(
+            "the source's undo history grew from {} to {} transactions while the snapshot was open; a busy source gets slow by it, and `[run.pause] history_length` bounds it",
+            history.before, history.after
+        );
+        Some(Problem::new(Severity::Note, "snapshot", &self.plan.source.address, what))
     }
 
     fn phase_reports(&self) -> Vec<PhaseReport> {

@@ -8,20 +8,23 @@ use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::RunState;
+use crate::model::catalog::Problem;
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
 use crate::model::{Hook, ObjectName, RunId};
 use crate::plan::{self, Plan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{self, InstantReport, PhaseReport, Report, SchemaReport};
+use crate::report::{self, InstantReport, PauseReport, PhaseReport, Report, SchemaReport};
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
 use super::choose::Resume;
 use super::copy::{Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
+use super::pause::{History, Watcher};
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
+use super::rate::Rate;
 use super::restore;
 use super::retry_chunk::persist;
 use super::stall::{Moves, unless_stalled};
@@ -99,8 +102,20 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         reports: Mutex::default(),
     };
     let budget = Budget::new(job.settings.memory_bytes, job.settings.effective_jobs());
-    let runner =
-        Runner { job: &job, run, plan: &plan, started, budget, phases: Mutex::default(), instants: Mutex::default(), hooks };
+    let runner = Runner {
+        job: &job,
+        run,
+        plan: &plan,
+        started,
+        budget,
+        rate: Arc::new(Rate::new(job.settings.max_rate_bytes)),
+        pauses: Mutex::default(),
+        history: Mutex::default(),
+        phases: Mutex::default(),
+        instants: Mutex::default(),
+        altered: Mutex::default(),
+        hooks,
+    };
     let work = Box::pin(async {
         match verified {
             Some(report) => runner.conclude(report).await,
@@ -144,9 +159,14 @@ pub(super) struct Runner<'a> {
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
     pub(super) budget: Budget,
+    pub(super) rate: Arc<Rate>,
+    pub(super) pauses: Mutex<Vec<PauseReport>>,
+    pub(super) history: Mutex<Option<History>>,
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
     /// Snapshots that were not the run's first.
     pub(super) instants: Mutex<Vec<InstantReport>>,
+    /// Tables that were altered in the source while the run read them.
+    pub(super) altered: Mutex<Vec<Problem>>,
     hooks: Hooks<'a>,
 }
 
@@ -195,7 +215,9 @@ impl Runner<'_> {
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
+            let history = History::begin(&*job.source).await;
             let (taken, facts) = self.carry_rows(&accounts, receipts.to_vec(), &stood).await?;
+            *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.end(&*job.source).await;
             failpoint::reached(failpoint::SOURCE_COUNTED);
             source_facts = facts;
             snapshot = Some(taken);
@@ -222,7 +244,9 @@ impl Runner<'_> {
     ) -> Result<(Arc<dyn Snapshot>, Vec<Facts>)> {
         let mut taken_before = 0;
         loop {
-            let taken = self.snapshot().await?;
+            // A source that has ended all readers may be starting again.
+            let patience = if taken_before > 0 { self.job.settings.retry_for } else { Duration::ZERO };
+            let taken = persist(patience, &self.job.progress, "the snapshot of the source", || self.snapshot()).await?;
             failpoint::reached(failpoint::SNAPSHOT_TAKEN);
             let error = match self.carry_in(&taken, accounts, receipts, stood, taken_before > 0).await {
                 Ok(facts) => {
@@ -256,7 +280,9 @@ impl Runner<'_> {
         self.copy(accounts, &receipts, taken).await?;
         self.settle(accounts, taken).await?;
         failpoint::reached(failpoint::COPIED);
-        facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await
+        let facts = facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await?;
+        self.look_again().await?;
+        Ok(facts)
     }
 
     /// The hooks that earlier attempts have run.
@@ -306,6 +332,10 @@ impl Runner<'_> {
                 report.seconds += seconds;
                 report.proven.push_str(" Hooks ran after that; what they changed is no part of it.");
             }
+        }
+        if let Some(resources) = &mut report.resources {
+            // Reading again took memory as well.
+            resources.peak_resident_bytes = report::resources::peak_resident_bytes();
         }
         report.hooks = self.hook_reports(&earlier);
         let state = if good { RunState::Done } else { RunState::Failed };
@@ -403,8 +433,11 @@ impl Runner<'_> {
     }
 
     pub(super) async fn copy(&self, accounts: &Accounts, receipts: &[Receipt], snapshot: &Arc<dyn Snapshot>) -> Result<()> {
-        let jobs = self.job.settings.effective_jobs();
-        Copy {
+        let job = self.job;
+        let jobs = job.settings.effective_jobs();
+        let (source, sink) = (Arc::clone(&job.source), Arc::clone(&job.sink));
+        let watcher = Watcher::start(job.settings.pause, source, sink, job.progress.clone());
+        let copied = Copy {
             run: self.run,
             plan: self.plan,
             source: registry::engine(self.job.settings.source.engine).dialect(),
@@ -412,13 +445,17 @@ impl Runner<'_> {
             sink: Arc::clone(&self.job.sink),
             jobs,
             budget: self.budget.clone(),
+            rate: Arc::clone(&self.rate),
+            gate: watcher.gate(),
             hide_keys: self.job.settings.hide_keys,
             retry_for: unlogged::patience(self.plan, self.job.settings.retry_for),
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
         }
         .all(accounts, receipts)
-        .await
+        .await;
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).extend(watcher.end());
+        copied
     }
 
     /// True for statements of tables that arrived, or of none in particular.

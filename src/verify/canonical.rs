@@ -63,11 +63,19 @@ impl<F: FnMut(usize, Option<&[u8]>)> Visit for F {
     }
 }
 
-/// Tells `visit` each row's canonical bytes, `None` for NULL, in order.
+/// Calls `visit` with each row's canonical bytes, `None` for NULL, in order.
 ///
 /// # Errors
 /// `Internal` if the array is not of the Arrow type that belongs to `logical`.
-pub fn visit(array: &ArrayRef, logical: &LogicalType, mut visit: impl Visit) -> Result<()> {
+pub fn visit(array: &ArrayRef, logical: &LogicalType, visit: impl FnMut(usize, Option<&[u8]>)) -> Result<()> {
+    tell(array, logical, visit)
+}
+
+/// As [`visit`], for those who want to be compiled into its loops.
+///
+/// # Errors
+/// As for [`visit`].
+pub fn tell(array: &ArrayRef, logical: &LogicalType, mut visit: impl Visit) -> Result<()> {
     use LogicalType as L;
     if array.data_type() != &logical.arrow() && !same_but_for_names(array, logical) {
         return Err(Error::internal(format!("a column of {logical} arrived as {}", array.data_type())));
@@ -345,7 +353,7 @@ mod tests {
 
     fn bytes(array: ArrayRef, logical: &LogicalType) -> Vec<Option<Vec<u8>>> {
         let mut all = Vec::new();
-        visit(&array, logical, |_: usize, value: Option<&[u8]>| all.push(value.map(<[u8]>::to_vec))).unwrap();
+        visit(&array, logical, |_, value| all.push(value.map(<[u8]>::to_vec))).unwrap();
         all
     }
 

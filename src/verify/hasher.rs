@@ -48,7 +48,7 @@ impl RowHasher {
         self.states.clear();
         self.states.resize(batch.num_rows(), 0);
         for (array, logical) in batch.columns().iter().zip(&self.columns) {
-            canonical::visit(array, logical, Chain(&mut self.states))?;
+            canonical::tell(array, logical, Chain(&mut self.states))?;
         }
         Ok(&self.states)
     }

@@ -1,8 +1,10 @@
 //! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
 
 mod append;
+mod bounds;
 mod bulk;
 mod databases;
+mod delivery;
 mod diff;
 mod drops;
 mod examples;

@@ -10,7 +10,11 @@ mod moved;
 mod network;
 #[cfg(debug_assertions)]
 mod points;
+#[cfg(debug_assertions)]
+mod quiet;
 mod random;
+#[cfg(debug_assertions)]
+mod readers;
 pub mod servers;
 #[cfg(debug_assertions)]
 mod signals;

@@ -24,6 +24,10 @@ mod decode;
 mod error;
 mod expression;
 mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod gauge;
 mod key;
 mod leftovers;
 #[doc(hidden)]

@@ -172,7 +172,7 @@ async fn read(
             return tell(failed(NOT_READ, error)).await;
         }
     };
-    let at_end = match fill(&mut rows, builder, what, filling, batches).await {
+    let at_end = match fill(&mut rows, builder, what, &mut filling, batches).await {
         Ok(true) => true,
         // Nobody listens any more.
         Ok(false) => tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut rows)).await.unwrap_or(false),
@@ -190,6 +190,7 @@ async fn read(
     };
     drop(rows);
     if at_end {
+        // The reader gives its buffer up first, and `filling` then the part of the budget that stood for it.
         lent.give_back();
     }
 }
@@ -199,7 +200,7 @@ async fn fill(
     rows: &mut Rows<'_>,
     mut builder: BatchBuilder<'_>,
     what: &ReadPlan,
-    mut filling: Filling,
+    filling: &mut Filling,
     batches: &mpsc::Sender<Result<Batch>>,
 ) -> Result<bool> {
     let most = what.batch_bytes.clamp(1, MOST_BATCH_BYTES);

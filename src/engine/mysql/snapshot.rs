@@ -188,17 +188,32 @@ impl Snapshot for MySqlSnapshot {
     }
 
     async fn count(&self, table: &Table) -> Result<u64> {
-        let mut lent = self.readers.lend().await?;
-        let count = profile::count(lent.connection()?, self.read.mark(), table).await?;
-        lent.give_back();
-        Ok(count)
+        loop {
+            let mut lent = self.readers.lend().await?;
+            match profile::count(lent.connection()?, self.read.mark(), table).await {
+                // That reader is gone now; the next one sees the same rows, until none is left.
+                Err(error) if error.kind() == ErrorKind::ConnectionLost => tracing::warn!(%error, "a reader was lost"),
+                Ok(count) => {
+                    lent.give_back();
+                    return Ok(count);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn profile(&self, table: &Table, columns: &[ProfileColumn]) -> Result<Profile> {
-        let mut lent = self.readers.lend().await?;
-        let profile = profile::profile(lent.connection()?, self.read.mark(), table, columns).await?;
-        lent.give_back();
-        Ok(profile)
+        loop {
+            let mut lent = self.readers.lend().await?;
+            match profile::profile(lent.connection()?, self.read.mark(), table, columns).await {
+                Err(error) if error.kind() == ErrorKind::ConnectionLost => tracing::warn!(%error, "a reader was lost"),
+                Ok(profile) => {
+                    lent.give_back();
+                    return Ok(profile);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn read(&self, what: &ReadPlan, chunk: &Chunk) -> BatchStream {

@@ -7,9 +7,9 @@ use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 
 use super::connect::{Connector, execute};
-use super::{MySqlSnapshot, catalog, collision, error, leftovers, plan, probe, profile, rights, waiting};
+use super::{MySqlSnapshot, catalog, collision, error, gauge, leftovers, plan, probe, profile, rights, waiting};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{KeyOf, SessionOptions, SharedKeys, Snapshot, Source, TableFilter, Waiting};
+use crate::engine::{Gauge, KeyOf, SessionOptions, SharedKeys, Snapshot, Source, Strain, TableFilter, Waiting};
 use crate::error::Result;
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
@@ -50,14 +50,19 @@ impl MySqlSource {
     /// # Errors
     /// As [`Source::snapshot`].
     pub async fn open_snapshot(&self, tables: &[Table], readers: usize) -> Result<MySqlSnapshot> {
+        // Who has asked questions is not needed any more; the server has sessions for others.
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         MySqlSnapshot::open(&self.connector, &self.server, tables, readers, 0).await
     }
 
     async fn control(&self, slot: &mut Option<MySqlConnection>) -> Result<MySqlConnection> {
-        match slot.take() {
-            Some(connection) => Ok(connection),
-            None => Ok(self.connector.connect().await?.0),
+        if let Some(mut connection) = slot.take() {
+            // The server may have been restarted since it was used last.
+            if connection.ping().await.is_ok() {
+                return Ok(connection);
+            }
         }
+        Ok(self.connector.connect().await?.0)
     }
 }
 
@@ -139,6 +144,19 @@ impl Source for MySqlSource {
         // Everything is done: a server that does not hear the farewell notices the closed socket.
         let _ = connection.close().await;
         Ok(told)
+    }
+
+    async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
+        let (connection, server) = self.connector.connect().await?;
+        Ok(Box::new(gauge::MySqlGauge::new(connection, &server, &self.connector.mark(), asked)?))
+    }
+
+    async fn free_sessions(&self) -> Result<Option<u64>> {
+        let mut slot = self.control.lock().await;
+        let mut connection = self.control(&mut slot).await?;
+        let free = gauge::free_sessions(&mut connection).await?;
+        *slot = Some(connection);
+        Ok(Some(free))
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {

@@ -91,6 +91,11 @@ const NAMES: &[&str] = &[
 ];
 
 impl Dialect for MySqlDialect {
+    /// Both count their series by two numbers: 8.0 and 8.4, 10.6 and 10.11.
+    fn series(&self, server: &ServerInfo) -> (u32, u32) {
+        (server.version_number.0, server.version_number.1)
+    }
+
     fn to_logical(&self, native: &NativeType) -> Option<LogicalType> {
         use LogicalType as L;
         let unsigned = native.unsigned;

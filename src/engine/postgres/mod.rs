@@ -26,6 +26,10 @@ mod dependents;
 pub mod encode;
 mod error;
 pub mod expression;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod gauge;
 mod hook;
 mod instants;
 mod lease;
@@ -40,6 +44,7 @@ mod read_back;
 mod rejects;
 mod rights;
 mod schema;
+mod sequences;
 mod sink;
 mod standing;
 mod take_out;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use futures::StreamExt;
 use sqlx::postgres::types::Oid;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -143,6 +143,9 @@ impl PostgresReadBack {
             }
             decoder.feed(data);
             while let Some(batch) = decoder.next()? {
+                // One message may end two batches. Each needs a part: who takes them cannot be the one to wait for it, since the next reader
+                // of this table may wait for him.
+                filling.begin().await;
                 if to.send(Piece::Rows(Batch { held: filling.hand_over(), ..batch })).await.is_err() {
                     // Nobody wants the rest: the reader is in the midst of its rows, and is closed.
                     return Ok(());
@@ -152,7 +155,12 @@ impl PostgresReadBack {
         }
         drop(rows);
         let last = decoder.finish()?;
-        reader.give_back();
+        // The driver keeps the buffer of a wide row, whatever it is asked: another session takes the place of this one.
+        if filling.is_wide() {
+            drop(reader)
+        } else {
+            reader.give_back()
+        }
         if let Some(batch) = last {
             let _ = to.send(Piece::Rows(Batch { held: filling.hand_over(), ..batch })).await;
         }
@@ -193,9 +201,7 @@ struct Reader {
 
 impl Reader {
     /// Gives back a reader that is in no COPY and whose transaction has not failed.
-    fn give_back(mut self) {
-        // The driver's buffers grow with the widest row, and would stay so.
-        self.connection.shrink_buffers();
+    fn give_back(self) {
         self.back.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
     }
 }

@@ -11,11 +11,12 @@
 use super::ddl;
 use super::type_text::{self, MAX_BITS, MAX_CHARACTERS, MAX_DIMENSIONS};
 use crate::config::objects::CollationChoice;
-use crate::engine::{Clear, Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted};
+use crate::engine::{Clear, Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted, SequenceStep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Table};
 use crate::model::logical::{LogicalType, Zone};
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 
 /// PostgreSQL's types and SQL.
 pub struct PostgresDialect;
@@ -42,6 +43,10 @@ impl Dialect for PostgresDialect {
 
     fn quote(&self, name: &str) -> Quoted {
         Quoted(ddl::quote_name(name))
+    }
+
+    fn sequence(&self, one: &Sequence, step: SequenceStep, owner: Option<&str>) -> Result<Vec<Ddl>, String> {
+        ddl::sequence(one, step, owner)
     }
 
     /// The system columns of every table; in capitals they are other names.

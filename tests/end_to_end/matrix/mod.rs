@@ -1,7 +1,11 @@
 //! The rows of `docs/correctness.md`: the hard value in a real source, carried by the command, and what PostgreSQL says has arrived.
 
+mod any_value;
 mod bytes;
+mod columns;
+mod delivery;
 mod documents;
+mod hostile;
 mod indexes;
 mod keys;
 mod labels;
@@ -12,6 +16,7 @@ mod shapes;
 mod surroundings;
 mod temporal;
 mod text;
+mod verification;
 
 use serde_json::Value;
 

@@ -9,7 +9,12 @@ use crate::support::{MySqlDatabase, PostgresDatabase};
 
 /// Private servers; `settings` are global ones of the MariaDB, which every later session takes over.
 async fn servers(settings: &str) -> Servers {
-    let servers = tokio::task::spawn_blocking(Servers::start).await.unwrap();
+    // Another process of this machine may take a port that was free a moment ago.
+    let mut started = tokio::task::spawn_blocking(Servers::start).await;
+    if started.is_err() {
+        started = tokio::task::spawn_blocking(Servers::start).await;
+    }
+    let servers = started.unwrap();
     let mut admin = MySqlConnection::connect(&format!("{}/mysql", servers.mysql)).await.unwrap();
     let sql: Vec<String> = settings.split(',').map(|setting| format!("GLOBAL {}", setting.trim())).collect();
     sqlx::raw_sql(AssertSqlSafe(format!("SET {}", sql.join(", ")))).execute(&mut admin).await.unwrap();
@@ -51,8 +56,9 @@ INSERT INTO t VALUES (3, '2024-06-01 12:00:00', NULL, NULL, NULL, '2024-06-01 12
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_beyond_a_packet_arrive_or_are_refused_and_never_cut() {
-    // 20 MB, more than the 16 MB that are usual; the limit is lowered when they are there.
-    const BYTES: usize = 20_000_000;
+    // More than the 16 MB that one packet of the protocol holds, and for the others more than the limit, which is lowered when they are there.
+    const LARGE: usize = 17_000_000;
+    const BYTES: usize = 2_000_000;
     let servers = servers("max_allowed_packet = 1073741824").await;
     let tables = [
         ("b", "LONGBLOB", "x"),
@@ -66,7 +72,7 @@ async fn values_beyond_a_packet_arrive_or_are_refused_and_never_cut() {
     let script: String = tables
         .iter()
         .map(|(name, column, letter)| {
-            let value = format!("REPEAT('{letter}', {BYTES})");
+            let value = format!("REPEAT('{letter}', {})", if *name == "b" { LARGE } else { BYTES });
             let value = if *column == "JSON" { format!("CONCAT('\"', {value}, '\"')") } else { value };
             format!(
                 "CREATE TABLE t_{name} (id INT NOT NULL PRIMARY KEY, v {column});\nINSERT INTO t_{name} VALUES (1, '1'), (7, {value}), (8, NULL);\n"
@@ -80,14 +86,20 @@ async fn values_beyond_a_packet_arrive_or_are_refused_and_never_cut() {
     for name in ["b", "m4", "l1", "j"] {
         // S14: larger than a packet, and there in full.
         let length = if name == "b" { "octet_length(v)" } else { "octet_length(v::text)" };
-        let expected = if name == "j" { BYTES + 2 } else { BYTES };
+        let expected = match name {
+            "b" => LARGE,
+            "j" => BYTES + 2,
+            _ => BYTES,
+        };
         let found = to.value(&format!("SELECT {length} FROM t_{name} WHERE id = 7")).await;
         assert_eq!(found, Some(expected.to_string()), "{name}");
         assert_eq!(table(&done, &format!("t_{name}"))["outcome"], "verified");
         assert_eq!(to.value(&format!("SELECT count(*) FROM t_{name} WHERE v IS NULL")).await.as_deref(), Some("1"));
     }
-    let hash = "SELECT count(*) FROM t_m4 WHERE id = 7 AND v = repeat('x', 20000000)";
-    assert_eq!(to.value(hash).await.as_deref(), Some("1"));
+    let equal = format!(
+        "SELECT count(*) FROM t_b JOIN t_m4 USING (id) WHERE id = 7 AND t_b.v = convert_to(repeat('x', {LARGE}), 'UTF8') AND t_m4.v = repeat('x', {BYTES})"
+    );
+    assert_eq!(to.value(&equal).await.as_deref(), Some("1"));
     for name in ["m3", "cyr", "asc"] {
         // S14: what the server's functions would give as NULL is refused, with its key.
         let error = table(&done, &format!("t_{name}"))["errors"][0].as_str().unwrap_or_default().to_string();

@@ -13,7 +13,7 @@ use crate::engine::postgres::expression::{print, takes};
 use crate::engine::postgres::type_text::{self, EXTENSION_TYPES};
 use crate::error::Result;
 use crate::model::ObjectName;
-use crate::model::catalog::{Column, Generated, NativeType, Problem, Severity, Table};
+use crate::model::catalog::{Column, DefaultValue, Generated, NativeType, Problem, Severity, Table};
 use crate::model::expression::Class;
 
 /// The most columns of a table (`MaxHeapAttributeNumber`).
@@ -137,7 +137,12 @@ fn column_line(draft: &mut Draft<'_>, table: &Table, column: &Column, type_sql: 
         }
     } else if !column.identity && column.generated.is_none() {
         let default = default_sql(table, column, &draft.options.features, &mut draft.problems);
-        draft.note_column(&column.name, |made| made.default = made::expression(default.as_deref()));
+        // The catalog tells no numbers of a sequence from another.
+        let numbered = matches!(column.default, Some(DefaultValue::NextOf(_)));
+        draft.note_column(&column.name, |made| match &default {
+            Some(_) if numbered => made.identity = true,
+            default => made.default = made::expression(default.as_deref()),
+        });
         line.push_str(&default.map(|sql| format!(" DEFAULT {sql}")).unwrap_or_default());
     }
     if let Some(generated) = &column.generated {

@@ -29,6 +29,9 @@ const MOST_BATCH_BYTES: usize = 4 << 20;
 /// Room for one row of a batch, in rows; enough that narrow rows amortize what a batch costs.
 const BATCH_ROWS: usize = 1 << 16;
 
+/// A field of so many bytes is not copied: its row makes a batch of its own, which shares it.
+const SHARED_BYTES: usize = 1 << 20;
+
 /// Reads the fields of one column.
 enum Decoder {
     Number(number::Number),
@@ -63,6 +66,15 @@ impl Decoder {
         }
     }
 
+    /// One field as a whole array that shares its bytes; `None` where that cannot be.
+    fn whole(&self, field: &Bytes) -> Result<Option<ArrayRef>> {
+        match self {
+            Decoder::Text(decoder) => decoder.whole(field.clone()).map(Some),
+            Decoder::Binary(decoder) => decoder.whole(field),
+            _ => Ok(None),
+        }
+    }
+
     /// What was taken so far, and begins anew.
     fn finish(&mut self) -> Result<ArrayRef> {
         Ok(match self {
@@ -82,6 +94,8 @@ pub(super) struct RowDecoder {
     names: Vec<String>,
     schema: SchemaRef,
     columns: Vec<Decoder>,
+    /// The columns of a row that is a batch of its own, as far as they share its bytes; by their place.
+    shared: Vec<(usize, ArrayRef)>,
     /// What has arrived and is not read yet, from `at` on.
     pending: Bytes,
     at: usize,
@@ -89,6 +103,8 @@ pub(super) struct RowDecoder {
     bytes: usize,
     batch_bytes: usize,
     total: u64,
+    /// The next row is to be a batch of its own.
+    alone: bool,
     begun: bool,
     ended: bool,
 }
@@ -124,12 +140,14 @@ impl RowDecoder {
             names: table.columns.iter().map(|column| column.name.clone()).collect(),
             schema: schema(fields),
             columns,
+            shared: Vec::new(),
             pending: Bytes::new(),
             at: 0,
             rows: 0,
             bytes: 0,
             batch_bytes: batch_bytes.clamp(1, MOST_BATCH_BYTES),
             total: 0,
+            alone: false,
             begun: false,
             ended: false,
         })
@@ -159,11 +177,12 @@ impl RowDecoder {
             self.begun = true;
         }
         while self.row()? {
-            if self.bytes >= self.batch_bytes || self.rows >= BATCH_ROWS {
+            if self.bytes >= self.batch_bytes || self.rows >= BATCH_ROWS || !self.shared.is_empty() {
                 return self.batch().map(Some);
             }
         }
-        Ok(None)
+        // A row that is to be a batch of its own waits for those before it.
+        if self.alone && self.rows > 0 { self.batch().map(Some) } else { Ok(None) }
     }
 
     /// The last batch, once all has arrived; `None` when it is empty.
@@ -195,11 +214,17 @@ impl RowDecoder {
         }
         // First whether all of the row is here: a decoder cannot give a field back.
         let fields = rest;
+        let mut widest = 0;
         for _ in 0..count {
             let Some((length, behind)) = rest.split_first_chunk::<4>() else { return Ok(false) };
             let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or_default();
             let Some(behind) = behind.get(length..) else { return Ok(false) };
+            widest = widest.max(length);
             rest = behind;
+        }
+        self.alone = widest >= SHARED_BYTES;
+        if self.alone && self.rows > 0 {
+            return Ok(false);
         }
         let size = pending.len() - rest.len();
         let mut fields = fields;
@@ -214,7 +239,18 @@ impl RowDecoder {
                 Err(_) => (None, behind),
             };
             fields = behind;
-            if let Err(error) = decoder.push(field) {
+            let pushed = match field {
+                Some(wide) if wide.len() >= SHARED_BYTES => match decoder.whole(&self.pending.slice_ref(wide)) {
+                    Ok(Some(array)) => {
+                        self.shared.push((index, array));
+                        Ok(())
+                    }
+                    Ok(None) => decoder.push(field),
+                    Err(error) => Err(error),
+                },
+                _ => decoder.push(field),
+            };
+            if let Err(error) = pushed {
                 let error = error.table(&self.table).key(format!("(row {} of its piece)", self.total + 1));
                 return Err(match self.names.get(index) {
                     Some(name) => error.column(name),
@@ -230,7 +266,12 @@ impl RowDecoder {
     }
 
     fn batch(&mut self) -> Result<Batch> {
-        let arrays = self.columns.iter_mut().map(Decoder::finish).collect::<Result<Vec<_>>>()?;
+        let mut arrays = self.columns.iter_mut().map(Decoder::finish).collect::<Result<Vec<_>>>()?;
+        for (place, array) in self.shared.drain(..) {
+            if let Some(column) = arrays.get_mut(place) {
+                *column = array;
+            }
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
         self.rows = 0;
