@@ -30,6 +30,8 @@ pub mod fuzzing;
 mod gauge;
 mod key;
 mod leftovers;
+#[doc(hidden)]
+pub mod offline;
 mod plan;
 mod position;
 mod probe;

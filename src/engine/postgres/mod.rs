@@ -22,7 +22,8 @@ mod connect;
 pub mod ddl;
 mod decode;
 mod dependents;
-mod encode;
+#[doc(hidden)]
+pub mod encode;
 mod error;
 pub mod expression;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -1,13 +1,16 @@
 //! Text, bytes, bits, labels.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder};
+use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder, NullBufferBuilder, StringArray, StringBuilder};
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field};
 
 use super::super::select::{TextForm, may_exceed_packet, text_form};
 use super::{ColumnDecoder, RowBytes, Size, hex, refused, unexpected, wire};
+use crate::engine::mysql::wire::Block;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::NativeType;
 use crate::model::loss::LossKind;
@@ -86,11 +89,33 @@ impl Beside {
 struct Text {
     at: usize,
     beside: Beside,
-    builder: StringBuilder,
+    /// All of it UTF-8, and so is each value; checked when it comes in.
+    bytes: Vec<u8>,
+    /// Where each value ends; in front, where the first one begins.
+    offsets: Vec<i32>,
+    nulls: NullBufferBuilder,
 }
 
 pub(super) fn text(at: usize, beside: Beside) -> Box<dyn ColumnDecoder> {
-    Box::new(Text { at, beside, builder: StringBuilder::new() })
+    Box::new(Text { at, beside, bytes: Vec::new(), offsets: vec![0], nulls: NullBufferBuilder::new(0) })
+}
+
+impl Text {
+    /// Adds a value that has not been checked.
+    #[inline]
+    fn push(&mut self, value: Option<&[u8]>) -> Result<()> {
+        match value {
+            Some(bytes) => {
+                self.bytes.extend_from_slice(bytes);
+                self.nulls.append_non_null();
+            }
+            None => self.nulls.append_null(),
+        }
+        // A batch is bounded far below.
+        let end = i32::try_from(self.bytes.len()).map_err(|_| Error::internal("a batch has more than 2 GiB of one text"))?;
+        self.offsets.push(end);
+        Ok(())
+    }
 }
 
 impl ColumnDecoder for Text {
@@ -99,21 +124,46 @@ impl ColumnDecoder for Text {
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
-        let bytes = wire(row, self.at)?;
-        let lossless = self.beside.is_lossless(row, bytes.is_some())?;
-        let Some(bytes) = bytes else {
-            self.builder.append_null();
-            return Ok(());
-        };
-        if !lossless {
-            return Err(unconvertible(bytes));
+        let value = wire(row, self.at)?;
+        let lossless = self.beside.is_lossless(row, value.is_some())?;
+        if let Some(bytes) = value {
+            if !lossless {
+                return Err(unconvertible(bytes));
+            }
+            utf8(bytes)?;
         }
-        self.builder.append_value(utf8(bytes)?);
+        self.push(value)
+    }
+
+    fn extend(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), (usize, Error)> {
+        let (start, alone) = (self.bytes.len(), matches!(self.beside, Beside::Nothing));
+        self.offsets.reserve(rows.len());
+        for row in rows.clone() {
+            let live = RowBytes::Live(block, row);
+            if alone {
+                wire(live, self.at).and_then(|value| self.push(value)).map_err(|error| (row, error))?;
+            } else {
+                self.append(live).map_err(|error| (row, error))?;
+            }
+        }
+        // Mostly all of it is ASCII, and then so is each value; UTF-8 together would not mean UTF-8 each.
+        if alone && !self.bytes.get(start..).unwrap_or_default().is_ascii() {
+            for row in rows {
+                let value = wire(RowBytes::Live(block, row), self.at).map_err(|error| (row, error))?;
+                value.map_or(Ok(""), utf8).map_err(|error| (row, error))?;
+            }
+        }
         Ok(())
     }
 
     fn finish(&mut self) -> ArrayRef {
-        Arc::new(self.builder.finish())
+        // The next batch is about as long.
+        let bytes = Vec::with_capacity(self.bytes.len());
+        let mut offsets = Vec::with_capacity(self.offsets.len());
+        offsets.push(0);
+        let (bytes, offsets) = (std::mem::replace(&mut self.bytes, bytes), std::mem::replace(&mut self.offsets, offsets));
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        Arc::new(StringArray::new(offsets, Buffer::from_vec(bytes), self.nulls.finish()))
     }
 }
 

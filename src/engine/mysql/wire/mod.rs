@@ -19,6 +19,6 @@ mod tls;
 
 pub(super) use fault::Fault;
 pub(super) use login::Login;
-pub(super) use rows::{Block, Rows};
+pub(super) use rows::{Block, Rows, Sample};
 pub(super) use session::{Bound, Field, Session};
 pub(super) use tls::{Tls, TlsMode};

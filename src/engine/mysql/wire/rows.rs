@@ -89,6 +89,32 @@ impl<'a> Block<'a> {
     }
 }
 
+/// Rows that came from nowhere.
+#[derive(Debug)]
+pub(in crate::engine::mysql) struct Sample {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    width: usize,
+}
+
+impl Sample {
+    /// Of columns of these wire types; see [`Kind::of`].
+    pub(in crate::engine::mysql) fn of(column_types: &[u8], rows: &[&[u8]]) -> Result<Self, Fault> {
+        let kinds = column_types.iter().map(|column_type| Kind::of(*column_type)).collect::<Result<Vec<_>, Fault>>()?;
+        let (mut bytes, mut spans) = (Vec::new(), Vec::new());
+        for row in rows {
+            split(row, bytes.len(), &kinds, &mut spans)?;
+            bytes.extend_from_slice(row);
+        }
+        Ok(Sample { bytes, spans, width: kinds.len() })
+    }
+
+    /// All of them.
+    pub(in crate::engine::mysql) fn block(&self) -> Block<'_> {
+        Block { bytes: &self.bytes, spans: &self.spans, width: self.width }
+    }
+}
+
 /// A result that is being read.
 pub(in crate::engine::mysql) struct Rows<'a> {
     session: &'a mut Session,
@@ -297,7 +323,7 @@ mod tests {
             state.to_le_bytes()[3]
         };
         for _ in 0..200_000 {
-            let kinds: Vec<Kind> = (0..random() % 12)
+            let kinds: Vec<Kind> = (0..1 + random() % 12)
                 .map(|_| {
                     [Kind::Fixed(1), Kind::Fixed(8), Kind::Timed, Kind::Sized, Kind::Sized, Kind::Null][usize::from(random() % 6)]
                 })
