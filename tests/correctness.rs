@@ -105,12 +105,10 @@ fn read_folder(folder: &Path, module: &str, into: &mut BTreeMap<String, Vec<Stri
     }
 }
 
-/// True if a line of the test is a comment that names the row before its colon: `// T1: …`, or `// T1, T3: …`.
+/// True if a line of the test is a comment with a sentence that begins with the row and a colon: `// T1: …`, `// T1, T3: …`, `// T1: …. T3: …`.
 fn names_row(body: &[String], row: &str) -> bool {
-    body.iter().any(|line| {
-        let named = line.strip_prefix("// ").and_then(|comment| comment.split_once(':'));
-        named.is_some_and(|(rows, _)| rows.split(',').any(|name| name.trim() == row))
-    })
+    let sentences = body.iter().filter_map(|line| line.strip_prefix("// ")).flat_map(|comment| comment.split(['.', ';']));
+    sentences.filter_map(|sentence| sentence.split_once(':')).any(|(rows, _)| rows.split(',').any(|name| name.trim() == row))
 }
 
 /// What is wrong with a page, given the tests that there are.
@@ -158,7 +156,7 @@ fn plain() {
 mod inner {
     #[tokio::test(flavor = \"multi_thread\")]
     async fn deep() {
-        // T2: here
+        // T5: there. T2: here
     }
 }
 fn helper() {
