@@ -263,6 +263,11 @@ pub trait Dialect: Send + Sync {
     /// The longest name, in bytes; none for no limit.
     fn max_name_bytes(&self) -> Option<usize>;
 
+    /// Names that no column can have, since each table has columns of these names already.
+    fn taken_columns(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// True where index names are unique per schema, and not only per table.
     fn index_names_per_schema(&self) -> bool;
 

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::engine::Dialect;
 use crate::model::catalog::{Problem, Severity};
 
-use super::Mapped;
+use super::{Mapped, lines};
 
 /// `name`, if it has at most `limit` bytes; otherwise its beginning and 8 hexadecimal digits of its hash.
 pub fn shorten(name: &str, limit: Option<usize>) -> String {
@@ -43,7 +43,7 @@ pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
             );
             problems.push(Problem::new(Severity::Refused, "table", &place, why).hint(hint));
         }
-        unique_columns(table, limit, problems);
+        unique_columns(table, target, problems);
     }
     unique_indexes(tables, target, problems);
 }
@@ -63,7 +63,8 @@ fn fit(name: &mut String, limit: Option<usize>, object: &str, place: &str, probl
     }
 }
 
-fn unique_columns(table: &mut super::MappedTable, limit: Option<usize>, problems: &mut Vec<Problem>) {
+fn unique_columns(table: &mut super::MappedTable, target: &dyn Dialect, problems: &mut Vec<Problem>) {
+    let limit = target.max_name_bytes();
     let mut renamed: HashMap<String, String> = HashMap::new();
     let mut seen: HashMap<String, String> = HashMap::new();
     for (column, mapping) in table.target.columns.iter_mut().zip(&mut table.columns) {
@@ -71,6 +72,14 @@ fn unique_columns(table: &mut super::MappedTable, limit: Option<usize>, problems
         let before = column.name.clone();
         fit(&mut column.name, limit, "column", &place, problems);
         mapping.target.clone_from(&column.name);
+        if target.taken_columns().contains(&column.name.as_str()) {
+            let rule = format!("rename = {}", lines::string(&format!("{}_", column.name)));
+            let rule = lines::column(&table.source.name, &mapping.source, &rule);
+            problems.push(
+                Problem::new(Severity::Refused, "column", &place, "each table of the target has a system column of that name")
+                    .hint(format!("Add to the mapping file (`-m FILE`):\n{rule}")),
+            );
+        }
         if let Some(other) = seen.insert(column.name.clone(), mapping.source.clone()) {
             let why = format!("it would become `{}`, which the column `{other}` becomes already", column.name);
             problems.push(

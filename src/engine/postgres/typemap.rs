@@ -62,6 +62,11 @@ impl Dialect for PostgresDialect {
         Some(ddl::MAX_NAME_BYTES)
     }
 
+    fn taken_columns(&self) -> &'static [&'static str] {
+        // "System Columns" in PostgreSQL's manual; as a quoted name too.
+        &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"]
+    }
+
     fn index_names_per_schema(&self) -> bool {
         true
     }
