@@ -24,6 +24,7 @@ mod made;
 mod names;
 mod on_update;
 mod partition;
+mod row_size;
 mod table;
 
 use crate::engine::{Ddl, DdlOptions, DdlPhase};
