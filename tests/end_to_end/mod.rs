@@ -12,6 +12,7 @@ mod existing;
 mod explain;
 mod expressions;
 mod hooks;
+mod hostile;
 mod logins;
 mod lost;
 mod masks;

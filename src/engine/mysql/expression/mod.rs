@@ -425,7 +425,7 @@ mod tests {
         let chain: Vec<String> = (0..5000).map(|number| format!("`a` <> {number}")).collect();
         let read = understand(&table(), &chain[..3].join(" and ")).unwrap();
         assert!(matches!(&read.tree, E::Call { function: F::And, arguments } if arguments.len() == 3), "{read:?}");
-        let read = understand(&table(), &chain.join(" or ")[..60_000].rsplit_once(" or ").unwrap().0).unwrap();
+        let read = understand(&table(), chain.join(" or ")[..60_000].rsplit_once(" or ").unwrap().0).unwrap();
         assert_eq!(read.tree.depth(), 3);
         assert!(refused(&chain.join(" or ")).contains("bytes"));
         let nested = |levels: usize| format!("{}`a`{}", "abs(".repeat(levels), ")".repeat(levels));
