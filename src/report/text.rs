@@ -30,6 +30,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
         tables(&mut page, report);
     }
     instants(&mut page, report);
+    later(&mut page, report);
     added(&mut page, report);
     schema(&mut page, report);
     losses(&mut page, report);
@@ -267,6 +268,14 @@ fn instants(page: &mut Page, report: &Report) {
     }
 }
 
+/// Snapshots that were not the run's first.
+fn later(page: &mut Page, report: &Report) {
+    for instant in &report.instants {
+        page.gap();
+        page.fold("", &instant.to_string());
+    }
+}
+
 fn added(page: &mut Page, report: &Report) {
     let mut tables: Vec<String> = report
         .tables
@@ -297,6 +306,7 @@ fn schema(page: &mut Page, report: &Report) {
         (schema.indexes, "index", "indexes"),
         (schema.foreign_keys, "foreign key", "foreign keys"),
         (schema.checks, "check", "checks"),
+        (schema.sequences, "sequence", "sequences"),
     ] {
         if number > 0 {
             parts.push(count(number, one, many));
@@ -456,6 +466,7 @@ mod tests {
                 .map(|(phase, seconds)| PhaseReport { phase: phase.into(), seconds })
                 .into(),
             position: Some(LogPosition { file: "binlog.000003".into(), offset: 4711, gtid: "0-1-99".into() }),
+            instants: Vec::new(),
             verify: VerifyLevel::Digest,
             tables: vec![table("customers", 5_000, Outcome::Verified), table("orders", 1_234_567, Outcome::Verified)],
             schema: None,

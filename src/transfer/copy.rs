@@ -17,16 +17,12 @@ use crate::progress::{Event, Progress};
 
 use crate::verify::compare::Read;
 
-use super::execute::{Hands, execute};
+use super::execute::Hands;
 use super::pause::Gate;
 use super::pool;
 use super::rate::Rate;
+use super::retry_chunk;
 use super::stop::Stop;
-
-/// How often a chunk is tried when its error may pass by itself.
-const TRIES: u32 = 3;
-/// The pause before the second try; it doubles for the third.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Smallest batch, however low the rate.
 const LEAST_BATCH_BYTES: usize = 64 << 10;
@@ -88,6 +84,8 @@ pub struct Copy<'a> {
     pub gate: Gate,
     /// Mask keys in errors.
     pub hide_keys: bool,
+    /// How long a chunk is tried again.
+    pub retry_for: Duration,
     /// Hears of progress.
     pub progress: Progress,
     /// May end it.
@@ -172,6 +170,7 @@ impl Copy<'_> {
             stop: self.stop.clone(),
             stop_on_error: self.plan.choices.on_table_error == OnTableError::Stop,
             hide_keys: self.hide_keys,
+            retry_for: self.retry_for,
             gate: self.gate.clone(),
         });
         // Where foreign keys are enforced meanwhile, parents come first: all of them, before the first of their children.
@@ -224,6 +223,7 @@ struct Worker {
     stop: Stop,
     stop_on_error: bool,
     hide_keys: bool,
+    retry_for: Duration,
     gate: Gate,
 }
 
@@ -234,7 +234,7 @@ impl Worker {
         if self.begin(place, hands) {
             return Ok(());
         }
-        let result = self.stop.unless_stopped(self.with_retries(&unit, hands)).await;
+        let result = self.stop.unless_stopped(retry_chunk::carry(&unit, hands, self.retry_for)).await;
         let error = match result {
             Ok(receipt) => {
                 self.end(place, Ok(receipt));
@@ -254,23 +254,6 @@ impl Worker {
     async fn passed(&self) -> Result<()> {
         self.gate.pass().await;
         Ok(())
-    }
-
-    async fn with_retries(&self, unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
-        let mut tries = 1;
-        loop {
-            match execute(unit, hands).await {
-                Err(error) if tries < TRIES && advice(error.kind()).retry == Retry::Later => {
-                    let error = error.hide_keys(self.hide_keys || hands.mapped.hides_key());
-                    self.progress.emit(Event::Note {
-                        text: format!("chunk {} of `{}` is tried again: {error}", unit.chunk.id, hands.mapped.label()),
-                    });
-                    tokio::time::sleep(PAUSE * 2u32.pow(tries - 1)).await;
-                    tries += 1;
-                }
-                result => return result,
-            }
-        }
     }
 
     /// Notes the beginning; true if the table has failed, so that the rest of it is left.
@@ -329,6 +312,13 @@ pub fn stops_the_run(error: &Error) -> bool {
     advice(error.kind()).retry == Retry::Later
         || matches!(
             error.kind(),
-            K::Interrupted | K::DiskFull | K::Snapshot | K::Unreachable | K::LoginRefused | K::Ledger | K::Internal
+            K::Interrupted
+                | K::DiskFull
+                | K::Snapshot
+                | K::LoginRefused
+                | K::UnknownDatabase
+                | K::Config
+                | K::Ledger
+                | K::Internal
         )
 }

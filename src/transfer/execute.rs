@@ -63,7 +63,7 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
     let name = hands.mapped.label();
     let mut writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
     // Not before: a chunk that waits for a connection must not hold what others need to be done with theirs.
-    let mut rows = Rows::read(unit, hands);
+    let mut rows = Rows::read(&*hands.snapshot, unit, &hands.budget, &hands.rate, &hands.progress);
     let mut hasher = RowHasher::new(hands.mapped.target_types());
     let mut digest = Digest::default();
     let mut rows_read = 0;
@@ -113,10 +113,10 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn read(unit: &WorkUnit, hands: &Hands) -> Self {
-        let mut stream = hands.snapshot.read_within(&unit.read, &unit.chunk, &hands.budget);
+    pub(super) fn read(snapshot: &dyn Snapshot, unit: &WorkUnit, budget: &Budget, rate: &Arc<Rate>, progress: &Progress) -> Self {
+        let mut stream = snapshot.read_within(&unit.read, &unit.chunk, budget);
         let (sender, batches) = mpsc::channel(BATCHES_WAITING);
-        let (budget, rate, progress) = (hands.budget.clone(), Arc::clone(&hands.rate), hands.progress.clone());
+        let (budget, rate, progress) = (budget.clone(), Arc::clone(rate), progress.clone());
         let reader = tokio::spawn(async move {
             while let Some(mut batch) = stream.next().await {
                 if let Ok(batch) = &mut batch

@@ -18,7 +18,7 @@ use super::execute::{Hands, Rows};
 /// Carries one chunk, as [`super::execute::execute`].
 pub(super) async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
     let writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
-    let mut rows = Rows::read(unit, hands);
+    let mut rows = Rows::read(&*hands.snapshot, unit, &hands.budget, &hands.rate, &hands.progress);
     let mut sieve = Sieve {
         unit,
         hands,

@@ -11,7 +11,7 @@ use crate::model::{Digest, Losses, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{Outcome, PhaseReport, Report, ResourceReport, SchemaReport, Side, TableReport, resources};
+use crate::report::{Outcome, PhaseReport, Report, ResourceReport, SchemaDifference, SchemaReport, Side, TableReport, resources};
 use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
@@ -88,7 +88,13 @@ pub async fn verify(
     let (known, not_compared) = parity::chosen(&known, &targets);
     let names: Vec<ObjectName> = known.iter().map(|schema| schema.table.name.clone()).collect();
     let found = stop.unless_stopped(sink.schemas(&names)).await?;
-    let schema = SchemaReport { not_compared, ..parity::compare(known, &found) };
+    let mut schema = SchemaReport { not_compared, ..parity::compare(known, &found) };
+    let carried = earlier.sequences(&plan.sequences);
+    let names: Vec<ObjectName> = carried.iter().map(|one| one.target.clone()).collect();
+    let numbers = stop.unless_stopped(sink.sequences(&names)).await?;
+    parity::compare_sequences(&mut schema, &carried.iter().collect::<Vec<_>>(), &numbers);
+    let of_sequences = |one: &&SchemaDifference| carried.iter().any(|sequence| sequence.target.to_string() == one.table);
+    let errors: Vec<String> = schema.differences.iter().filter(of_sequences).map(|one| one.what.clone()).collect();
 
     let read = |one: &Facts| {
         if settings.verify >= VerifyLevel::Digest {
@@ -170,8 +176,9 @@ pub async fn verify(
             PhaseReport { phase: "verify".into(), seconds: seconds - planned },
         ],
         position,
+        instants: Vec::new(),
         verify: settings.verify,
-        exit_code: u8::from(tables.iter().any(|table| table.outcome == Outcome::Differs)),
+        exit_code: u8::from(!errors.is_empty() || tables.iter().any(|table| table.outcome == Outcome::Differs)),
         proven: compare::sentence(settings.verify, &tables) + &parity::sentence(Some(&schema)),
         tables,
         schema: Some(schema),
@@ -182,7 +189,7 @@ pub async fn verify(
         }),
         hooks: Vec::new(),
         problems: plan.problems,
-        errors: Vec::new(),
+        errors,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::connect::{Connector, server_info};
 use super::encode::RowEncoder;
@@ -13,14 +13,19 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, gauge, hook, schema, standing, upsert, waiting, write};
+use super::{
+    catalog, check, dependents, gauge, hook, pooler, rights, schema, sequences, standing, take_out, upsert, waiting, write,
+};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Gauge, Inspection, ReadBack, SessionOptions, Sink, Strain, Waiting};
-use crate::error::Result;
+use crate::engine::{
+    Asked, ChunkWriter, Ddl, DdlPhase, Gauge, Inspection, ReadBack, SessionOptions, Sink, Strain, TakeOut, TakenOut, Waiting,
+};
+use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::model::catalog::{Column, ServerInfo, Table};
+use crate::model::catalog::{Column, Problem, ServerInfo, Table};
 use crate::model::load::UpsertKey;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::WorkUnit;
 use crate::model::{Hook, ObjectName, RunId};
 
@@ -51,6 +56,10 @@ impl PostgresSink {
         // One more than carry rows: for the ledger.
         let pool = Pool::new(Connector::new(at, options)?, options.jobs.saturating_add(1));
         let mut lease = pool.acquire().await?;
+        let mut other = pool.connect().await?;
+        pooler::refuse(&mut lease, &mut other, &at.to_string()).await?;
+        // Its socket is closed; whether the goodbye arrives does not matter.
+        let _ = other.close().await;
         let server = server_info(&mut lease).await?;
         let triggers_off = may_switch_triggers_off(&mut lease)
             .await
@@ -145,11 +154,25 @@ impl Sink for PostgresSink {
         Ok(schemas)
     }
 
+    async fn sequences(&self, names: &[ObjectName]) -> Result<Vec<Sequence>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = sequences::sequences(&mut lease, names).await?;
+        lease.give_back();
+        Ok(found)
+    }
+
     async fn table_names(&self, schemas: &[String]) -> Result<Vec<ObjectName>> {
         let mut lease = self.pool.acquire().await?;
         let names = standing::table_names(&mut lease, schemas).await?;
         lease.give_back();
         Ok(names)
+    }
+
+    async fn undroppable(&self, tables: &[&Table]) -> Result<Vec<Problem>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = dependents::undroppable(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(found)
     }
 
     async fn inspect(&self, asked: &[Asked]) -> Result<Inspection> {
@@ -198,6 +221,13 @@ impl Sink for PostgresSink {
         Ok(())
     }
 
+    async fn may_not_drop(&self, tables: &[ObjectName]) -> Result<Vec<Error>> {
+        let mut lease = self.pool.acquire().await?;
+        let errors = rights::may_not_drop(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(errors)
+    }
+
     async fn apply(&self, ddl: &Ddl) -> Result<()> {
         self.encoders.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let place = |error, what: String| {
@@ -238,6 +268,11 @@ impl Sink for PostgresSink {
 
     async fn begin_reject(&self, unit: &WorkUnit, number: u32, table: &Table) -> Result<Box<dyn ChunkWriter>> {
         Ok(Box::new(self.begin(unit, table, write::Claim::Reject(number)).await?))
+    }
+
+    async fn take_out(&self, run: RunId, rows: &TakeOut) -> Result<TakenOut> {
+        let lease = self.pool.acquire().await?;
+        take_out::take_out(lease, &self.ledger, run, rows, self.triggers_off).await
     }
 
     fn ledger(&self) -> &dyn Ledger {
