@@ -3,7 +3,6 @@
 //! Questions about values share one statement of counts. Those about foreign keys ask each its own, since they join. For what was
 //! found, one more statement fetches the key of a row.
 
-use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use super::error::failed;
