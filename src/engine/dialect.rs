@@ -213,11 +213,6 @@ pub trait Dialect: Send + Sync {
         None
     }
 
-    /// True where the collation of that column finds texts alike that differ in spaces at their end.
-    fn ignores_end_spaces(&self, _native: &NativeType) -> bool {
-        false
-    }
-
     /// The type that finds texts alike as `folding` says, in the way that `choice` names; none for a type that is no text.
     ///
     /// # Errors

@@ -53,6 +53,11 @@ pub enum Question {
         /// The column.
         column: String,
     },
+    /// Text with spaces at its end, in a column whose collation ignores them.
+    EndSpaces {
+        /// The column.
+        column: String,
+    },
     /// Text whose bytes are none in its character set, or have no Unicode character.
     InvalidText {
         /// The column.

@@ -113,6 +113,7 @@ pub(super) fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn D
     if let Some(bytes) = target.max_index_entry_bytes() {
         questions.extend(super::entries::questions(table, bytes));
     }
+    questions.extend(unique_texts(table, target).map(|column| Question::EndSpaces { column }));
     for key in &table.source.foreign_keys {
         let mut parents = all.iter().filter(|parent| parent.source.name == key.parent);
         // To a table that is split, foreign keys lead to a part that has all rows; without one they are not made.
@@ -121,17 +122,28 @@ pub(super) fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn D
         let parent_filter = parent.source.row_filter.clone();
         questions.push(Question::Orphan { key: key.clone(), parent_filter: parent_filter.clone() });
         // Collations that compare bytes ignore spaces at the end, too, all but a few.
-        let folds = |name: &String| {
-            let mapped = table.columns.iter().position(|mapping| mapping.source == *name);
-            let there = mapped.and_then(|place| table.target.columns.get(place));
-            table.source.column(name).is_some_and(|column| column.native.collation.is_some())
-                && there.is_some_and(|there| target.compares_bytes(&there.native))
-        };
+        let folds = |name: &String| compares_other_texts(table, name, target);
         if key.columns.iter().any(folds) {
             questions.push(Question::OtherSpelling { key: key.clone(), parent_filter });
         }
     }
     questions
+}
+
+/// True for text that the source compares by a collation, and the target by its bytes.
+fn compares_other_texts(table: &MappedTable, column: &str, target: &dyn Dialect) -> bool {
+    let mapped = table.columns.iter().position(|mapping| mapping.source == column && mapping.computed.is_none());
+    let there = mapped.and_then(|place| table.target.columns.get(place));
+    table.source.column(column).is_some_and(|column| column.native.collation.is_some())
+        && there.is_some_and(|there| target.compares_bytes(&there.native))
+}
+
+/// The columns of unique keys that the target compares otherwise, each once.
+fn unique_texts(table: &MappedTable, target: &dyn Dialect) -> impl Iterator<Item = String> {
+    let keys = table.source.primary_key.iter().chain(table.source.indexes.iter().filter(|index| index.unique));
+    let parts = keys.flat_map(|key| &key.parts).filter_map(|part| part.column.as_deref());
+    let names: std::collections::BTreeSet<&str> = parts.filter(|name| compares_other_texts(table, name, target)).collect();
+    names.into_iter().map(str::to_string)
 }
 
 /// What may stand in the way of a column's own cast.
@@ -253,6 +265,14 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
         Q::NulEscape { column } => {
             let why = rows("JSON text has a NUL character in it", "JSON texts have a NUL character in them");
             refused(column, why, r#"json = "strip"  # leaves it out; or "json", which keeps it"#)
+        }
+        Q::EndSpaces { column } => {
+            let why = rows(
+                "value of a unique key ends in a space, which the source ignores when it compares",
+                "values of a unique key end in spaces, which the source ignores when it compares",
+            );
+            let why = format!("{why}; the target does not, and takes 'a' beside 'a '");
+            Some(Problem::new(Severity::Note, "column", at(column), why))
         }
         Q::InvalidText { column } => {
             let why = rows("text is not valid in its character set", "texts are not valid in their character set");

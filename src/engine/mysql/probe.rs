@@ -184,6 +184,7 @@ fn columns(question: &Question) -> Option<Vec<&str>> {
         | Q::NoLabel { column }
         | Q::NulCharacter { column }
         | Q::NulEscape { column }
+        | Q::EndSpaces { column }
         | Q::InvalidText { column }
         | Q::EncodedTwice { column } => Some(vec![column]),
         Q::LongerThan { columns, .. } => Some(columns.iter().map(String::as_str).collect()),
@@ -218,6 +219,18 @@ fn condition(table: &Table, question: &Question) -> Result<String> {
         Q::NulEscape { column } => {
             let text = format!("CONVERT({} USING utf8mb4)", quote(column));
             format!("(LOCATE('\\\\u0000', {text}) > 0 AND {text} REGEXP '(^|[^\\\\\\\\])(\\\\\\\\\\\\\\\\)*\\\\\\\\u0000')")
+        }
+        Q::EndSpaces { column } => {
+            // PAD SPACE: all collations but MySQL's newest and MariaDB's `_nopad_` ones.
+            let native = native(column);
+            let collation = native.collation.as_deref().filter(|_| native.labels.is_empty());
+            let pads = |name: &str| name != "binary" && !name.contains("_0900_") && !name.contains("_nopad_");
+            if collation.is_some_and(pads) {
+                let name = quote(column);
+                format!("CHAR_LENGTH(TRIM(TRAILING ' ' FROM {name})) < CHAR_LENGTH({name})")
+            } else {
+                "FALSE".into()
+            }
         }
         Q::InvalidText { column } => {
             let (name, native) = (quote(column), native(column));

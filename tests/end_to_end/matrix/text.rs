@@ -263,11 +263,13 @@ INSERT INTO c VALUES (1, 'a'), (2, NULL);
     .await;
     let to = PostgresDatabase::create("").await;
     let done = report(0, &["run", &from.url, &to.url, "--verify", "full"]);
-    // S7: the bytes are kept, and the keys that then take more are told of; bytes never ignored anything.
+    // S7: the bytes are kept, and keys with such values are told of; bytes never ignored anything.
     to.holds("p", "code = 'b '", &["g", "b"], "'y', '\\x6b20'").await;
     to.holds("p", "code = 'a'", &["g", "b"], "'x ', '\\x6b'").await;
-    assert!(says(&done, "note", "p.PRIMARY").contains("without regard to spaces at its end"), "{:#}", done["problems"]);
-    assert!(says(&done, "note", "p.g").contains("'a' beside 'A', and 'a ' beside 'a'"), "{:#}", done["problems"]);
+    for column in ["p.code", "p.g"] {
+        let why = "1 value of a unique key ends in a space, which the source ignores when it compares, for example where code = ";
+        assert!(says(&done, "note", column).starts_with(why), "{:#}", done["problems"]);
+    }
     assert_eq!(says(&done, "note", "p.b"), "");
     to.run("INSERT INTO p VALUES ('a ', NULL, NULL)").await;
     // S7: a foreign key that relied on it is found before anything moves.
