@@ -308,7 +308,11 @@ fn map_column(
         problems.push(Problem::new(Severity::Note, "column", &place, why));
     }
     problems.extend(rounded_on_its_way_in(column, &to).filter(|_| there.is_none()).map(|(why, to)| {
-        let hint = format!("To keep that, add to the mapping file (`-m FILE`):\n{}", suggest(table, column, &to));
+        // No float has an exact form there by itself, so it is rounded to the digits that the source prints.
+        let quoted = format!("\"{}\"", column.name.replace('"', "\"\""));
+        let setting = format!("to = \"{to}\"\nexpr = {}\nround = true", lines::string(&quoted));
+        let lines = lines::column(&table.name, &column.name, &setting);
+        let hint = format!("To keep that, add to the mapping file (`-m FILE`):\n{lines}");
         Problem::new(Severity::Note, "column", &place, why).hint(hint)
     }));
     let mut rule_name = rule_name;

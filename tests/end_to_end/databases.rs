@@ -73,6 +73,7 @@ async fn each_database_goes_into_a_schema_of_its_name_with_foreign_keys_across()
     ]);
     let done = report(0, &[&["run"], &ends[..], &["--verify", "full"]].concat());
     assert_eq!(done["tables"].as_array().unwrap().len(), 4);
+    // I6: a schema for each database.
     for (name, rows) in [("_crm.customers", 2), ("_crm.notes", 1), ("_shop.orders", 3), ("_shop.customers", 1)] {
         let name = format!("{}{name}", from.home.name);
         let entry = done["tables"].as_array().unwrap().iter().find(|entry| entry["source"] == name.as_str()).unwrap();

@@ -144,7 +144,7 @@ INSERT INTO people VALUES (1, 'Ada', '1815-12-10', '2020-01-01 00:00:00', 1.5, 1
     )
     .await;
     let to = PostgresDatabase::create(
-        "CREATE TABLE people (id int PRIMARY KEY, \"fullName\" text, born_on date, seen timestamptz, place int, addr inet, demanded int NOT NULL, day_of int);
+        "CREATE TABLE people (id int PRIMARY KEY, \"fullName\" text, born_on date, seen timestamptz, place int, addr macaddr, demanded int NOT NULL, day_of int);
 CREATE TABLE visits (id int); CREATE VIEW looked AS SELECT 1 AS id",
     )
     .await;

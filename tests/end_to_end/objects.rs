@@ -70,7 +70,8 @@ async fn keys_indexes_defaults_and_comments_arrive_and_the_rest_is_listed() {
     let ddl: Vec<&Value> = report["problems"].as_array().unwrap().iter().filter(|one| one["object"] == "view").collect();
     assert!(ddl[0]["ddl"].as_str().unwrap().to_lowercase().contains("sum("), "{ddl:?}");
 
-    // C2: columns that are invisible arrive; C4: so do defaults, `NULL` and 'NULL' apart.
+    // C2: columns that are invisible arrive.
+    // C4: so do defaults, NULL and the text NULL apart.
     let nullable = "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute
         WHERE attrelid = 'people'::regclass AND attnum > 0 AND NOT attnotnull";
     assert_eq!(
@@ -187,6 +188,7 @@ INSERT INTO `{long}` VALUES (3), (9);
     let tables = "SELECT string_agg(relname, E'\\n' ORDER BY relname COLLATE \"C\") FROM pg_class
         WHERE relkind = 'r' AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'My \"own\" Schema')";
     let tables = to.value(tables).await.unwrap();
+    // I4: quoted everywhere.
     let (known, last) = tables.rsplit_once('\n').unwrap();
     assert_eq!(known, "Select\na.b \"c\" d'e`f\nselect_");
     assert!(last.len() <= 63 && last.starts_with("öööö"), "{last}");

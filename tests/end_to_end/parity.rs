@@ -241,7 +241,7 @@ async fn what_was_asked_for_is_expected_and_what_is_not_carried_is_no_difference
     assert_eq!(to.value(left).await.as_deref(), Some("bought_by"), "checks are validated all the same");
     ferry(&["verify", &from.url, &to.url, "-m", &mapping.path()]).code(0).prints(&["as planned"]);
 
-    // Names that are too long or alike are changed, and the report keeps the map of it (I1, I3, I5).
+    // I1: names that are too long or alike are changed, and the report keeps the map of it.
     let long = "x".repeat(60);
     from.run(&format!("ALTER TABLE customers ADD `{long}ä` INT, ADD KEY customer (name), ADD KEY `{long}é` (name);\n")).await;
     let renamed = report(0, &["run", &from.url, &to.url, "-m", &mapping.path(), "--if-exists", "drop"]);

@@ -184,6 +184,7 @@ CREATE TABLE b_one (id INT NOT NULL PRIMARY KEY, value INT, w INT);
             &["each of its columns is left out"],
         ),
     ];
+    // I5: two names that a rule or a style makes one are refused.
     for (mapping, says) in cases {
         refused(&from, &to, mapping).await.complains(says);
     }

@@ -53,7 +53,8 @@ async fn checks_defaults_generated_columns_and_triggers_act_as_in_the_source() {
     to.refuses("INSERT INTO orders (price, quantity, size) VALUES (1, 1, 'l')", "23514").await;
     to.run(&insert("status, ordered", "'Paid ', NULL")).await;
 
-    // C4: defaults that are expressions. C1: columns that are computed.
+    // C4: defaults that are expressions.
+    // C1: columns that are computed.
     to.holds(
         "orders",
         "status = 'Paid '",

@@ -24,7 +24,7 @@
 //! | GEOMETRY, POINT, … | Geometry | a column demands an SRID only in MySQL 8+; MariaDB's REF_SYSTEM_ID is never enforced, so it is not read |
 //! | VECTOR(n) | Vector(n) | MySQL 9, MariaDB 11.7 |
 //! | UUID | Uuid | MariaDB 10.7 |
-//! | INET4, INET6 | Text | MariaDB; their text is exact, which of the spellings of an address another engine prints is not |
+//! | INET4, INET6 | Text | MariaDB; their text is exact, which of the spellings of an address another engine prints is not; `to = "inet"` takes those that it prints alike |
 //!
 //! Anything else has no logical type, and the catalog lists the column as a problem.
 

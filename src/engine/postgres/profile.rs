@@ -92,8 +92,10 @@ fn aggregates(column: &ProfileColumn) -> Vec<String> {
             }
         }
         ProfileKind::Text => {
-            all.push(format!("sum(char_length({name}::text))"));
-            all.push(format!("sum(octet_length({name}::text))"));
+            // As text an address has its bits behind it.
+            let text = if column.native.name == "inet" { format!("abbrev({name})") } else { format!("{name}::text") };
+            all.push(format!("sum(char_length({text}))"));
+            all.push(format!("sum(octet_length({text}))"));
         }
         ProfileKind::Bytes if column.native.name == "uuid" => all.push(format!("nullif(16 * count({name}), 0)")),
         ProfileKind::Bytes => all.push(format!("sum(octet_length({name}))")),

@@ -38,6 +38,8 @@ pub(super) enum PgType {
     Bit,
     Varbit,
     Uuid,
+    /// `inet`.
+    Inet,
     Json,
     Jsonb,
     Enum(Arc<HashSet<String>>),
@@ -283,6 +285,7 @@ impl Types {
             (true, _, "bit") => PgType::Bit,
             (true, _, "varbit") => PgType::Varbit,
             (true, _, "uuid") => PgType::Uuid,
+            (true, _, "inet") => PgType::Inet,
             (true, _, "json") => PgType::Json,
             (true, _, "jsonb") => PgType::Jsonb,
             (_, Some("postgis"), "geometry") => PgType::Geometry,

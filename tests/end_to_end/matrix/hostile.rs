@@ -23,7 +23,7 @@ CREATE TABLE cyc_b (id INT NOT NULL PRIMARY KEY, c_id INT, CONSTRAINT b_c FOREIG
 CREATE TABLE cyc_c (id INT NOT NULL PRIMARY KEY, a_id INT, CONSTRAINT c_a FOREIGN KEY (a_id) REFERENCES cyc_a (id) ON DELETE SET NULL);
 CREATE TABLE self_tree (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, up INT, root INT NOT NULL, CONSTRAINT up FOREIGN KEY (up) REFERENCES self_tree (id) ON DELETE CASCADE, CONSTRAINT root FOREIGN KEY (root) REFERENCES self_tree (id));
 CREATE TABLE defaults (id INT NOT NULL PRIMARY KEY, a INT DEFAULT -5, b VARCHAR(20) DEFAULT 'it''s \\ "x"', c DECIMAL(20,10) DEFAULT 1.5, d DATETIME(3) DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3), f VARCHAR(40) DEFAULT (UUID()), h BIT(5) DEFAULT b'101', i SET('a','b c') DEFAULT 'a', l TIME DEFAULT '-838:59:59', m YEAR DEFAULT 1999, n VARBINARY(10) DEFAULT x'00FF27', o VARCHAR(10) DEFAULT 'NULL', r DATE DEFAULT '0000-00-00', s DOUBLE DEFAULT 1e300, t FLOAT DEFAULT 0.1, u BOOLEAN DEFAULT TRUE, w BIGINT UNSIGNED DEFAULT 18446744073709551615, x CHAR(3) DEFAULT '', y INT DEFAULT (1 + 2 * 3));
-CREATE TABLE gen (id INT NOT NULL PRIMARY KEY, a INT NOT NULL, b INT NOT NULL, s INT AS (a + b) STORED, v INT AS (a * b) VIRTUAL, t VARCHAR(50) AS (CONCAT(a, '-', b)) STORED, w VARCHAR(32) AS (MD5(a)) STORED, u INT AS (a DIV b) VIRTUAL, m INT AS (a % b) STORED, UNIQUE KEY s (s), KEY v (v));
+CREATE TABLE gen (id INT NOT NULL PRIMARY KEY, a INT NOT NULL, b INT NOT NULL, s INT AS (a + b) STORED, v INT AS (a * b) VIRTUAL, t VARCHAR(50) AS (CONCAT(a, '-', b)) STORED, w VARCHAR(64) AS (SHA2(a, 256)) STORED, u INT AS (a DIV b) VIRTUAL, m INT AS (a % b) STORED, UNIQUE KEY s (s), KEY v (v));
 CREATE TABLE enums (id INT NOT NULL PRIMARY KEY, e ENUM('', 'a', 'A b', 'x''y', 'x"y', 'q\\w', 'ümlaut', 'null', '{}', ',') NOT NULL DEFAULT 'a', s SET('null','{}','"x"','a b','''','\\') DEFAULT 'null,{}', l ENUM('##','m') DEFAULT 'm', only_one ENUM('o'));
 CREATE TABLE hidden (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT, b INT NOT NULL DEFAULT 3 INVISIBLE);
 CREATE TABLE part_range (id INT NOT NULL, d DATE NOT NULL, v INT, PRIMARY KEY (id, d)) PARTITION BY RANGE (YEAR(d)) (PARTITION p0 VALUES LESS THAN (2000), PARTITION pm VALUES LESS THAN MAXVALUE);
@@ -89,7 +89,7 @@ async fn a_hostile_schema_arrives_and_is_proven() {
     // V6: all of it is proven, and the schema is as planned.
     let proven = done["proven"].as_str().unwrap();
     assert!(
-        proven.starts_with("Proven in full: all 35 tables") && proven.ends_with("The schema of all 35 tables is as planned."),
+        proven.starts_with("Proven in full: all 34 tables") && proven.ends_with("The schema of all 34 tables is as planned."),
         "{proven}"
     );
     assert_eq!(done["schema"]["differences"], Value::Array(Vec::new()));
@@ -97,9 +97,9 @@ async fn a_hostile_schema_arrives_and_is_proven() {
     let constraints =
         "SELECT string_agg(contype || n, ' ' ORDER BY contype) FROM (SELECT contype::text, count(*) AS n FROM pg_constraint
         WHERE connamespace = 'public'::regnamespace AND convalidated GROUP BY 1) AS x";
-    assert_eq!(to.value(constraints).await.as_deref(), Some("c8 f9 p33"));
+    assert_eq!(to.value(constraints).await.as_deref(), Some("c8 f9 p32"));
     let mut source = from.connect().await;
-    let sql = "SELECT COUNT(DISTINCT TABLE_NAME, INDEX_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE()";
+    let sql = "SELECT COUNT(DISTINCT BINARY TABLE_NAME, BINARY INDEX_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE()";
     let indexes: i64 = sqlx::query_scalar(sql).fetch_one(&mut source).await.unwrap();
     let made = "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relnamespace = 'public'::regnamespace AND i.indisvalid";
     assert_eq!(to.value(made).await, Some(indexes.to_string()));

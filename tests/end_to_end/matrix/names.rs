@@ -111,7 +111,8 @@ INSERT INTO `group` VALUES (4, 'x', 5, 6, 7);
     .await;
     let to = PostgresDatabase::create("").await;
     let done = report(0, &["run", &from.url, &to.url, "--verify", "full", "--schema", "a \"b\".c"]);
-    // I4: reserved words, blanks, quotes and dots are quoted everywhere. I6: the schema is the one that was named.
+    // I4: reserved words, blanks, quotes and dots are quoted everywhere.
+    // I6: the schema is the one that was named.
     let at = "\"a \"\"b\"\".c\"";
     assert_eq!(
         to.value(&format!(

@@ -42,7 +42,8 @@ async fn values_that_are_nearly_the_same_are_seen_and_what_is_declared_equal_is_
             to.run("CREATE TABLE kept AS TABLE t").await;
         }
         to.run(&format!("UPDATE t SET {column} = {value}")).await;
-        // V1: the count is the same, and no such value passes. V3: nothing is normalised away.
+        // V1: the count is the same, and no such value passes.
+        // V3: nothing is normalised away.
         ferry(&["verify", &from.url, &to.url, "--level", "rows"]).code(0).prints(&["values were not compared"]);
         let said = ferry(&["verify", &from.url, &to.url]);
         assert_eq!(said.code, 1, "V3: {column} = {value} is not seen:\n{}", said.out);
@@ -116,7 +117,8 @@ async fn every_difference_is_counted_and_named() {
         tables.iter().map(|name| format!("UPDATE {name} SET v = 9 WHERE id = 1; DROP INDEX {name}_v")).collect();
     to.run(&faults.join(";")).await;
     let later = report(1, &["verify", &from.url, &to.url, "--exclude", "bad"]);
-    // V7: each table that differs is told, and the exit code says so. V6: what differs besides rows, too.
+    // V7: each table that differs is told, and the exit code says so.
+    // V6: so is what differs besides rows.
     for name in &tables {
         let entry = table(&later, name);
         let errors = entry["errors"].to_string();

@@ -38,6 +38,11 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
                 draft.problems.push(column_problem(Severity::Refused, "column", table, column, why));
             }
         }
+        if matches!(column.native.name.as_str(), "cidr" | "macaddr" | "macaddr8") {
+            let why = format!("values cannot be written to a column of type `{}`", column.native.full);
+            let problem = column_problem(Severity::Refused, "column", table, column, why);
+            draft.problems.push(problem.hint("Carry it as `text`, and change its type with a hook after the run"));
+        }
         list_column(draft, table, column);
     }
     let checks: Vec<String> = table.columns.iter().filter_map(value_check).collect();

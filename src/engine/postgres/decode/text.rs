@@ -1,5 +1,6 @@
 //! Text, labels and JSON: the UTF-8 bytes as they are.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray, StringBuilder};
@@ -12,7 +13,18 @@ use crate::error::Result;
 use crate::model::LogicalType;
 
 /// To text.
-pub(super) struct Text(pub(super) StringBuilder, bool);
+pub(super) struct Text(pub(super) StringBuilder, Form);
+
+/// What a field is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The text.
+    Plain,
+    /// A version byte and the text, which is the binary form of `jsonb`.
+    Versioned,
+    /// The bytes of an address.
+    Address,
+}
 
 impl Text {
     pub(super) fn new(logical: &LogicalType, pg_type: &PgType) -> Option<Self> {
@@ -20,23 +32,28 @@ impl Text {
         let textual = matches!(pg_type, PgType::Text | PgType::Bpchar | PgType::Name);
         let json = matches!(pg_type, PgType::Json | PgType::Jsonb);
         let fits = match logical {
-            L::Text { .. } => textual || json || matches!(pg_type, PgType::Enum(_)),
+            L::Text { .. } => textual || json || matches!(pg_type, PgType::Enum(_) | PgType::Inet),
             L::Enum { .. } => textual || matches!(pg_type, PgType::Enum(_)),
             L::Json => textual || json,
             L::Numeric => textual,
             _ => false,
         };
-        // The binary form of `jsonb` is a version byte and its text.
-        fits.then(|| Text(StringBuilder::new(), *pg_type == PgType::Jsonb))
+        let form = match pg_type {
+            PgType::Jsonb => Form::Versioned,
+            PgType::Inet => Form::Address,
+            _ => Form::Plain,
+        };
+        fits.then(|| Text(StringBuilder::new(), form))
     }
 
     /// One field as a whole array, which shares its bytes.
     pub(super) fn whole(&self, mut field: Bytes) -> Result<ArrayRef> {
-        if self.1 {
-            match field.first() {
-                Some(1) => field = field.slice(1..),
-                _ => return Err(unfit("the target sent a `jsonb` of an unknown version")),
-            }
+        match (&self.1, field.first()) {
+            (Form::Plain, _) => {}
+            (Form::Versioned, Some(1)) => field = field.slice(1..),
+            (Form::Versioned, _) => return Err(unfit("the target sent a `jsonb` of an unknown version")),
+            // None has so many bytes.
+            (Form::Address, _) => return Err(unfit("the target sent an address of an unknown form")),
         }
         let offsets = OffsetBuffer::from_lengths([field.len()]);
         let array = StringArray::try_new(offsets, Buffer::from(field), None);
@@ -49,7 +66,12 @@ impl Text {
             self.0.append_null();
             return Ok(());
         };
-        if self.1 {
+        if self.1 == Form::Address {
+            let text = address(bytes).ok_or_else(|| unfit("the target sent an address of an unknown form"))?;
+            self.0.append_value(text);
+            return Ok(());
+        }
+        if self.1 == Form::Versioned {
             match bytes {
                 [1, text @ ..] => bytes = text,
                 _ => return Err(unfit("the target sent a `jsonb` of an unknown version")),
@@ -60,4 +82,15 @@ impl Text {
         self.0.append_value(text);
         Ok(())
     }
+}
+
+/// An address, with the bits of its network where it has one.
+fn address(bytes: &[u8]) -> Option<String> {
+    let [family, bits, _, _, rest @ ..] = bytes else { return None };
+    let (address, most) = match family {
+        2 => (IpAddr::from(<[u8; 4]>::try_from(rest).ok()?), 32),
+        3 => (IpAddr::from(<[u8; 16]>::try_from(rest).ok()?), 128),
+        _ => return None,
+    };
+    Some(if *bits == most { address.to_string() } else { format!("{address}/{bits}") })
 }

@@ -1,10 +1,11 @@
 //! Text and labels.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 
 use arrow::array::{Array, StringArray};
 
-use super::{put_bytes, refuse};
+use super::{put_bytes, put_prefixed, refuse};
 use crate::engine::postgres::target::PgType;
 use crate::error::Result;
 use crate::model::LogicalType;
@@ -30,6 +31,8 @@ enum Limit<'a> {
     Name,
     /// One of these.
     Labels(&'a HashSet<String>),
+    /// An address of the internet.
+    Address,
 }
 
 impl<'a> Text<'a> {
@@ -45,6 +48,7 @@ impl<'a> Text<'a> {
             (PgType::Bpchar, Some(length)) => Limit::Exactly(length),
             (PgType::Text | PgType::Bpchar, None) => Limit::None,
             (PgType::Name, _) => Limit::Name,
+            (PgType::Inet, _) if matches!(logical, L::Text { .. }) => Limit::Address,
             (PgType::Enum(labels), _) if matches!(logical, L::Text { .. } | L::Enum { .. }) => Limit::Labels(labels),
             _ => return None,
         };
@@ -92,6 +96,7 @@ impl<'a> Text<'a> {
                         .hint("Map the column to `text`, or add the label to the type"));
                 }
             }
+            Limit::Address => return put_address(text, out),
         }
         if self.any_nul && text.as_bytes().contains(&0) {
             return Err(refuse("the text holds the character U+0000, which PostgreSQL cannot keep in a text")
@@ -99,5 +104,17 @@ impl<'a> Text<'a> {
                 .rule("nul_byte = \"strip\"  # or \"replace\", { replace = \"…\" }, or \"bytea\""));
         }
         put_bytes(text.as_bytes(), out)
+    }
+}
+
+/// Family, bits, no network, length, and the bytes (`inet_send`). Only what is read back in the same spelling.
+fn put_address(text: &str, out: &mut Vec<u8>) -> Result<()> {
+    let address = text.parse::<IpAddr>().ok().filter(|address| address.to_string() == text);
+    match address {
+        Some(IpAddr::V4(address)) => put_prefixed(&[2, 32, 0, 4], &address.octets(), out),
+        Some(IpAddr::V6(address)) => put_prefixed(&[3, 128, 0, 16], &address.octets(), out),
+        None => {
+            Err(refuse("the text is no address in the spelling that it would have in an `inet`").hint("Map the column to `text`"))
+        }
     }
 }
