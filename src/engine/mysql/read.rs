@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::batch::BatchBuilder;
+use super::cut_short;
 use super::decode::RowBytes;
 use super::error::failed;
 use super::key::{KeyColumn, condition};
@@ -159,6 +160,7 @@ async fn read(
         Ok(prepared) => prepared,
         Err(error) => return tell(error).await,
     };
+    let functions = cut_short::possible(&sql);
     let connection = match lent.connection() {
         Ok(connection) => connection,
         Err(error) => return tell(error).await,
@@ -182,6 +184,20 @@ async fn read(
         }
     };
     drop(rows);
+    if at_end && functions {
+        let refused = match lent.connection() {
+            Ok(connection) => cut_short::refuse(connection).await,
+            Err(error) => Err(error),
+        };
+        match refused {
+            Err(error) if error.kind() != ErrorKind::TooLarge => {
+                drop(lent);
+                return tell(error).await;
+            }
+            Err(error) => tell(error).await,
+            Ok(()) => {}
+        }
+    }
     if at_end {
         lent.give_back();
     }
