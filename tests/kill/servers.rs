@@ -139,3 +139,32 @@ async fn servers_that_are_killed_lose_no_row_and_forget_no_end() {
         assert_eq!(to.value(ONCE).await.as_deref(), Some("12000 1200 10"));
     }
 }
+
+#[cfg(debug_assertions)]
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_restart_between_two_steps_are_found_again() {
+    use dbferry::failpoint as at;
+    let servers = tokio::task::spawn_blocking(Servers::start).await.unwrap();
+    let from = MySqlDatabase::create_on(&servers.mysql, SLOW).await;
+    // Once the source is counted nothing of it is needed any more.
+    let places = [
+        ("postgres", at::TABLE_BEFORE),
+        ("postgres", at::COPIED),
+        ("postgres", at::INDEX_BEFORE),
+        ("mariadb", at::INDEX_BEFORE),
+        ("postgres", at::VERIFY_BEFORE),
+        ("postgres", at::DONE_BEFORE),
+    ];
+    for (victim, place) in places {
+        let to = PostgresDatabase::create_on(&servers.postgres, "").await;
+        let line = ["run", &from.url, &to.url, "--chunk", "1MiB", "--jobs", "2"];
+        let child = command(&line).env("DBFERRY_FAILPOINT", format!("{place}=stop")).spawn().unwrap();
+        super::stopped(&child).await;
+        servers.restart(victim, "-KILL").await;
+        assert!(Command::new("kill").args(["-CONT".to_string(), child.id().to_string()]).status().unwrap().success());
+        let said = tokio::task::spawn_blocking(move || finish(child)).await.unwrap();
+        assert_eq!(said.code, 0, "{victim} at {place}: {}\n{}", said.out, said.err);
+        said.prints(&["Proven by digest", "12,000 rows"]);
+        assert_eq!(to.value(ONCE).await.as_deref(), Some("12000 1200 10"), "{victim} at {place}");
+    }
+}

@@ -79,8 +79,10 @@ pub struct MySqlSnapshot {
 
 impl MySqlSnapshot {
     pub(super) async fn open(connector: &Connector, server: &ServerInfo, tables: &[Table], readers: usize) -> Result<Self> {
+        // Before the readers, which take what the server has to spare.
+        let (holder, _) = connector.connect().await?;
         let mut sessions = connect_readers(connector, readers.max(1)).await?;
-        let (barrier, position) = begin_all(connector, server, tables, &mut sessions).await?;
+        let (barrier, position) = begin_all(holder, server, tables, &mut sessions).await?;
         if let Barrier::None(why) = &barrier {
             tracing::warn!(why, "the readers have no common instant");
         } else {
@@ -170,8 +172,10 @@ async fn connect_readers(connector: &Connector, readers: usize) -> Result<Vec<My
 }
 
 /// Opens the snapshot of each session under the strongest barrier that can be had.
+///
+/// `holder` is a session of its own for the lock, dropped on each path out of here: the server frees its locks when its socket closes.
 async fn begin_all(
-    connector: &Connector,
+    mut holder: MySqlConnection,
     server: &ServerInfo,
     tables: &[Table],
     sessions: &mut [MySqlConnection],
@@ -182,8 +186,6 @@ async fn begin_all(
     if !list.is_empty() {
         locks.push((Barrier::TableLocks, format!("LOCK TABLES {}", list.join(", "))));
     }
-    // A session of its own, dropped on each path out of here: the server frees its locks when its socket closes.
-    let (mut holder, _) = connector.connect().await?;
     execute(
         &mut holder,
         format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}, SESSION wait_timeout = {BARRIER_WAIT_SECONDS}"),

@@ -115,6 +115,8 @@ impl Source for MySqlSource {
     }
 
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
+        // They have asked all there was, and would count against the server's limit beside the readers.
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(Arc::new(self.open_snapshot(tables, readers).await?))
     }
 

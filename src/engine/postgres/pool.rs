@@ -131,7 +131,7 @@ pub(super) struct Lease {
 impl Lease {
     /// Gives a connection back that is in no transaction and in no COPY.
     pub(super) fn give_back(self) {
-        let id = self.id.is_sound();
+        let id = self.id.given_back();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((self.connection, id));
     }
 }
