@@ -21,7 +21,7 @@ impl From<&ExplainArgs> for Overrides {
 impl From<&RunArgs> for Overrides {
     fn from(args: &RunArgs) -> Self {
         let overrides = with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made);
-        Overrides { max_loss: args.max_loss, ..overrides }
+        Overrides { max_loss: args.max_loss, on_moved_source: args.on_moved_source, ..overrides }
     }
 }
 
@@ -88,6 +88,7 @@ fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceA
         schema: tables.schema.clone(),
         jobs: force.jobs,
         memory: force.memory.clone(),
+        max_rate: force.max_rate.clone(),
         chunk: force.chunk.clone(),
         stall_timeout: force.stall_timeout,
         retry_for: force.retry_for.clone(),

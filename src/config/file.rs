@@ -8,9 +8,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::endpoint::Endpoint;
-use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES};
+use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES, MIN_RATE_BYTES};
 use crate::config::{
-    IfExists, OnError, OnTableError, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers, VerifyLevel,
+    IfExists, OnError, OnMovedSource, OnTableError, Pause, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers,
+    VerifyLevel,
 };
 
 /// A config file of dbferry. Strings may refer to the environment: `${NAME}`; `$${` is a plain `${`.
@@ -92,10 +93,18 @@ pub struct RunSection {
     #[serde(default)]
     #[schemars(range(min = *limits::JOBS_RANGE.start(), max = *limits::JOBS_RANGE.end()))]
     pub jobs: Option<usize>,
-    /// Upper bound for all data buffers together, at least 32MiB. Default 512MiB.
+    /// Upper bound for all data buffers together, the drivers' included, at least 64MiB; the process takes up to 128 MiB more. Default
+    /// 512MiB.
     #[serde(default)]
     #[schemars(extend("x-least-bytes" = MIN_MEMORY_BYTES))]
     pub memory: Option<Size>,
+    /// Most source data in a second, over all jobs, at least 64KiB: `50MiB`. Default: no bound.
+    #[serde(default)]
+    #[schemars(extend("x-least-bytes" = MIN_RATE_BYTES))]
+    pub max_rate: Option<Size>,
+    /// When the run waits for its servers. Default: never.
+    #[serde(default)]
+    pub pause: Pause,
     /// Source data that a chunk aims at, at least 1MiB. Default 64MiB.
     #[serde(default)]
     #[schemars(extend("x-least-bytes" = MIN_CHUNK_BYTES))]
@@ -140,6 +149,10 @@ pub struct RunSection {
     /// What to do with a row that cannot be carried: `stop`, its table fails, or `reject`, it is kept in the ledger. Default `stop`.
     #[serde(default)]
     pub on_error: Option<OnError>,
+    /// What to do when a run goes on and the source has changed since it began, or nothing proves that it has not: `recheck`, what is there
+    /// is compared with it and carried again where it differs, or `fail`. Default `recheck`.
+    #[serde(default)]
+    pub on_moved_source: Option<OnMovedSource>,
     /// Most rows of one table that are rejected before the table fails. Default 10000.
     #[serde(default)]
     pub max_rejects: Option<u64>,

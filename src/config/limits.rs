@@ -6,8 +6,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Fewest and most chunks at the same time. Above the upper bound servers run out of connections long before they get faster.
 pub const JOBS_RANGE: std::ops::RangeInclusive<usize> = 1..=256;
-/// Least memory, in bytes: below it two batches and their encoded form do not fit side by side.
-pub const MIN_MEMORY_BYTES: u64 = 32 << 20;
+/// Least memory, in bytes: below it rows of tens of megabytes, which are usual, could not be promised to pass.
+pub const MIN_MEMORY_BYTES: u64 = 64 << 20;
+/// Least rate, in bytes per second: below it a single batch takes so long that a run looks like one that hangs.
+pub const MIN_RATE_BYTES: u64 = 64 << 10;
 /// Smallest chunk, in bytes: below it transactions cost more than the rows they carry.
 pub const MIN_CHUNK_BYTES: u64 = 1 << 20;
 /// Largest size that is accepted anywhere, in bytes (1 PiB): beyond it a size is a slip of the pen.

@@ -10,7 +10,8 @@ use crate::config::file::ConfigFile;
 use crate::config::login::Login;
 use crate::config::rules::Mapping;
 use crate::config::{
-    DEFAULT_LEDGER_SCHEMA, IfExists, Loading, ProbeLevel, Scope, Settings, TargetTables, VerifyLevel, hooks, limits, schema,
+    DEFAULT_LEDGER_SCHEMA, IfExists, Loading, OnMovedSource, ProbeLevel, Scope, Settings, TargetTables, VerifyLevel, hooks,
+    limits, schema,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -37,6 +38,8 @@ pub struct Overrides {
     pub jobs: Option<usize>,
     /// Upper bound for data buffers, as text with a unit.
     pub memory: Option<String>,
+    /// Most source data in a second, as text with a unit.
+    pub max_rate: Option<String>,
     /// Source data per chunk, as text with a unit.
     pub chunk: Option<String>,
     /// What to do with a target table that exists.
@@ -55,6 +58,8 @@ pub struct Overrides {
     pub verify: Option<VerifyLevel>,
     /// Most values that value policies may lose.
     pub max_loss: Option<u64>,
+    /// What to do when a run goes on and the source has changed since.
+    pub on_moved_source: Option<OnMovedSource>,
     /// The role that is to own what is created.
     pub owner: Option<String>,
     /// The schema of the ledger.
@@ -127,6 +132,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
     let loading = keep(Loading::of(run.target_triggers, run.target_foreign_keys, run.target_indexes), &mut faults);
     let jobs = overrides.jobs.map(|jobs| keep(limits::check_jobs("`--jobs`", jobs), &mut faults).unwrap_or(jobs));
     let memory = size_flag("--memory", overrides.memory.as_deref(), limits::MIN_MEMORY_BYTES, &mut faults);
+    let max_rate = size_flag("--max-rate", overrides.max_rate.as_deref(), limits::MIN_RATE_BYTES, &mut faults);
     let chunk = size_flag("--chunk", overrides.chunk.as_deref(), limits::MIN_CHUNK_BYTES, &mut faults);
     let retry_for = overrides
         .retry_for
@@ -172,6 +178,8 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         exclude: lists(&overrides.exclude, &run.exclude),
         jobs: jobs.or(run.jobs),
         memory_bytes: memory.or(run.memory.map(|size| size.0)).unwrap_or(defaults.memory_bytes),
+        max_rate_bytes: max_rate.or(run.max_rate.map(|size| size.0)),
+        pause: run.pause,
         chunk_bytes: chunk.or(run.chunk.map(|size| size.0)).unwrap_or(defaults.chunk_bytes),
         stall_timeout: overrides
             .stall_timeout
@@ -185,6 +193,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         loading: loading.unwrap_or_default(),
         on_table_error: run.on_table_error.unwrap_or_default(),
         on_error: run.on_error.unwrap_or_default(),
+        on_moved_source: overrides.on_moved_source.or(run.on_moved_source).unwrap_or_default(),
         max_rejects: run.max_rejects.unwrap_or(defaults.max_rejects),
         max_loss: overrides.max_loss.or(run.max_loss),
         scope,

@@ -12,7 +12,7 @@ use crate::engine::{Ddl, DdlPhase, Inspection, Sink, Source, TableFilter, regist
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::subset::Subset;
 use crate::mapping::{self, ColumnMapping, MapOptions, MappedTable, Route};
-use crate::model::catalog::{ForeignKey, Problem, Severity};
+use crate::model::catalog::{ForeignKey, Problem, Severity, Table};
 use crate::model::load::Load;
 use crate::model::{ChunkPlan, ObjectName};
 use crate::verify::profile;
@@ -20,7 +20,7 @@ use crate::verify::profile;
 use super::groups::groups;
 use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
-use super::{collisions, explain, history, numbers, order, partitions, probe, schema, several};
+use super::{collisions, explain, history, numbers, order, partitions, probe, schema, sequences, several, splits};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,18 +130,27 @@ pub async fn make(
     } else {
         Inspection::default()
     };
+    if depth.looks_at_standing() && settings.if_exists == IfExists::Drop {
+        let standing = leads.iter().filter(|table| existing.iter().any(|found| found.name == table.target.name));
+        let standing: Vec<&Table> = standing.map(|table| &table.target).collect();
+        problems.extend(sink.undroppable(&standing).await?);
+    }
     let ground = Ground {
         settings,
         dialect: to.dialect(),
         tables: &leads,
         existing: &existing,
         inspection: &inspection,
+        sequences: &mapped.sequences,
         names: &standing::names_if_absent(settings, &leads, &existing, &**sink).await?,
     };
     let (mut ddl, of_leads) = ground.statements(&**sink, &mut problems);
     let mut loads = vec![Load::default(); mapped.tables.len()];
     for (group, load) in groups.iter().zip(of_leads) {
         group.iter().for_each(|place| loads[*place].clone_from(&load));
+    }
+    if depth != Depth::ToCompare {
+        sequences::decide(settings, to.dialect(), &**sink, &mut mapped.sequences, &mut ddl, &mut problems).await?;
     }
     problems.extend(mapped.tables.iter().zip(&loads).filter_map(|(table, load)| standing::refuse_rejects(table, load)));
     standing::adopt(settings, &mut mapped.tables, &existing);
@@ -174,6 +183,7 @@ pub async fn make(
     number_on(&groups, &mut chunks)?;
     if depth == Depth::Full {
         problems.extend(collisions::find(settings, source, &mapped.tables, &ddl).await?);
+        splits::look(settings, &**source, &mapped.tables, &mut problems).await?;
         problems.extend(proven_by_digest(settings, &groups, &mapped.tables));
         problems.extend(counted_by_profiles(settings, &mapped.tables));
     }
@@ -217,6 +227,7 @@ pub async fn make(
             .collect(),
         ddl,
         schema: planned,
+        sequences: mapped.sequences,
         hooks,
         problems,
     })

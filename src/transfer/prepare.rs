@@ -10,7 +10,7 @@ use crate::ledger::{HookRecord, RunRecord, RunState};
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
 use crate::plan::make::{Depth, make, now_us};
-use crate::plan::{self, Choices, Plan, passing};
+use crate::plan::{self, Choices, Plan, PlannedSide, passing};
 use crate::progress::{Event, Phase};
 use crate::report::{self, Report};
 
@@ -19,7 +19,7 @@ use super::hooks::check_left;
 use super::keep::Keeper;
 use super::restore::refuse_unrestored;
 use super::run::{Job, VERIFIED};
-use super::unlogged;
+use super::{pause, sessions, unlogged};
 
 /// A run that may begin, or go on.
 pub(super) struct Prepared {
@@ -44,6 +44,8 @@ pub(super) enum Start {
 pub(super) async fn prepare(job: &Job) -> Result<Start> {
     let Job { settings, source, sink, .. } = job;
     job.progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
+    pause::check(&settings.pause, &**source, &**sink).await?;
+    sessions::check(settings.effective_jobs(), &**source, &**sink, &job.progress).await?;
     let given = Choices::of(settings);
     let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
     let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
@@ -141,7 +143,8 @@ async fn refuse(job: &Job, plan: &Plan, refusal: Option<Error>) -> Result<()> {
     let Job { settings, sink, .. } = job;
     // Nothing is made where every table stands.
     let made = plan.tables.iter().filter(|_| plan.choices.scope != Scope::DataOnly);
-    let schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
+    let mut schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
+    schemas.extend(plan.sequences.iter().map(|one| one.target.schema.clone()));
     let mut errors: Vec<Error> = refusal.into_iter().collect();
     errors.extend(sink.check(&distinct(schemas), settings.owner.as_deref()).await.err());
     if plan.choices.if_exists == IfExists::Drop {
@@ -183,8 +186,9 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
     let verified = ledger.marks(record.run).await?.iter().any(|(_, mark)| mark == VERIFIED);
     if !verified {
         let now = make(&job.settings, &job.source, &job.sink, Depth::ToResume, now_us()).await?;
-        // The target has changed: this run has created its tables. Only the source must be what it was.
-        Plan { target: now.target.clone(), ..plan.clone() }.check(&now).map_err(|error| {
+        // The target's tables have changed: this run has created them. Its server, and all of the source, must be what they were.
+        let target = PlannedSide { fingerprint: now.target.fingerprint.clone(), ..plan.target.clone() };
+        Plan { target, ..plan.clone() }.check(&now).map_err(|error| {
             error.hint(format!(
                 "Put the source back as it was, or give the run up with `dbferry abandon {} TARGET` and begin again",
                 record.run
@@ -194,6 +198,11 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
     // A ledger of an earlier version may lack what this one keeps.
     ledger.prepare().await?;
     let keeper = hold(job, record.run).await?;
+    if !verified {
+        for text in job.source.take_over(record.run).await? {
+            job.progress.emit(Event::Note { text });
+        }
+    }
     // What is read from here on is not changed any more by an earlier coordinator; it may have come further meanwhile.
     let record = ledger.runs().await?.into_iter().find(|run| run.run == record.run).unwrap_or_else(|| record.clone());
     if record.state == RunState::Done {
@@ -222,9 +231,8 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
         keeper.release().await;
         return Err(refusal);
     }
-    job.progress.emit(Event::Note {
-        text: format!("going on with run {}: {} chunks are there already and are not read again", record.run, receipts.len()),
-    });
+    job.progress
+        .emit(Event::Note { text: format!("going on with run {}: {} chunks are there already", record.run, receipts.len()) });
     Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, keeper })))
 }
 

@@ -4,24 +4,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Scope, Settings, VerifyLevel};
-use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source, registry};
+use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::RunState;
+use crate::model::catalog::Problem;
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
-use crate::model::{ObjectName, RunId};
+use crate::model::{Hook, ObjectName, RunId};
 use crate::plan::{self, Plan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{self, PhaseReport, Report, SchemaReport};
+use crate::report::{self, InstantReport, PauseReport, PhaseReport, Report, SchemaReport};
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
 use super::choose::Resume;
 use super::copy::{Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
+use super::pause::{History, Watcher};
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
+use super::rate::Rate;
 use super::restore;
 use super::retry_chunk::persist;
 use super::stall::{Moves, unless_stalled};
@@ -34,8 +37,8 @@ pub(super) const CLEARED: &str = "cleared";
 pub(super) const VERIFIED: &str = "verified";
 /// What the report says that is stored together with that mark.
 const NOT_YET: &str = " Hooks of the run's end have not run yet.";
-/// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
-const BATCHES_PER_JOB: u64 = 4;
+/// How often a run whose readers are all lost goes on with another snapshot by itself.
+const MOST_LATER_SNAPSHOTS: u32 = 3;
 
 /// A run to be done.
 pub struct Job {
@@ -75,12 +78,6 @@ impl Failure {
     }
 }
 
-/// Upper bound of one batch, so that all batches of `jobs` stay within `memory_bytes`.
-pub fn batch_bytes(memory_bytes: u64, jobs: usize) -> usize {
-    let share = memory_bytes / (BATCHES_PER_JOB * jobs as u64).max(1);
-    usize::try_from(share.clamp(64 << 10, 8 << 20)).unwrap_or(8 << 20)
-}
-
 /// Does a run.
 ///
 /// # Errors
@@ -104,7 +101,21 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         known: &hooks,
         reports: Mutex::default(),
     };
-    let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), hooks };
+    let budget = Budget::new(job.settings.memory_bytes, job.settings.effective_jobs());
+    let runner = Runner {
+        job: &job,
+        run,
+        plan: &plan,
+        started,
+        budget,
+        rate: Arc::new(Rate::new(job.settings.max_rate_bytes)),
+        pauses: Mutex::default(),
+        history: Mutex::default(),
+        phases: Mutex::default(),
+        instants: Mutex::default(),
+        altered: Mutex::default(),
+        hooks,
+    };
     let work = Box::pin(async {
         match verified {
             Some(report) => runner.conclude(report).await,
@@ -136,7 +147,6 @@ pub(super) type Faults = Vec<(Option<ObjectName>, String)>;
 /// The view of the source that the rows were read in, and what stood in the target.
 pub(super) struct View<'a> {
     pub(super) snapshot: Option<&'a dyn Snapshot>,
-    pub(super) how: String,
     /// What stood in tables that rows were added to.
     pub(super) stood: Baselines,
     /// How the target's schema compares with the plan.
@@ -148,7 +158,15 @@ pub(super) struct Runner<'a> {
     pub(super) run: RunId,
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
+    pub(super) budget: Budget,
+    pub(super) rate: Arc<Rate>,
+    pub(super) pauses: Mutex<Vec<PauseReport>>,
+    pub(super) history: Mutex<Option<History>>,
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
+    /// Snapshots that were not the run's first.
+    pub(super) instants: Mutex<Vec<InstantReport>>,
+    /// Tables that were altered in the source while the run read them.
+    pub(super) altered: Mutex<Vec<Problem>>,
     hooks: Hooks<'a>,
 }
 
@@ -194,20 +212,14 @@ impl Runner<'_> {
         let accounts: Accounts = Arc::new(Mutex::new(accounts(plan, receipts)));
         let mut source_facts = vec![Facts::default(); plan.tables.len()];
         let mut snapshot = None;
-        let mut instant = String::new();
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
-            let taken = self.snapshot().await?;
-            failpoint::reached(failpoint::SNAPSHOT_TAKEN);
-            instant = taken.describe();
-            self.copy(&accounts, receipts, &taken).await?;
-            self.settle(&accounts, &taken).await?;
-            failpoint::reached(failpoint::COPIED);
-            let arrived = self.arrived(&accounts);
-            source_facts = facts::of_source(plan, &taken, &arrived, &self.asking()).await?;
-            taken.close().await?;
+            let history = History::begin(&*job.source).await;
+            let (taken, facts) = self.carry_rows(&accounts, receipts.to_vec(), &stood).await?;
+            *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.end(&*job.source).await;
             failpoint::reached(failpoint::SOURCE_COUNTED);
+            source_facts = facts;
             snapshot = Some(taken);
         }
         self.index(&accounts, &mut errors).await?;
@@ -217,9 +229,66 @@ impl Runner<'_> {
         let target_facts = self.verify(&accounts).await?;
         let schema = self.parity(&self.arrived(&accounts), &mut errors).await?;
         failpoint::reached(failpoint::VERIFIED);
-        let view = View { snapshot: snapshot.as_deref(), how: instant, stood, schema };
+        let view = View { snapshot: snapshot.as_deref(), stood, schema };
         let report = self.report(&accounts, errors, &source_facts, &target_facts, view)?;
         self.conclude(report).await
+    }
+
+    /// Carries what is not there yet, all of it and what is there at one instant of the source, and asks the source about that instant. When
+    /// all readers of the snapshot are lost, it goes on with another one, as a resumed run does.
+    async fn carry_rows(
+        &self,
+        accounts: &Accounts,
+        mut receipts: Vec<Receipt>,
+        stood: &Baselines,
+    ) -> Result<(Arc<dyn Snapshot>, Vec<Facts>)> {
+        let mut taken_before = 0;
+        loop {
+            // A source that has ended all readers may be starting again.
+            let patience = if taken_before > 0 { self.job.settings.retry_for } else { Duration::ZERO };
+            let taken = persist(patience, &self.job.progress, "the snapshot of the source", || self.snapshot()).await?;
+            failpoint::reached(failpoint::SNAPSHOT_TAKEN);
+            let error = match self.carry_in(&taken, accounts, receipts, stood, taken_before > 0).await {
+                Ok(facts) => {
+                    taken.close().await?;
+                    return Ok((taken, facts));
+                }
+                Err(error) => error,
+            };
+            let lost = taken.is_lost() && matches!(error.kind(), ErrorKind::Snapshot | ErrorKind::ConnectionLost);
+            if !lost || taken_before == MOST_LATER_SNAPSHOTS {
+                return Err(error);
+            }
+            taken_before += 1;
+            self.job.progress.emit(Event::Note {
+                text: format!("all readers of the source's snapshot are lost ({error}); the run goes on at a later instant"),
+            });
+            receipts = self.sink().ledger().receipts(self.run).await?;
+        }
+    }
+
+    async fn carry_in(
+        &self,
+        taken: &Arc<dyn Snapshot>,
+        accounts: &Accounts,
+        receipts: Vec<Receipt>,
+        stood: &Baselines,
+        lost: bool,
+    ) -> Result<Vec<Facts>> {
+        let receipts = self.at_instant(taken, receipts, stood, lost).await?;
+        *accounts.lock().unwrap_or_else(PoisonError::into_inner) = super::copy::accounts(self.plan, &receipts);
+        self.copy(accounts, &receipts, taken).await?;
+        self.settle(accounts, taken).await?;
+        failpoint::reached(failpoint::COPIED);
+        let facts = facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await?;
+        self.look_again().await?;
+        Ok(facts)
+    }
+
+    /// The hooks that earlier attempts have run.
+    pub(super) fn hooks_done(&self) -> impl Iterator<Item = &Hook> {
+        let done = |hook: &&Hook| self.hooks.known.iter().any(|known| known.name == hook.name && known.done);
+        self.plan.hooks.iter().filter(done)
     }
 
     /// Runs the hooks of tables whose rows, keys and indexes are there.
@@ -264,6 +333,10 @@ impl Runner<'_> {
                 report.proven.push_str(" Hooks ran after that; what they changed is no part of it.");
             }
         }
+        if let Some(resources) = &mut report.resources {
+            // Reading again took memory as well.
+            resources.peak_resident_bytes = report::resources::peak_resident_bytes();
+        }
         report.hooks = self.hook_reports(&earlier);
         let state = if good { RunState::Done } else { RunState::Failed };
         failpoint::reached(failpoint::DONE_BEFORE);
@@ -294,7 +367,7 @@ impl Runner<'_> {
         Asking {
             jobs,
             level: if self.plan.choices.scope == Scope::SchemaOnly { VerifyLevel::None } else { self.plan.choices.verify },
-            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
             hide_keys: self.job.settings.hide_keys,
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
@@ -360,22 +433,29 @@ impl Runner<'_> {
     }
 
     pub(super) async fn copy(&self, accounts: &Accounts, receipts: &[Receipt], snapshot: &Arc<dyn Snapshot>) -> Result<()> {
-        let jobs = self.job.settings.effective_jobs();
-        Copy {
+        let job = self.job;
+        let jobs = job.settings.effective_jobs();
+        let (source, sink) = (Arc::clone(&job.source), Arc::clone(&job.sink));
+        let watcher = Watcher::start(job.settings.pause, source, sink, job.progress.clone());
+        let copied = Copy {
             run: self.run,
             plan: self.plan,
             source: registry::engine(self.job.settings.source.engine).dialect(),
             snapshot: Arc::clone(snapshot),
             sink: Arc::clone(&self.job.sink),
             jobs,
-            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
+            rate: Arc::clone(&self.rate),
+            gate: watcher.gate(),
             hide_keys: self.job.settings.hide_keys,
             retry_for: unlogged::patience(self.plan, self.job.settings.retry_for),
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
         }
         .all(accounts, receipts)
-        .await
+        .await;
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).extend(watcher.end());
+        copied
     }
 
     /// True for statements of tables that arrived, or of none in particular.

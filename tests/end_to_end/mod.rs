@@ -1,8 +1,12 @@
 //! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
 
 mod append;
+mod bounds;
+mod bulk;
 mod databases;
+mod delivery;
 mod diff;
+mod drops;
 mod examples;
 mod existing;
 mod explain;
@@ -11,6 +15,7 @@ mod hooks;
 mod logins;
 mod lost;
 mod masks;
+mod matrix;
 mod merges;
 mod objects;
 mod parity;

@@ -5,11 +5,17 @@ mod faults;
 mod identity;
 #[cfg(debug_assertions)]
 mod lease;
+#[cfg(debug_assertions)]
+mod moved;
 mod network;
 #[cfg(debug_assertions)]
 mod points;
+#[cfg(debug_assertions)]
+mod quiet;
 mod random;
-mod servers;
+#[cfg(debug_assertions)]
+mod readers;
+pub mod servers;
 #[cfg(debug_assertions)]
 mod signals;
 

@@ -113,7 +113,7 @@ async fn a_source_that_is_cut_in_the_midst_of_a_result_is_no_end_of_a_table() {
     // Both readers: with them the snapshot is gone.
     let ends = Ends::new().await;
     let began = Instant::now();
-    let said = ends.run(&[], |ends| {
+    let said = ends.run(&["--retry-for", "3s"], |ends| {
         ends.source.wait_for(Down, MIDST);
         ends.source.go_away(Reset);
     });

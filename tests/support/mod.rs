@@ -6,6 +6,7 @@
 
 pub mod ferry;
 pub mod proxy;
+pub mod random;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

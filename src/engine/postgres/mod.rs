@@ -21,10 +21,16 @@ pub mod check;
 mod connect;
 pub mod ddl;
 mod decode;
+mod dependents;
 mod encode;
 mod error;
 pub mod expression;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod gauge;
 mod hook;
+mod instants;
 mod lease;
 mod leaves;
 mod ledger;
@@ -37,8 +43,10 @@ mod read_back;
 mod rejects;
 mod rights;
 mod schema;
+mod sequences;
 mod sink;
 mod standing;
+mod take_out;
 mod target;
 mod type_text;
 pub mod typemap;
