@@ -97,7 +97,8 @@ pub async fn make(
     let targets: BTreeSet<ObjectName> = names.iter().map(|(_, target)| target.clone()).collect();
     let existing = sink.existing(&targets.into_iter().collect::<Vec<_>>()).await?;
     history::leave_out(settings, &names, &existing, &mut catalog, &mut problems);
-    if depth.looks_at_standing() {
+    // A run that goes on compares the tables with those of its plan, column by column.
+    if depth != Depth::ToResume {
         problems.extend(source.missing_rights(&catalog.tables).await?);
     }
     let options = MapOptions { standing: if standing::loads_standing(settings) { &existing } else { &[] }, ..options };

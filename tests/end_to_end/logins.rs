@@ -32,6 +32,7 @@ async fn a_password_comes_from_a_command_a_file_or_the_databases_own_files() {
         ),
     );
     let said = ferry(&["run", "-c", &config]).code(0).prints(&["Proven by digest"]);
+    // D15: neither the password nor the command that prints it is in what is said.
     said.never_says(&format!(":{read}@")).never_says("printf");
     let asked = std::fs::read_to_string(&counted).expect("the command ran").lines().count();
     assert!(asked > 1, "the command is called at each connect, and was called {asked} times");
@@ -103,6 +104,7 @@ async fn a_token_that_has_expired_is_asked_for_once_more() {
 async fn a_server_without_tls_is_refused_where_tls_is_asked_for_and_says_how_to_allow_it() {
     let from = MySqlDatabase::create("CREATE TABLE t (id INT PRIMARY KEY);").await;
     let to = PostgresDatabase::create("").await;
+    // D15: no TLS, no login.
     let source = format!("{}?ssl-mode=verify-identity", from.url);
     ferry(&["run", &source, &to.url]).code(2).complains(&["ssl-ca=FILE", "ssl-mode=required", "ssl-mode=disabled"]);
     let target = format!("{}?sslmode=verify-full", to.url);

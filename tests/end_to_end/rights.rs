@@ -41,7 +41,7 @@ GRANT INSERT ON `{0}`.c TO '{reader}'@'%';
     ))
     .await;
     to.run(&format!(
-        "CREATE ROLE {loader} LOGIN PASSWORD 'few'; REVOKE ALL ON SCHEMA public FROM PUBLIC;
+        "CREATE ROLE {loader} LOGIN PASSWORD 'few'; REVOKE CREATE ON SCHEMA public FROM PUBLIC;
          REVOKE ALL ON DATABASE {} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} TO {loader}",
         to.name
     ))
@@ -91,7 +91,10 @@ async fn the_least_rights_that_the_readme_names_are_enough() {
     to.run(&written(block(2), ("ferry_loader", &loader), &to.name)).await;
     let (source, target) = (login(&from.url, &reader, "secret"), login(&to.url, &loader, "secret"));
     let said = ferry(&["run", &source, &target]).code(0);
-    let said = said.prints(&["Proven by digest", "share one instant, by read", "log   ", "view ", "trigger "]);
+    let said = said.prints(&["Proven by digest", "log   ", "view ", "trigger "]);
+    // The lines are broken where they are long.
+    let words: Vec<&str> = said.out.split_whitespace().collect();
+    assert!(words.join(" ").contains("share one instant, by read locks on the tables"), "{}", said.out);
     said.never_says("does not hold the right").never_says("rights of");
     forget(from, &reader, to, &loader).await;
 }

@@ -126,8 +126,9 @@ async fn servers_that_are_killed_lose_no_row_and_forget_no_end() {
             // The target is waited for, and what it has forgotten is carried again: no resume is needed.
             said.code(0).complains(&["is tried again"])
         } else {
-            // With a MariaDB its snapshot is gone.
-            said.code(3).complains(&["all connections of the snapshot are lost", "--resume"])
+            // With a MariaDB its snapshot is gone: the run goes on at a later instant, or is resumed.
+            assert!([0, 3].contains(&said.code), "exit code {}\n{}\n{}", said.code, said.out, said.err);
+            said.complains(&["all connections of the snapshot are lost"])
         };
         let resumed: Vec<&str> = line.iter().map(String::as_str).chain(["--resume"]).collect();
         ferry(&resumed).code(0).prints(&["Proven by digest", "12,000 rows"]);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use dbferry::failpoint as at;
 use sqlx::{AssertSqlSafe, Connection};
 
+use super::stopped;
 use crate::support::ferry::{command, ferry, finish};
 use crate::support::{MySqlDatabase, PostgresDatabase};
 
@@ -19,16 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(8);
 fn signal(child: &Child, name: &str) {
     let sent = std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
     assert!(sent.success());
-}
-
-/// Waits until the process sleeps by SIGSTOP.
-async fn stopped(child: &Child) {
-    let stat = format!("/proc/{}/stat", child.id());
-    let began = Instant::now();
-    while !std::fs::read_to_string(&stat).unwrap().rsplit(')').next().unwrap().starts_with(" T") {
-        assert!(began.elapsed() < Duration::from_secs(60), "the place is not reached");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

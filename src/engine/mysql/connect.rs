@@ -264,6 +264,8 @@ fn settings(server: &ServerInfo) -> [String; 3] {
         "time_zone = '+00:00'".into(),
         "sql_select_limit = DEFAULT".into(),
         "sql_big_selects = 1".into(),
+        // Those that matter are not to be lost among others.
+        "max_error_count = 65535".into(),
         format!("net_read_timeout = {wait}"),
         format!("net_write_timeout = {wait}"),
         format!("wait_timeout = {wait}"),

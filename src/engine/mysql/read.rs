@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::batch::BatchBuilder;
+use super::cut_short;
 use super::error::failed;
 use super::key::{KeyColumn, condition};
 use super::readers::Readers;
@@ -189,6 +190,20 @@ async fn read(
         }
     };
     drop(rows);
+    if at_end {
+        let refused = match lent.connection() {
+            Ok(connection) => cut_short::refuse(connection).await,
+            Err(error) => Err(error),
+        };
+        match refused {
+            Err(error) if error.kind() != ErrorKind::TooLarge => {
+                drop(lent);
+                return tell(error).await;
+            }
+            Err(error) => tell(error).await,
+            Ok(()) => {}
+        }
+    }
     if at_end {
         // The reader gives its buffer up first, and `filling` then the part of the budget that stood for it.
         lent.give_back();

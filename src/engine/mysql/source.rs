@@ -120,6 +120,8 @@ impl Source for MySqlSource {
     }
 
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
+        // They have asked all there was, and would count against the server's limit beside the readers.
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let spares = if readers > 1 { 2 } else { 1 };
         Ok(Arc::new(MySqlSnapshot::open(&self.connector, &self.server, tables, readers, spares).await?))
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
-use super::error;
 use super::lease::Fence;
+use super::{error, pooler};
 use crate::config::endpoint::{Endpoint, Secret};
 use crate::config::login::{again_if_refused, credentials, is_local};
 use crate::engine::SessionOptions;
@@ -158,7 +158,11 @@ impl Connector {
     }
 
     async fn pin(&self, connection: &mut PgConnection) -> Result<()> {
-        let failed = |error| error::map(error, format!("the session at {} could not be set up", self.place));
+        let failed = |error| match error::sqlstate(&error) {
+            // A statement that this session has prepared is another one's, or a transaction is none: what poolers between do.
+            Some("42P05" | "26000") => pooler::refused(&self.place),
+            _ => error::map(error, format!("the session at {} could not be set up", self.place)),
+        };
         let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
             .fetch_one(&mut *connection)
             .await

@@ -95,6 +95,8 @@ fn map_database(error: PgDatabaseError, what: String) -> Error {
         }
         ("2BP01", _) => ours.hint("Drop what depends on it first: nothing is ever dropped with CASCADE"),
         ("25006", _) => ours.hint("The server is a standby, or `default_transaction_read_only` is on: connect to the primary"),
+        // Ours says how the run goes on.
+        ("53100", _) => ours,
         _ => match error.hint() {
             Some(hint) => ours.hint(hint.to_string()),
             None => ours,

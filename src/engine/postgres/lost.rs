@@ -41,7 +41,7 @@ impl SessionId {
 pub(super) struct Lost(Arc<Mutex<Vec<SessionId>>>);
 
 impl Lost {
-    /// The session counts as lost once what is returned is dropped, unless [`Watched::is_sound`] is called.
+    /// The session counts as lost once what is returned is dropped, unless [`Watched::given_back`] is called.
     pub(super) fn watch(&self, id: SessionId) -> Watched {
         Watched { id: Some(id), lost: self.clone() }
     }
@@ -97,7 +97,7 @@ pub(super) struct Watched {
 
 impl Watched {
     /// The connection was given back in order.
-    pub(super) fn is_sound(mut self) -> SessionId {
+    pub(super) fn given_back(mut self) -> SessionId {
         // Always there: only this, which ends it, takes it.
         self.id.take().unwrap_or(SessionId { pid: 0, began: String::new() })
     }

@@ -146,7 +146,7 @@ impl Lease {
     pub(super) fn give_back(mut self) {
         // The driver's buffers grow with the widest row, and would stay so.
         self.connection.shrink_buffers();
-        let id = self.id.is_sound();
+        let id = self.id.given_back();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((self.connection, id));
     }
 }

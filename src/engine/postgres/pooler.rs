@@ -20,7 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// `Unsupported` when one process serves both, or two serve one.
 pub(super) async fn refuse(first: &mut PgConnection, second: &mut PgConnection, place: &str) -> Result<()> {
-    let failed = |error| error::map(error, "the sessions could not be asked for their process");
+    let failed = |error| match error::sqlstate(&error) {
+        // A statement that one has prepared is the other's; or transactions are not even allowed.
+        Some("42P05" | "26000" | "08P01") => refused(place),
+        _ => error::map(error, "the sessions could not be asked for their process"),
+    };
     let before = process(first).await.map_err(failed)?;
     run(second, "BEGIN".into()).await.map_err(failed)?;
     let other = process(second).await.map_err(failed)?;

@@ -39,6 +39,8 @@ pub(in crate::engine::mysql) type Field = Option<Vec<u8>>;
 pub(in crate::engine::mysql) struct Session {
     pub(super) packets: Packets,
     deprecate_eof: bool,
+    /// Warnings of the last result that was read to its end.
+    warnings: u16,
     /// What is prepared, the oldest first.
     prepared: Vec<(String, u32)>,
     /// Where the values of the rows in the buffer stand; kept, so that no result allocates it anew.
@@ -54,13 +56,18 @@ impl Session {
     /// What the network or the server says.
     pub(in crate::engine::mysql) async fn open(login: &Login<'_>) -> Result<Self, Fault> {
         let Admitted { packets, deprecate_eof } = login::login(login).await?;
-        Ok(Session { packets, deprecate_eof, prepared: Vec::new(), spans: Vec::new(), joined: Vec::new() })
+        Ok(Session { packets, deprecate_eof, warnings: 0, prepared: Vec::new(), spans: Vec::new(), joined: Vec::new() })
     }
 
     /// Gives back the memory of wide rows: between two results, since the next one may be long in coming.
     pub(in crate::engine::mysql) fn shrink(&mut self) {
         self.joined = Vec::new();
         self.packets.shrink();
+    }
+
+    /// How many warnings the server has for the last result that was read to its end.
+    pub(in crate::engine::mysql) fn warnings(&self) -> u16 {
+        self.warnings
     }
 
     /// Runs a statement; rows that it gives are passed over.
@@ -182,7 +189,7 @@ impl Session {
     }
 
     /// True for the packet that ends a result: an OK packet, or, of older servers, an EOF packet, both with 0xFE in front.
-    pub(super) fn is_end(&self, packet: &[u8]) -> Result<bool, Fault> {
+    pub(super) fn is_end(&mut self, packet: &[u8]) -> Result<bool, Fault> {
         let longest = if self.deprecate_eof { LONGEST_END } else { 9 };
         if packet.first() != Some(&0xfe) || packet.len() >= longest {
             return Ok(false);
@@ -191,18 +198,20 @@ impl Session {
         Ok(true)
     }
 
-    fn check_status(&self, packet: &[u8]) -> Result<(), Fault> {
+    fn check_status(&mut self, packet: &[u8]) -> Result<(), Fault> {
         let mut fields = Fields::of(packet);
         let first = fields.u8()?;
-        if first == 0xfe && !self.deprecate_eof {
-            // Warnings.
-            fields.u16()?;
+        let (status, warnings) = if first == 0xfe && !self.deprecate_eof {
+            let warnings = fields.u16()?;
+            (fields.u16()?, warnings)
         } else {
             // Rows changed, and the last number that was given.
             fields.length()?;
             fields.length()?;
-        }
-        if fields.u16()? & MORE_RESULTS != 0 {
+            (fields.u16()?, fields.u16()?)
+        };
+        self.warnings = warnings;
+        if status & MORE_RESULTS != 0 {
             return Err(Fault::protocol("one statement has two results"));
         }
         Ok(())
