@@ -17,7 +17,7 @@ pub use files::{config, mapping};
 pub use input::Input;
 pub use json::json;
 
-pub use crate::engine::mysql::fuzzing::{understood as mysql_expressions, values as mysql_values};
+pub use crate::engine::mysql::fuzzing::{understood as mysql_expressions, values as mysql_values, wire as mysql_wire};
 pub use crate::engine::postgres::fuzzing::{copy_decode as postgres_decode, copy_round_trip as postgres_round_trip};
 
 /// Something to try with any bytes.
@@ -37,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "mapping", run: mapping, seeds: files::MAPPINGS },
     Target { name: "mysql_expressions", run: mysql_expressions, seeds: crate::engine::mysql::fuzzing::EXPRESSIONS },
     Target { name: "mysql_values", run: mysql_values, seeds: &[] },
+    Target { name: "mysql_wire", run: mysql_wire, seeds: &[b"\x02\x03\xfd\x0a\0\0\x01\x02\x03\x04\x02ab\x04\xe8\x07\x01\x1f"] },
     Target { name: "postgres_decode", run: postgres_decode, seeds: &[] },
     Target { name: "postgres_round_trip", run: postgres_round_trip, seeds: &[] },
 ];

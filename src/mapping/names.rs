@@ -27,7 +27,7 @@ pub fn shorten(name: &str, limit: Option<usize>) -> String {
 /// Makes every name of the target fit and unique, or lists a refusal.
 pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
     let limit = target.max_name_bytes();
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     let mut seen: HashMap<(String, String), String> = HashMap::new();
     for table in tables.iter_mut() {
         let place = table.source.name.to_string();
@@ -43,7 +43,15 @@ pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
             );
             problems.push(Problem::new(Severity::Refused, "table", &place, why).hint(hint));
         }
-        unique_columns(table, target, problems);
+        unique_columns(table, limit, problems);
+        for mapping in table.columns.iter().filter(|mapping| target.reserves_column_name(&mapping.target)) {
+            let place = format!("{}.{}", table.source.name, mapping.source);
+            let why =
+                format!("each table of the target has a system column `{}`, so no other one can be called so", mapping.target);
+            let line = lines::column(&table.source.name, &mapping.source, &format!("rename = \"{}_\"", mapping.target));
+            let hint = format!("Give it another name in the mapping file (`-m FILE`):\n{line}");
+            problems.push(Problem::new(Severity::Refused, "column", &place, why).hint(hint));
+        }
     }
     unique_indexes(tables, target, problems);
 }
@@ -63,8 +71,7 @@ fn fit(name: &mut String, limit: Option<usize>, object: &str, place: &str, probl
     }
 }
 
-fn unique_columns(table: &mut super::MappedTable, target: &dyn Dialect, problems: &mut Vec<Problem>) {
-    let limit = target.max_name_bytes();
+fn unique_columns(table: &mut super::MappedTable, limit: Option<usize>, problems: &mut Vec<Problem>) {
     let mut renamed: HashMap<String, String> = HashMap::new();
     let mut seen: HashMap<String, String> = HashMap::new();
     for (column, mapping) in table.target.columns.iter_mut().zip(&mut table.columns) {
@@ -72,14 +79,6 @@ fn unique_columns(table: &mut super::MappedTable, target: &dyn Dialect, problems
         let before = column.name.clone();
         fit(&mut column.name, limit, "column", &place, problems);
         mapping.target.clone_from(&column.name);
-        if target.taken_columns().contains(&column.name.as_str()) {
-            let rule = format!("rename = {}", lines::string(&format!("{}_", column.name)));
-            let rule = lines::column(&table.source.name, &mapping.source, &rule);
-            problems.push(
-                Problem::new(Severity::Refused, "column", &place, "each table of the target has a system column of that name")
-                    .hint(format!("Add to the mapping file (`-m FILE`):\n{rule}")),
-            );
-        }
         if let Some(other) = seen.insert(column.name.clone(), mapping.source.clone()) {
             let why = format!("it would become `{}`, which the column `{other}` becomes already", column.name);
             problems.push(
@@ -119,9 +118,7 @@ fn unique_indexes(tables: &mut [super::MappedTable], target: &dyn Dialect, probl
         }
     }
     for (table, first) in tables.iter_mut().zip(&first) {
-        for key in &mut table.target.foreign_keys {
-            key.name = shorten(&key.name, limit);
-        }
+        name_foreign_keys(table, limit, problems);
         if !first {
             continue;
         }
@@ -146,6 +143,26 @@ fn unique_indexes(tables: &mut [super::MappedTable], target: &dyn Dialect, probl
             let why = format!("index names are unique per schema in the target: {}", renamed.join(", "));
             problems.push(Problem::new(Severity::Note, "index names", &table.source.name, why));
         }
+    }
+}
+
+/// Names of constraints are unique per table in PostgreSQL. Foreign keys come after what stands in the table itself.
+fn name_foreign_keys(table: &mut super::MappedTable, limit: Option<usize>, problems: &mut Vec<Problem>) {
+    let owner = table.target.name.name.clone();
+    let made = table.target.columns.iter().map(|column| format!("{owner}_{}_check", column.name));
+    let mut taken: HashSet<(String, String)> =
+        made.chain([format!("{owner}_pkey")]).map(|name| (String::new(), shorten(&name, limit))).collect();
+    let mut renamed = Vec::new();
+    for key in &mut table.target.foreign_keys {
+        let name = free_name(key.name.clone(), "", limit, &mut taken);
+        if name != key.name {
+            renamed.push(format!("`{}` becomes `{name}`", key.name));
+            key.name = name;
+        }
+    }
+    if !renamed.is_empty() {
+        let why = format!("the names of a table's constraints are short and unique in the target: {}", renamed.join(", "));
+        problems.push(Problem::new(Severity::Note, "foreign key names", &table.source.name, why));
     }
 }
 

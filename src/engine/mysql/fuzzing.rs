@@ -4,6 +4,7 @@ use super::decode::{RowBytes, decoder};
 use super::expression::understand;
 use super::select::expressions;
 use super::typemap::{MySqlDialect, parse};
+use super::wire::Sample;
 use crate::engine::Dialect;
 use crate::engine::postgres::expression::print;
 use crate::error::ErrorKind;
@@ -105,7 +106,6 @@ pub fn values(data: &[u8]) {
     loop {
         let row: Vec<Option<Vec<u8>>> = (0..width).map(|_| (input.byte() != 255).then(|| input.some_bytes().to_vec())).collect();
         let bytes = RowBytes::Kept(&row);
-        assert!(decoder.bytes(bytes).is_ok(), "{column:?} has no size for {row:?}");
         match decoder.append(bytes) {
             Ok(()) => rows += 1,
             // The decoder is of no use afterwards, but for what it has.
@@ -125,6 +125,21 @@ pub fn values(data: &[u8]) {
     let mut seen = 0;
     let visited = canonical::visit(&array, &column.logical, |_, _| seen += 1);
     assert!(visited.is_ok() && seen == rows, "{visited:?} of {column:?}");
+}
+
+/// Any bytes as a row of the binary protocol, of columns of any types: its values or an error.
+///
+/// # Panics
+/// Where that is not so.
+pub fn wire(data: &[u8]) {
+    let mut input = Input::new(data);
+    let types: Vec<u8> = (0..=input.below(20)).map(|_| input.byte()).collect();
+    let row = input.all();
+    let Ok(sample) = Sample::of(&types, &[row]) else { return };
+    let block = sample.block();
+    assert_eq!((block.rows(), block.width()), (1, types.len()));
+    let values: Vec<_> = (0..types.len()).map(|at| block.value(0, at).expect("a value for each column")).collect();
+    assert!(values.into_iter().flatten().map(<[u8]>::len).sum::<usize>() <= row.len());
 }
 
 /// Expressions to begin with.

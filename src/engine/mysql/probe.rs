@@ -3,7 +3,6 @@
 //! Questions about values share one statement of counts. Those about foreign keys ask each its own, since they join. For what was
 //! found, one more statement fetches the key of a row.
 
-use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use super::error::failed;
@@ -35,7 +34,12 @@ pub(super) async fn probe(
             }
         } else if answer.found > 0 {
             let condition = condition(table, question)?;
-            let sql = format!("FROM {} WHERE {condition}", asking.rows());
+            let mut sql = format!("FROM {} WHERE {condition}", asking.rows());
+            if let Question::LongEntry { parts, .. } = question {
+                let length = entry_length(table, parts);
+                answer.longest = asking.counts(&format!("SELECT MAX({length}) {sql}")).await?.first().copied();
+                sql.push_str(&format!(" ORDER BY {length} DESC"));
+            }
             answer.example = asking.example(&sql, "").await?;
         }
     }
@@ -78,29 +82,25 @@ impl Asking<'_> {
         let sql = format!("SELECT {} FROM {}", expressions.join(", "), self.rows());
         let counts = self.counts(&sql).await?;
         let pairs = counts.chunks_exact(2).map(|pair| match pair {
-            [values, found] => Answer { values: *values, found: *found, example: None },
+            [values, found] => Answer { values: *values, found: *found, example: None, longest: None },
             _ => Answer::default(),
         });
         Ok(pairs.collect())
     }
 
     async fn counts(&mut self, sql: &str) -> Result<Vec<u64>> {
-        let row = self.one(sql).await?.ok_or_else(|| Error::internal("a count without a row"))?;
+        // Without preparing it: the statement runs once, and with many small tables the ways there and back are what takes time.
+        let row = sqlx::raw_sql(AssertSqlSafe(format!("{}{sql}", self.mark)))
+            .fetch_optional(&mut *self.connection)
+            .await
+            .map_err(|error| failed("the rows could not be probed", error).table(&self.table.name))?
+            .ok_or_else(|| Error::internal("a count without a row"))?;
         (0..row.len())
             .map(|place| {
                 let count: i64 = row.try_get_unchecked(place).map_err(|error| failed("a count could not be read", error))?;
                 u64::try_from(count).map_err(|_| Error::internal("a negative count"))
             })
             .collect()
-    }
-
-    async fn one(&mut self, sql: &str) -> Result<Option<MySqlRow>> {
-        let sql = format!("{}{sql}", self.mark);
-        sqlx::query(AssertSqlSafe(sql))
-            .persistent(false)
-            .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(|error| failed("the rows could not be probed", error).table(&self.table.name))
     }
 
     /// The key of one row that `from_where` finds.
@@ -118,8 +118,9 @@ impl Asking<'_> {
         let Some(row) = row else { return Ok(None) };
         let mut parts = Vec::new();
         for (place, column) in key.iter().enumerate() {
-            let bytes = super::decode::wire(super::decode::RowBytes::Live(&row), place)?;
-            let value = bytes.map_or("NULL".into(), |bytes| String::from_utf8_lossy(bytes).into_owned());
+            let bytes: Option<Vec<u8>> =
+                row.try_get_unchecked(place).map_err(|error| failed("a key could not be read", error).table(&self.table.name))?;
+            let value = bytes.map_or("NULL".into(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
             parts.push(format!("{column} = {value}"));
         }
         Ok(Some(parts.join(", ")))
@@ -182,9 +183,11 @@ fn columns(question: &Question) -> Option<Vec<&str>> {
         | Q::OutOfRange { column, .. }
         | Q::NoLabel { column }
         | Q::NulCharacter { column }
+        | Q::NulEscape { column }
         | Q::InvalidText { column }
         | Q::EncodedTwice { column } => Some(vec![column]),
         Q::LongerThan { columns, .. } => Some(columns.iter().map(String::as_str).collect()),
+        Q::LongEntry { parts, .. } => Some(parts.iter().map(|(column, _)| column.as_str()).collect()),
         Q::Orphan { .. } | Q::OtherSpelling { .. } => None,
     }
 }
@@ -210,6 +213,11 @@ fn condition(table: &Table, question: &Question) -> Result<String> {
         // As bytes: to some collations a NUL is nothing, and found everywhere.
         Q::NulCharacter { column } => {
             format!("LOCATE(CAST(CHAR(0) AS BINARY), CAST(CONVERT({} USING utf8mb4) AS BINARY)) > 0", quote(column))
+        }
+        // Behind an even number of backslashes, each pair of which is one. The cheap condition comes first.
+        Q::NulEscape { column } => {
+            let text = format!("CONVERT({} USING utf8mb4)", quote(column));
+            format!("(LOCATE('\\\\u0000', {text}) > 0 AND {text} REGEXP '(^|[^\\\\\\\\])(\\\\\\\\\\\\\\\\)*\\\\\\\\u0000')")
         }
         Q::InvalidText { column } => {
             let (name, native) = (quote(column), native(column));
@@ -237,8 +245,21 @@ fn condition(table: &Table, question: &Question) -> Result<String> {
             let lengths: Vec<String> = columns.iter().map(|column| format!("COALESCE(LENGTH({}), 0)", quote(column))).collect();
             format!("{} > {bytes}", lengths.join(" + "))
         }
+        Q::LongEntry { parts, bytes, .. } => format!("{} > {bytes}", entry_length(table, parts)),
         Q::Orphan { .. } | Q::OtherSpelling { .. } => return Err(Error::internal("a join is no condition")),
     })
+}
+
+/// The bytes of an index entry's text and bytes, text as UTF-8.
+fn entry_length(table: &Table, parts: &[(String, Option<u32>)]) -> String {
+    let lengths = parts.iter().map(|(name, start)| {
+        let is_text = table.column(name).is_some_and(|column| column.native.charset.is_some());
+        let whole = quote(name);
+        let value = start.map_or(whole.clone(), |start| format!("LEFT({whole}, {start})"));
+        let value = if is_text { format!("CONVERT({value} USING utf8mb4)") } else { value };
+        format!("COALESCE(LENGTH({value}), 0)")
+    });
+    lengths.collect::<Vec<_>>().join(" + ")
 }
 
 fn zero_date(name: &str) -> String {

@@ -115,10 +115,10 @@ fn table(input: &mut Input<'_>) -> (Table, Vec<TargetColumn>) {
 
 /// Rows of a table as they come back; none if the bytes are refused. Fed in pieces of `size` bytes.
 fn decoded(table: &Table, target: &[TargetColumn], copy: &[u8], size: usize) -> Result<Vec<RecordBatch>, ErrorKind> {
-    let mut decoder = RowDecoder::new(table, target).map_err(|error| error.kind())?;
+    let mut decoder = RowDecoder::new(table, target, 1 << 20).map_err(|error| error.kind())?;
     let mut rows = Vec::new();
     for piece in copy.chunks(size.max(1)) {
-        decoder.feed(piece);
+        decoder.feed(bytes::Bytes::copy_from_slice(piece));
         while let Some(batch) = decoder.next().map_err(|error| error.kind())? {
             rows.push(batch.rows);
         }

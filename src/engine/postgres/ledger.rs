@@ -10,6 +10,7 @@ use super::typemap::PostgresDialect;
 use super::{error, lease};
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::instant::InstantRecord;
 use crate::ledger::lease::{Holder, Living};
 use crate::ledger::{HookRecord, Ledger, RunRecord, RunState};
 use crate::model::reject::RejectRecord;
@@ -44,68 +45,6 @@ impl PostgresLedger {
     pub(super) fn failed(&self, what: &str) -> impl FnOnce(sqlx::Error) -> Error {
         let what = format!("the ledger in schema `{}` {what}", self.schema);
         |error| error::map(error, what)
-    }
-
-    /// Claims a chunk in the open transaction: a second one waits for the first, and fails once that is committed.
-    ///
-    /// # Errors
-    /// `Ledger` when the chunk has been carried, or the run is another coordinator's by now.
-    pub(super) async fn claim(&self, connection: &mut PgConnection, run: RunId, table: &ObjectName, chunk: u32) -> Result<()> {
-        let sql = format!(
-            "INSERT INTO {} (run, table_schema, table_name, chunk) SELECT $1::uuid, $2, $3, $4 {}",
-            self.table("receipts"),
-            self.only_held(run)
-        );
-        let inserted = sqlx::query(AssertSqlSafe(sql))
-            .bind(run.0.to_string())
-            .bind(&table.schema)
-            .bind(&table.name)
-            .bind(i64::from(chunk))
-            .execute(connection)
-            .await;
-        match inserted {
-            Ok(done) if done.rows_affected() == 1 => Ok(()),
-            Ok(_) => Err(self.replaced(run).await.table(table)),
-            Err(error) if error::sqlstate(&error) == Some("23505") => {
-                Err(Error::new(ErrorKind::Ledger, format!("chunk {chunk} of the table is already carried by this run"))
-                    .table(table)
-                    .hint("Ask the ledger for its receipts again, and leave the chunk out"))
-            }
-            Err(error) => Err(self.failed("did not take a receipt")(error).table(table)),
-        }
-    }
-
-    /// Completes the receipt that the open transaction has claimed.
-    pub(super) async fn complete(&self, connection: &mut PgConnection, run: RunId, receipt: &Receipt) -> Result<()> {
-        let number = |number: u64| {
-            i64::try_from(number).map_err(|_| Error::internal("a count does not fit into the ledger").table(&receipt.table))
-        };
-        // The lease stays locked until the commit: whoever takes the run over waits for it, and so sees this receipt or its absence.
-        let (held, condition) = self.held_fast(run);
-        let sql = format!(
-            "{held}UPDATE {} SET rows = $5, digest = $6, bytes = $7, rows_read = $8, written_at = clock_timestamp()
-             WHERE run = $1::uuid AND table_schema = $2 AND table_name = $3 AND chunk = $4{condition}",
-            self.table("receipts")
-        );
-        let updated = sqlx::query(AssertSqlSafe(sql))
-            .bind(run.0.to_string())
-            .bind(&receipt.table.schema)
-            .bind(&receipt.table.name)
-            .bind(i64::from(receipt.chunk))
-            .bind(number(receipt.digest.rows)?)
-            .bind(receipt.digest.to_string())
-            .bind(number(receipt.bytes)?)
-            .bind(number(receipt.rows_read)?)
-            .execute(&mut *connection)
-            .await
-            .map_err(|error| self.failed("did not take a receipt")(error).table(&receipt.table))?;
-        if updated.rows_affected() != 1 {
-            if self.holder_of(run).is_some() {
-                return Err(self.replaced(run).await.table(&receipt.table));
-            }
-            return Err(Error::new(ErrorKind::Ledger, "the claimed receipt is gone from the ledger").table(&receipt.table));
-        }
-        self.insert_losses(connection, run, receipt).await
     }
 
     /// Enters a hook as begun, in the open transaction if there is one.
@@ -204,6 +143,7 @@ impl PostgresLedger {
                 "The hooks that were begun, and those that have gone through",
             ),
             ("rejects", super::rejects::COLUMNS, "Rows that could not be carried, as the source sent them"),
+            ("instants", super::instants::COLUMNS, "The instants of the source that rows were read at"),
             ("losses", super::losses::COLUMNS, "What value policies of the mapping have done, chunk by chunk, committed together with its rows"),
         ];
         for (name, columns, comment) in tables {
@@ -480,6 +420,18 @@ impl Ledger for PostgresLedger {
         rows.iter().map(|row| mark(row).map_err(self.failed("could not be read"))).collect()
     }
 
+    async fn note_instant(&self, run: RunId, instant: &InstantRecord) -> Result<()> {
+        self.insert_instant(run, instant).await
+    }
+
+    async fn settle_instant(&self, run: RunId, number: u32) -> Result<()> {
+        self.complete_instant(run, number).await
+    }
+
+    async fn instants(&self, run: RunId) -> Result<Vec<InstantRecord>> {
+        self.all_instants(run).await
+    }
+
     async fn hooks(&self, run: RunId) -> Result<Vec<HookRecord>> {
         let columns = "hook, sha256, done_at IS NOT NULL, coalesce(extract(epoch FROM done_at - begun_at), 0)::float8";
         let rows = self.rows("hooks", columns, Some(run), "begun_at").await?;
@@ -503,7 +455,11 @@ impl Ledger for PostgresLedger {
     async fn forget(&self, id: RunId) -> Result<()> {
         let mut lease = self.pool.acquire().await?;
         let run_id = id.0;
-        let all = ["receipts", "marks", "hooks", "leases", "runs"];
+        let mut all = vec!["receipts", "marks", "hooks", "leases", "runs"];
+        // A ledger of an earlier version has none.
+        if self.stands(&mut lease, "instants").await.map_err(self.failed("could not be read"))? {
+            all.push("instants");
+        }
         let sql: Vec<String> =
             all.iter().map(|name| format!("DELETE FROM {} WHERE run = '{run_id}'", self.table(name))).collect();
         run(&mut lease, format!("BEGIN; {}; COMMIT", sql.join("; "))).await.map_err(self.failed("could not forget the run"))?;

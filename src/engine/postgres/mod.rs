@@ -21,24 +21,34 @@ pub mod check;
 mod connect;
 pub mod ddl;
 mod decode;
-mod encode;
+mod dependents;
+#[doc(hidden)]
+pub mod encode;
 mod error;
 pub mod expression;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gauge;
 mod hook;
+mod instants;
 mod lease;
 mod leaves;
 mod ledger;
 mod losses;
+mod lost;
 mod pool;
+mod pooler;
 mod profile;
 mod read_back;
+mod receipt;
 mod rejects;
+mod rights;
 mod schema;
+mod sequences;
 mod sink;
 mod standing;
+mod take_out;
 mod target;
 mod type_text;
 pub mod typemap;

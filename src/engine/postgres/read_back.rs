@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use sqlx::postgres::types::Oid;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,10 +15,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::decode::RowDecoder;
 use super::pool::Pool;
 use super::profile;
-use super::target::{TargetTable, quoted, quoted_columns, run, target_table};
+use super::target::{TargetTable, quoted, quoted_columns, run, target_table, target_tables};
 use super::upsert;
 use super::{error, leaves};
-use crate::engine::{Batch, BatchStream, Profile, ProfileColumn, ReadBack};
+use crate::engine::budget::Filling;
+use crate::engine::{Batch, BatchStream, Budget, Profile, ProfileColumn, ReadBack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange};
 use crate::model::load::UpsertKey;
@@ -27,6 +27,9 @@ use crate::model::{ObjectName, RunId, Table};
 
 /// Ranges of pages are read by themselves alone since version 14; before it, each would read the whole table.
 const RANGES_SINCE_MAJOR: u32 = 14;
+
+/// Tables that the catalog is asked about in one query.
+const LOOKED_UP: usize = 500;
 
 /// The readers of one snapshot.
 #[derive(Clone)]
@@ -43,6 +46,7 @@ struct Shared {
     idle: Mutex<Vec<PgConnection>>,
     permits: Arc<Semaphore>,
     targets: Mutex<HashMap<ObjectName, Arc<TargetTable>>>,
+    sizes: Mutex<HashMap<ObjectName, Sizes>>,
 }
 
 impl PostgresReadBack {
@@ -67,6 +71,7 @@ impl PostgresReadBack {
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(readers.max(1))),
             targets: Mutex::default(),
+            sizes: Mutex::default(),
         };
         Ok(PostgresReadBack(Arc::new(shared)))
     }
@@ -105,11 +110,18 @@ impl PostgresReadBack {
         Ok(target)
     }
 
-    async fn read_all(self, table: Table, range: ChunkRange, to: &Sender<Piece>) -> Result<()> {
+    async fn read_all(
+        self,
+        table: Table,
+        range: ChunkRange,
+        batch_bytes: usize,
+        mut filling: Filling,
+        to: &Sender<Piece>,
+    ) -> Result<()> {
         let failed = |error| error::map(error, "the target could not be read").table(&table.name);
         let mut reader = self.reader().await?;
         let target = self.target(&mut reader, &table).await?;
-        let mut decoder = RowDecoder::new(&table, &target.columns)?;
+        let mut decoder = RowDecoder::new(&table, &target.columns, batch_bytes)?;
         let (place, range) = match target.leaves.as_deref().and_then(|leaves| leaves::within(leaves, &range)) {
             Some((leaf, range)) => (leaf.name.clone(), range),
             None => (quoted(&table.name), range),
@@ -119,21 +131,42 @@ impl PostgresReadBack {
         let rows_of = narrowed(pages, &table);
         let columns = quoted_columns(table.columns.iter().map(|column| column.name.as_str()));
         let sql = format!("COPY (SELECT {columns} FROM {place}{rows_of}) TO STDOUT (FORMAT binary)");
+        filling.begin().await;
         let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
         while let Some(data) = rows.next().await {
-            decoder.feed(&data.map_err(failed)?);
+            let data = data.map_err(failed)?;
+            if filling.is_short_of(data.len()) {
+                // A row is one message, so that what was read is whole rows.
+                if let Some(batch) = decoder.so_far()? {
+                    let piece = Piece::Rows(Batch { held: filling.hand_over(), ..batch });
+                    if to.send(piece).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                filling.widen(data.len()).await.map_err(|error| error.table(&table.name))?;
+            }
+            decoder.feed(data);
             while let Some(batch) = decoder.next()? {
-                if to.send(Piece::Rows(batch)).await.is_err() {
+                // One message may end two batches. Each needs a part: who takes them cannot be the one to wait for it, since the next reader
+                // of this table may wait for him.
+                filling.begin().await;
+                if to.send(Piece::Rows(Batch { held: filling.hand_over(), ..batch })).await.is_err() {
                     // Nobody wants the rest: the reader is in the midst of its rows, and is closed.
                     return Ok(());
                 }
             }
+            filling.begin().await;
         }
         drop(rows);
         let last = decoder.finish()?;
-        reader.give_back();
+        // The driver keeps the buffer of a wide row, whatever it is asked: another session takes the place of this one.
+        if filling.is_wide() {
+            drop(reader)
+        } else {
+            reader.give_back()
+        }
         if let Some(batch) = last {
-            let _ = to.send(Piece::Rows(batch)).await;
+            let _ = to.send(Piece::Rows(Batch { held: filling.hand_over(), ..batch })).await;
         }
         let _ = to.send(Piece::End).await;
         Ok(())
@@ -177,8 +210,58 @@ impl Reader {
     }
 }
 
+/// The sizes of a table: of its pages, with what lies outside of them, and the rows that the server expects.
+#[derive(Clone, Copy)]
+struct Sizes {
+    main: u64,
+    all: u64,
+    rows: u64,
+}
+
+impl Sizes {
+    /// Of those of the tables that exist, by their place.
+    async fn read(connection: &mut PgConnection, tables: &[&Table]) -> Result<HashMap<usize, Self>, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT w.place, pg_catalog.pg_relation_size(c.oid), pg_catalog.pg_table_size(c.oid), greatest(c.reltuples, 0)::int8
+             FROM unnest($1::text[]) WITH ORDINALITY AS w(name, place)
+             JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(w.name)",
+        )
+        .bind(tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+        let mut found = HashMap::new();
+        for row in rows {
+            let number = |index: usize| row.try_get::<i64, _>(index).map(|size| u64::try_from(size).unwrap_or_default());
+            let place = usize::try_from(number(0)?).unwrap_or_default().saturating_sub(1);
+            found.insert(place, Sizes { main: number(1)?, all: number(2)?, rows: number(3)? });
+        }
+        Ok(found)
+    }
+}
+
 #[async_trait]
 impl ReadBack for PostgresReadBack {
+    async fn look_up(&self, tables: &[&Table]) -> Result<()> {
+        let mut reader = self.reader().await?;
+        for some in tables.chunks(LOOKED_UP) {
+            let found = target_tables(&mut reader.connection, some).await?;
+            let sizes = Sizes::read(&mut reader.connection, some)
+                .await
+                .map_err(|error| error::map(error, "the sizes of the tables could not be read"))?;
+            for (place, (table, target)) in some.iter().zip(found).enumerate() {
+                // Whatever is wrong is said when the table is read.
+                let Ok(target) = target else { continue };
+                let mut targets = self.0.targets.lock().unwrap_or_else(PoisonError::into_inner);
+                targets.insert(table.name.clone(), Arc::new(target));
+                if let Some(sizes) = sizes.get(&place) {
+                    self.0.sizes.lock().unwrap_or_else(PoisonError::into_inner).insert(table.name.clone(), *sizes);
+                }
+            }
+        }
+        reader.give_back();
+        Ok(())
+    }
+
     fn only_sent(&self, table: &Table, run: RunId, key: &UpsertKey) -> Table {
         let filter = upsert::was_sent(&self.0.ledger_schema, run, &table.name, key);
         Table { row_filter: Some(filter), ..table.clone() }
@@ -188,7 +271,8 @@ impl ReadBack for PostgresReadBack {
         let failed = |error| error::map(error, "the rows could not be counted").table(&table.name);
         let mut reader = self.reader().await?;
         let sql = format!("SELECT count(*) FROM {}{}", quoted(&table.name), narrowed(None, table));
-        let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut reader.connection).await.map_err(failed)?;
+        let count = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut reader.connection).await;
+        let count: i64 = count.and_then(|row| row.try_get(0)).map_err(failed)?;
         reader.give_back();
         u64::try_from(count).map_err(|_| Error::internal("a count is negative").table(&table.name))
     }
@@ -204,22 +288,15 @@ impl ReadBack for PostgresReadBack {
         let failed = |error| error::map(error, "the size of the table could not be read").table(&table.name);
         let mut reader = self.reader().await?;
         let target = self.target(&mut reader, table).await?;
-        let row = sqlx::query(
-            "SELECT c.oid, pg_catalog.pg_relation_size(c.oid), pg_catalog.pg_table_size(c.oid), greatest(c.reltuples, 0)::int8
-             FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass($1)",
-        )
-        .bind(quoted(&table.name))
-        .fetch_optional(&mut reader.connection)
-        .await
-        .map_err(failed)?;
+        let known = self.0.sizes.lock().unwrap_or_else(PoisonError::into_inner).get(&table.name).copied();
+        let sizes = match known {
+            Some(sizes) => Some(sizes),
+            None => Sizes::read(&mut reader.connection, &[table]).await.map_err(failed)?.remove(&0),
+        };
         reader.give_back();
-        let row =
-            row.ok_or_else(|| Error::new(ErrorKind::SchemaChanged, "the table does not exist in the target").table(&table.name))?;
-        let _: Oid = row.try_get(0).map_err(failed)?;
-        let size =
-            |index: usize| row.try_get::<i64, _>(index).map(|size| u64::try_from(size).unwrap_or_default()).map_err(failed);
-        let (main, all) = (size(1)?, size(2)?);
-        let rows = size(3)?.max(table.estimated_rows);
+        let Sizes { main, all, rows } = sizes
+            .ok_or_else(|| Error::new(ErrorKind::SchemaChanged, "the table does not exist in the target").table(&table.name))?;
+        let rows = rows.max(table.estimated_rows);
         if let Some(leaves) = &target.leaves {
             let bytes = leaves.iter().fold(0, |sum: u64, leaf| sum.saturating_add(leaf.bytes));
             // A filter names the columns of the table itself.
@@ -260,12 +337,18 @@ impl ReadBack for PostgresReadBack {
     }
 
     fn read(&self, table: &Table, chunk: &Chunk) -> BatchStream {
+        self.read_within(table, chunk, &Budget::boundless())
+    }
+
+    fn read_within(&self, table: &Table, chunk: &Chunk, budget: &Budget) -> BatchStream {
         let (back, table, range) = (self.clone(), table.clone(), chunk.range.clone());
+        let filling = budget.filling(&table.name, chunk.estimated_bytes / chunk.estimated_rows.max(1));
+        let batch_bytes = budget.batch_bytes();
         // The work begins at the first poll; one batch waits while the next one is read.
         futures::stream::once(async move {
             let (to, from) = channel(1);
             tokio::spawn(async move {
-                if let Err(error) = back.read_all(table, range, &to).await {
+                if let Err(error) = back.read_all(table, range, batch_bytes, filling, &to).await {
                     let _ = to.send(Piece::Failed(error)).await;
                 }
             });

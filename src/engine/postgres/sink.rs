@@ -4,29 +4,38 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use futures::StreamExt;
+use sqlx::{AssertSqlSafe, Connection, Either, PgConnection, Row};
 
 use super::connect::{Connector, server_info};
 use super::encode::RowEncoder;
 use super::error;
 use super::ledger::PostgresLedger;
-use super::pool::Pool;
+use super::pool::{Lease, Pool};
 use super::read_back::PostgresReadBack;
-use super::target::{run, target_table};
-use super::{catalog, check, hook, schema, standing, upsert, waiting, write};
+use super::target::{TargetTable, run, target_table, target_tables};
+use super::{
+    catalog, check, dependents, gauge, hook, pooler, rights, schema, sequences, standing, take_out, upsert, waiting, write,
+};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, Waiting};
-use crate::error::Result;
+use crate::engine::{
+    Asked, ChunkWriter, Ddl, DdlPhase, Gauge, Inspection, ReadBack, SessionOptions, Sink, Strain, TakeOut, TakenOut, Waiting,
+};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
-use crate::model::catalog::{Column, ServerInfo, Table};
+use crate::model::catalog::{Column, Problem, ServerInfo, Table};
 use crate::model::load::UpsertKey;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::WorkUnit;
 use crate::model::{Hook, ObjectName, RunId};
 
 /// Memory for building one index, where the server's own setting is less: the default of 64 MiB makes sorts of large tables spill, and a few
 /// indexes built side by side with this still fit a small server.
 const INDEX_MEMORY: &str = "256MB";
+
+/// Tables that the catalog is asked about in one query.
+const LOOKED_UP: usize = 500;
 
 /// A PostgreSQL database that is written to.
 pub(super) struct PostgresSink {
@@ -51,6 +60,10 @@ impl PostgresSink {
         // One more than carry rows: for the ledger.
         let pool = Pool::new(Connector::new(at, options)?, options.jobs.saturating_add(1));
         let mut lease = pool.acquire().await?;
+        let mut other = pool.connect().await?;
+        pooler::refuse(&mut lease, &mut other, &at.to_string()).await?;
+        // Its socket is closed; whether the goodbye arrives does not matter.
+        let _ = other.close().await;
         let server = server_info(&mut lease).await?;
         let triggers_off = may_switch_triggers_off(&mut lease)
             .await
@@ -69,9 +82,22 @@ impl PostgresSink {
 
     /// Opens the transaction of a chunk, or of a row that it has rejected.
     async fn begin(&self, unit: &WorkUnit, table: &Table, claim: write::Claim) -> Result<write::Writer> {
-        let mut lease = self.pool.acquire().await?;
+        // A connection that died while it lay idle has begun nothing: another one takes its place, without a word.
+        while let Some(lease) = self.pool.acquire_untried().await? {
+            match self.begin_on(lease, unit, table, claim).await {
+                Err(error) if error.kind() == ErrorKind::ConnectionLost => {
+                    tracing::debug!(%error, "a connection that lay idle is replaced");
+                }
+                begun => return begun,
+            }
+        }
+        self.begin_on(self.pool.acquire().await?, unit, table, claim).await
+    }
+
+    async fn begin_on(&self, mut lease: Lease, unit: &WorkUnit, table: &Table, claim: write::Claim) -> Result<write::Writer> {
         let encoder = match self.encoder(&mut lease, table).await {
             Ok(encoder) => encoder,
+            Err(error) if error.kind() == ErrorKind::ConnectionLost => return Err(error),
             Err(error) => {
                 lease.give_back();
                 return Err(error);
@@ -89,6 +115,10 @@ impl PostgresSink {
             }
         }
         let target = target_table(connection, table).await?;
+        self.keep_encoder(table, &target)
+    }
+
+    fn keep_encoder(&self, table: &Table, target: &TargetTable) -> Result<Arc<RowEncoder>> {
         let encoder = Arc::new(RowEncoder::new(table, &target.columns)?);
         let prepared = Prepared { columns: table.columns.clone(), encoder: Arc::clone(&encoder) };
         self.encoders.lock().unwrap_or_else(PoisonError::into_inner).insert(table.name.clone(), prepared);
@@ -125,6 +155,35 @@ async fn exists(connection: &mut PgConnection, ddl: &Ddl) -> Result<bool> {
     Ok(row.flatten() == Some(true))
 }
 
+/// For each of the statements, whether what it makes stands already; asked in one message.
+async fn exist(connection: &mut PgConnection, ddl: &[Ddl]) -> Result<Vec<bool>, sqlx::Error> {
+    let asked: Vec<(usize, &str)> =
+        ddl.iter().enumerate().filter_map(|(place, ddl)| Some((place, ddl.exists_sql.as_deref()?))).collect();
+    let mut stand = vec![false; ddl.len()];
+    if asked.is_empty() {
+        return Ok(stand);
+    }
+    let sql = asked.iter().map(|(_, sql)| *sql).collect::<Vec<_>>().join(";\n");
+    let mut answers = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(connection);
+    let mut queries = asked.iter();
+    let mut first = None;
+    while let Some(answer) = answers.next().await {
+        match answer? {
+            Either::Right(row) if first.is_none() => first = Some(row.try_get::<Option<bool>, _>(0)? == Some(true)),
+            Either::Right(_) => {}
+            // The end of one query's rows.
+            Either::Left(_) => {
+                if let Some((place, _)) = queries.next()
+                    && let Some(stands) = stand.get_mut(*place)
+                {
+                    *stands = first.take() == Some(true);
+                }
+            }
+        }
+    }
+    Ok(stand)
+}
+
 #[async_trait]
 impl Sink for PostgresSink {
     fn server(&self) -> &ServerInfo {
@@ -145,11 +204,25 @@ impl Sink for PostgresSink {
         Ok(schemas)
     }
 
+    async fn sequences(&self, names: &[ObjectName]) -> Result<Vec<Sequence>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = sequences::sequences(&mut lease, names).await?;
+        lease.give_back();
+        Ok(found)
+    }
+
     async fn table_names(&self, schemas: &[String]) -> Result<Vec<ObjectName>> {
         let mut lease = self.pool.acquire().await?;
         let names = standing::table_names(&mut lease, schemas).await?;
         lease.give_back();
         Ok(names)
+    }
+
+    async fn undroppable(&self, tables: &[&Table]) -> Result<Vec<Problem>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = dependents::undroppable(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(found)
     }
 
     async fn inspect(&self, asked: &[Asked]) -> Result<Inspection> {
@@ -198,6 +271,13 @@ impl Sink for PostgresSink {
         Ok(())
     }
 
+    async fn may_not_drop(&self, tables: &[ObjectName]) -> Result<Vec<Error>> {
+        let mut lease = self.pool.acquire().await?;
+        let errors = rights::may_not_drop(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(errors)
+    }
+
     async fn apply(&self, ddl: &Ddl) -> Result<()> {
         self.encoders.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let place = |error, what: String| {
@@ -232,12 +312,47 @@ impl Sink for PostgresSink {
         Ok(())
     }
 
+    async fn apply_all(&self, ddl: &[Ddl]) -> Result<()> {
+        self.encoders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let failed = |error| error::map(error, "several statements together were refused");
+        let mut lease = self.pool.acquire().await?;
+        let stand = exist(&mut lease, ddl).await.map_err(failed)?;
+        let missing: Vec<&Ddl> = ddl.iter().zip(stand).filter(|(_, stands)| !stands).map(|(ddl, _)| ddl).collect();
+        if !missing.is_empty() {
+            // One message, and so one transaction: the server takes all of it back when one of them fails.
+            let statements: Vec<&str> = missing.iter().map(|ddl| ddl.sql.as_str()).collect();
+            run(&mut lease, format!("BEGIN; {}; COMMIT", statements.join(";\n"))).await.map_err(failed)?;
+        }
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn look_up(&self, tables: &[&Table]) -> Result<()> {
+        let mut lease = self.pool.acquire().await?;
+        for some in tables.chunks(LOOKED_UP) {
+            let found = target_tables(&mut lease, some).await?;
+            for (table, target) in some.iter().zip(found) {
+                // Whatever is wrong is said by the first chunk of the table.
+                if let Ok(target) = target {
+                    let _ = self.keep_encoder(table, &target);
+                }
+            }
+        }
+        lease.give_back();
+        Ok(())
+    }
+
     async fn begin_chunk(&self, unit: &WorkUnit, table: &Table) -> Result<Box<dyn ChunkWriter>> {
         Ok(Box::new(self.begin(unit, table, write::Claim::Chunk).await?))
     }
 
     async fn begin_reject(&self, unit: &WorkUnit, number: u32, table: &Table) -> Result<Box<dyn ChunkWriter>> {
         Ok(Box::new(self.begin(unit, table, write::Claim::Reject(number)).await?))
+    }
+
+    async fn take_out(&self, run: RunId, rows: &TakeOut) -> Result<TakenOut> {
+        let lease = self.pool.acquire().await?;
+        take_out::take_out(lease, &self.ledger, run, rows, self.triggers_off).await
     }
 
     fn ledger(&self) -> &dyn Ledger {
@@ -248,6 +363,17 @@ impl Sink for PostgresSink {
         // What lies idle would count against the server's limit beside the readers.
         self.pool.close_idle();
         Ok(Arc::new(PostgresReadBack::open(self.pool.clone(), &self.ledger_schema, readers).await?))
+    }
+
+    async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
+        Ok(Box::new(gauge::PostgresGauge::new(self.pool.connect().await?, asked)?))
+    }
+
+    async fn free_sessions(&self) -> Result<Option<u64>> {
+        let mut lease = self.pool.acquire().await?;
+        let free = gauge::free_sessions(&mut lease).await?;
+        lease.give_back();
+        Ok(Some(free))
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {

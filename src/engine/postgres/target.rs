@@ -98,31 +98,51 @@ pub(super) fn quoted(name: &ObjectName) -> String {
 /// # Errors
 /// `SchemaChanged` when the table, or one of its columns, is not there, or is generated in one and plain in the other.
 pub(super) async fn target_table(connection: &mut PgConnection, table: &Table) -> Result<TargetTable> {
-    let failed = |error| error::map(error, "the target's catalog could not be read").table(&table.name);
-    let gone = |what: &str| Error::new(ErrorKind::SchemaChanged, what).table(&table.name);
-    let schema = if table.name.schema.is_empty() { PostgresDialect.default_schema() } else { &table.name.schema };
-    let relation = sqlx::query(
-        "SELECT c.oid, c.relkind = 'p' FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-         WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
+    let mut found = target_tables(connection, &[table]).await?;
+    found.pop().unwrap_or_else(|| Err(Error::internal("a table was asked about, and nothing was said").table(&table.name)))
+}
+
+/// As [`target_table`] for many tables, in as many round trips as for one.
+///
+/// # Errors
+/// When the catalog cannot be read. What is wrong with one table stands in its place.
+pub(super) async fn target_tables(connection: &mut PgConnection, tables: &[&Table]) -> Result<Vec<Result<TargetTable>>> {
+    let failed = |error| {
+        let error = error::map(error, "the target's catalog could not be read");
+        if let [table] = tables { error.table(&table.name) } else { error }
+    };
+    let schema_of = |table: &&Table| match table.name.schema.as_str() {
+        "" => PostgresDialect.default_schema().to_string(),
+        schema => schema.to_string(),
+    };
+    let relations = sqlx::query(
+        "SELECT w.place, c.oid, c.relkind = 'p'
+         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema_name, table_name, place)
+         JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.schema_name
+         JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.table_name AND c.relkind IN ('r', 'p')",
     )
-    .bind(schema)
-    .bind(&table.name.name)
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(failed)?
-    .ok_or_else(|| gone("the table does not exist in the target"))?;
-    let oid: Oid = relation.try_get(0).map_err(failed)?;
-    let partitioned: bool = relation.try_get(1).map_err(failed)?;
-    let types = Types::read(connection, oid).await.map_err(failed)?;
-    let rows = sqlx::query(
-        "SELECT attname::text, atttypid, atttypmod, attnotnull, attgenerated <> '', pg_catalog.format_type(atttypid, atttypmod)
-         FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
-    )
-    .bind(oid)
+    .bind(tables.iter().map(schema_of).collect::<Vec<_>>())
+    .bind(tables.iter().map(|table| table.name.name.clone()).collect::<Vec<_>>())
     .fetch_all(&mut *connection)
     .await
     .map_err(failed)?;
-    let mut actual = HashMap::new();
+    let mut by_place = HashMap::new();
+    for row in &relations {
+        let place = usize::try_from(row.try_get::<i64, _>(0).map_err(failed)?).unwrap_or_default();
+        let oid: Oid = row.try_get(1).map_err(failed)?;
+        by_place.insert(place, (oid, row.try_get::<bool, _>(2).map_err(failed)?));
+    }
+    let all: Vec<Oid> = by_place.values().map(|(oid, _)| *oid).collect();
+    let types = Types::read(connection, &all).await.map_err(failed)?;
+    let rows = sqlx::query(
+        "SELECT attname::text, atttypid, atttypmod, attnotnull, attgenerated <> '', pg_catalog.format_type(atttypid, atttypmod), attrelid
+         FROM pg_catalog.pg_attribute WHERE attrelid = ANY($1) AND attnum > 0 AND NOT attisdropped",
+    )
+    .bind(&all)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed)?;
+    let mut actual: HashMap<u32, HashMap<String, TargetColumn>> = HashMap::new();
     for row in rows {
         let name: String = row.try_get(0).map_err(failed)?;
         let (pg_type, typmod) = types.resolve(row.try_get::<Oid, _>(1).map_err(failed)?.0, row.try_get(2).map_err(failed)?, 0);
@@ -134,8 +154,25 @@ pub(super) async fn target_table(connection: &mut PgConnection, table: &Table) -
             generated: row.try_get(4).map_err(failed)?,
             name: name.clone(),
         };
-        actual.insert(name, column);
+        actual.entry(row.try_get::<Oid, _>(6).map_err(failed)?.0).or_default().insert(name, column);
     }
+    let mut found = Vec::with_capacity(tables.len());
+    for (place, table) in (1..).zip(tables) {
+        let gone = || Error::new(ErrorKind::SchemaChanged, "the table does not exist in the target").table(&table.name);
+        let Some((oid, partitioned)) = by_place.get(&place).copied() else {
+            found.push(Err(gone()));
+            continue;
+        };
+        let columns = wanted_columns(table, actual.remove(&oid.0).unwrap_or_default());
+        let leaves = if partitioned { Some(leaves::read(connection, oid).await.map_err(failed)?) } else { None };
+        found.push(columns.map(|columns| TargetTable { columns, leaves }));
+    }
+    Ok(found)
+}
+
+/// Of the columns that stand, those that the plan has, in its order.
+fn wanted_columns(table: &Table, mut actual: HashMap<String, TargetColumn>) -> Result<Vec<TargetColumn>> {
+    let gone = |what: &str| Error::new(ErrorKind::SchemaChanged, what).table(&table.name);
     let mut columns = Vec::with_capacity(table.columns.len());
     for column in &table.columns {
         let found =
@@ -150,8 +187,7 @@ pub(super) async fn target_table(connection: &mut PgConnection, table: &Table) -
         }
         columns.push(found);
     }
-    let leaves = if partitioned { Some(leaves::read(connection, oid).await.map_err(failed)?) } else { None };
-    Ok(TargetTable { columns, leaves })
+    Ok(columns)
 }
 
 /// Rows of `pg_type` that a table's columns lead to.
@@ -170,10 +206,10 @@ struct TypeRow {
 }
 
 impl Types {
-    async fn read(connection: &mut PgConnection, relation: Oid) -> Result<Self, sqlx::Error> {
+    async fn read(connection: &mut PgConnection, relations: &[Oid]) -> Result<Self, sqlx::Error> {
         let rows = sqlx::query(
             "WITH RECURSIVE reached(oid) AS (
-                 SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
+                 SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = ANY($1) AND attnum > 0 AND NOT attisdropped
                  UNION
                  SELECT next.oid FROM reached JOIN pg_catalog.pg_type AS t ON t.oid = reached.oid
                  CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) AS next(oid) WHERE next.oid <> 0
@@ -187,7 +223,7 @@ impl Types {
              FROM reached JOIN pg_catalog.pg_type AS t ON t.oid = reached.oid
              JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace",
         )
-        .bind(relation)
+        .bind(relations)
         .fetch_all(connection)
         .await?;
         let mut types = HashMap::new();

@@ -26,6 +26,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
+    #[inline]
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
         let date = |y0, y1, month, day| Wire { year: u16::from_le_bytes([y0, y1]), month, day, ..Wire::default() };
         Ok(match *bytes {
@@ -40,7 +41,15 @@ impl Wire {
     }
 
     /// Why it is no day of the calendar; none if it is one.
+    #[inline]
     pub(super) fn fault(self) -> Option<LossKind> {
+        let Wire { year, month, day, .. } = self;
+        // Days that every month has.
+        let plain = (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=28).contains(&day);
+        if plain { None } else { self.odd_fault() }
+    }
+
+    fn odd_fault(self) -> Option<LossKind> {
         let Wire { year, month, day, .. } = self;
         if (year, month, day) == (0, 0, 0) {
             return Some(LossKind::ZeroDate);
@@ -73,23 +82,28 @@ impl Wire {
     }
 
     /// Days since 1970-01-01; refuses a date that the calendar does not have.
+    #[inline]
     pub(super) fn days(self) -> Result<i32> {
-        let what = match self.fault() {
-            None => None,
-            Some(LossKind::ZeroDate) => Some("the zero date "),
-            Some(LossKind::PartialDate) => Some("the partial date "),
-            Some(_) => Some(""),
-        };
-        if let Some(what) = what {
-            return Err(refused(format!("{what}{self} is no day of the calendar")).rule(ZERO_DATE_RULE));
+        if let Some(fault) = self.fault() {
+            return Err(self.no_day(fault));
         }
         let Wire { year, month, day, .. } = self;
         // Howard Hinnant's days_from_civil, for years after 0: the year begins in March, so a leap day is its last.
-        let (year, month, day) = (i32::from(year), i32::from(month), i32::from(day));
+        let (year, month, day) = (u32::from(year), u32::from(month), u32::from(day));
         let year = if month <= 2 { year - 1 } else { year };
         let (era, in_era) = (year / 400, year % 400);
         let in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-        Ok(era * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719_468)
+        Ok((era * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year).cast_signed() - 719_468)
+    }
+
+    #[cold]
+    fn no_day(self, fault: LossKind) -> Error {
+        let what = match fault {
+            LossKind::ZeroDate => "the zero date ",
+            LossKind::PartialDate => "the partial date ",
+            _ => "",
+        };
+        refused(format!("{what}{self} is no day of the calendar")).rule(ZERO_DATE_RULE)
     }
 
     pub(super) fn micros(self) -> Result<i64> {

@@ -1,22 +1,26 @@
 //! Text, bytes, bits, labels.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder};
+use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder, NullBufferBuilder, StringArray, StringBuilder};
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field};
 
-use super::{ColumnDecoder, RowBytes, hex, refused, unexpected, wire};
-use crate::error::{Error, Result};
+use super::super::select::{TextForm, may_exceed_packet, text_form};
+use super::{ColumnDecoder, RowBytes, Size, hex, refused, unexpected, wire};
+use crate::engine::mysql::wire::Block;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::catalog::NativeType;
 use crate::model::loss::LossKind;
 use crate::model::policy::EnumEmpty;
 
 /// Bytes of an offset into a column of values of different lengths.
 const OFFSET: usize = 4;
 
-fn variable(row: RowBytes<'_>, at: usize) -> Result<usize> {
-    Ok(OFFSET + wire(row, at)?.map_or(0, <[u8]>::len))
-}
+/// A value as long as it is on the wire.
+const VARIABLE: Size = Size { each: OFFSET, per_byte: 1 };
 
 fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| invalid_utf8(bytes))
@@ -41,44 +45,125 @@ pub(super) fn unconvertible(bytes: &[u8]) -> Error {
     .rule(INVALID_TEXT_RULE)
 }
 
-/// Whether the way to utf8mb4 and back gives the same bytes, as far as that was asked.
-pub(super) fn is_lossless(row: RowBytes<'_>, lossless_at: Option<usize>) -> Result<bool> {
-    match lossless_at {
-        Some(at) => Ok(wire(row, at)?.is_some_and(|flag| flag.iter().any(|byte| *byte != 0))),
-        None => Ok(true),
+/// The error of a value that is longer than the server's functions return. Not one of a value that may be rejected: not all of it is there.
+pub(super) fn longer_than_packet() -> Error {
+    let what = "the value is longer than the server's `max_allowed_packet`, and would be read as NULL";
+    Error::new(ErrorKind::Unsupported, what)
+        .hint("Raise it on the source, as far as its longest value: SET GLOBAL max_allowed_packet = 1073741824; then run again")
+}
+
+/// What the server says of a text beside the text itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Beside {
+    /// Nothing.
+    Nothing,
+    /// At this place, whether the way to utf8mb4 and back gives the same bytes.
+    Lossless(usize),
+    /// At this place, whether there is a value at all.
+    Present(usize),
+}
+
+impl Beside {
+    /// As [`super::super::select::expressions`] asks; `next` is the place behind the text.
+    pub(super) fn of(native: &NativeType, next: usize) -> Self {
+        match text_form(native) {
+            TextForm::Checked => Beside::Lossless(next),
+            TextForm::Bytes if may_exceed_packet(native) => Beside::Present(next),
+            TextForm::Bytes | TextForm::Converted => Beside::Nothing,
+        }
+    }
+
+    /// Whether the text is what the column has, as far as that was asked; `there` if it is not NULL.
+    pub(super) fn is_lossless(self, row: RowBytes<'_>, there: bool) -> Result<bool> {
+        let flag = |at| Ok::<_, Error>(wire(row, at)?.map(|flag| flag.iter().any(|byte| *byte != 0)));
+        match self {
+            Beside::Nothing => Ok(true),
+            Beside::Lossless(_) if !there => Ok(true),
+            Beside::Lossless(at) => flag(at)?.ok_or_else(longer_than_packet),
+            Beside::Present(at) if flag(at)?.unwrap_or(there) == there => Ok(true),
+            Beside::Present(_) => Err(longer_than_packet()),
+        }
     }
 }
 
 struct Text {
     at: usize,
-    /// Where the server says whether the way to utf8mb4 and back gives the same bytes.
-    lossless_at: Option<usize>,
-    builder: StringBuilder,
+    beside: Beside,
+    /// All of it UTF-8, and so is each value; checked when it comes in.
+    bytes: Vec<u8>,
+    /// Where each value ends; in front, where the first one begins.
+    offsets: Vec<i32>,
+    nulls: NullBufferBuilder,
 }
 
-pub(super) fn text(at: usize, lossless_at: Option<usize>) -> Box<dyn ColumnDecoder> {
-    Box::new(Text { at, lossless_at, builder: StringBuilder::new() })
+pub(super) fn text(at: usize, beside: Beside) -> Box<dyn ColumnDecoder> {
+    Box::new(Text { at, beside, bytes: Vec::new(), offsets: vec![0], nulls: NullBufferBuilder::new(0) })
+}
+
+impl Text {
+    /// Adds a value that has not been checked.
+    #[inline]
+    fn push(&mut self, value: Option<&[u8]>) -> Result<()> {
+        match value {
+            Some(bytes) => {
+                self.bytes.extend_from_slice(bytes);
+                self.nulls.append_non_null();
+            }
+            None => self.nulls.append_null(),
+        }
+        // A batch is bounded far below.
+        let end = i32::try_from(self.bytes.len()).map_err(|_| Error::internal("a batch has more than 2 GiB of one text"))?;
+        self.offsets.push(end);
+        Ok(())
+    }
 }
 
 impl ColumnDecoder for Text {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
-        let Some(bytes) = wire(row, self.at)? else {
-            self.builder.append_null();
-            return Ok(());
-        };
-        if !is_lossless(row, self.lossless_at)? {
-            return Err(unconvertible(bytes));
+        let value = wire(row, self.at)?;
+        let lossless = self.beside.is_lossless(row, value.is_some())?;
+        if let Some(bytes) = value {
+            if !lossless {
+                return Err(unconvertible(bytes));
+            }
+            utf8(bytes)?;
         }
-        self.builder.append_value(utf8(bytes)?);
+        self.push(value)
+    }
+
+    fn extend(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), (usize, Error)> {
+        let (start, alone) = (self.bytes.len(), matches!(self.beside, Beside::Nothing));
+        self.offsets.reserve(rows.len());
+        for row in rows.clone() {
+            let live = RowBytes::Live(block, row);
+            if alone {
+                wire(live, self.at).and_then(|value| self.push(value)).map_err(|error| (row, error))?;
+            } else {
+                self.append(live).map_err(|error| (row, error))?;
+            }
+        }
+        // Mostly all of it is ASCII, and then so is each value; UTF-8 together would not mean UTF-8 each.
+        if alone && !self.bytes.get(start..).unwrap_or_default().is_ascii() {
+            for row in rows {
+                let value = wire(RowBytes::Live(block, row), self.at).map_err(|error| (row, error))?;
+                value.map_or(Ok(""), utf8).map_err(|error| (row, error))?;
+            }
+        }
         Ok(())
     }
 
     fn finish(&mut self) -> ArrayRef {
-        Arc::new(self.builder.finish())
+        // The next batch is about as long.
+        let bytes = Vec::with_capacity(self.bytes.len());
+        let mut offsets = Vec::with_capacity(self.offsets.len());
+        offsets.push(0);
+        let (bytes, offsets) = (std::mem::replace(&mut self.bytes, bytes), std::mem::replace(&mut self.offsets, offsets));
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        Arc::new(StringArray::new(offsets, Buffer::from_vec(bytes), self.nulls.finish()))
     }
 }
 
@@ -92,8 +177,8 @@ pub(super) fn binary(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Binary {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -131,8 +216,8 @@ fn align(bytes: &[u8], length: u32) -> Result<([u8; 8], usize)> {
 }
 
 impl ColumnDecoder for Bits {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -162,8 +247,8 @@ pub(super) fn uuid(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Uuid {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(16)
+    fn size(&self) -> Size {
+        Size::fixed(16)
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -212,8 +297,8 @@ pub(super) fn label(at: usize, labels: &[String], empty: Option<EnumEmpty>) -> B
 }
 
 impl ColumnDecoder for Label {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -292,8 +377,8 @@ impl Labels {
 }
 
 impl ColumnDecoder for Labels {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        Ok(variable(row, self.at)? + OFFSET * self.labels.len().min(64))
+    fn size(&self) -> Size {
+        Size { each: OFFSET * (1 + self.labels.len().min(64)), per_byte: 1 }
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {

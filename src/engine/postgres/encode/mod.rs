@@ -193,6 +193,36 @@ impl RowEncoder {
     }
 }
 
+/// Encodes a batch of `table` for columns of these types and modifiers: what benchmarks do, which have no server.
+///
+/// # Errors
+/// `Mapping` for types that are not known here or have no encoder, and what a writer says of the rows.
+#[doc(hidden)]
+pub fn encode_offline(table: &Table, types: &[(&str, i32)], batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+    let target = types.iter().zip(&table.columns).map(|((name, typmod), column)| {
+        let pg_type = match *name {
+            "int4" => PgType::Int4,
+            "int8" => PgType::Int8,
+            "float8" => PgType::Float8,
+            "numeric" => PgType::Numeric,
+            "date" => PgType::Date,
+            "timestamp" => PgType::Timestamp,
+            "text" => PgType::Text,
+            "bytea" => PgType::Bytea,
+            _ => PgType::Other,
+        };
+        let (name, type_name) = (column.name.clone(), (*name).to_string());
+        TargetColumn { name, type_name, pg_type, typmod: *typmod, not_null: false, generated: false }
+    });
+    let encoder = RowEncoder::new(table, &target.collect::<Vec<_>>())?;
+    let bound = encoder.bind(batch)?;
+    let mut row = 0;
+    while row < batch.num_rows() {
+        row = bound.put(row, usize::MAX, out)?;
+    }
+    Ok(())
+}
+
 /// The encoders of one batch.
 pub(super) struct BoundRows<'a> {
     rows: &'a RowEncoder,
@@ -231,17 +261,22 @@ const NULL: [u8; 4] = (-1i32).to_be_bytes();
 /// Appends a field of `N` bytes, its length first.
 #[inline]
 fn put_fixed<const N: usize>(bytes: [u8; N], out: &mut Vec<u8>) {
-    const { assert!(N < 256) };
-    // One growth check instead of two; `N` is a constant below 256, so its last byte is all of it.
-    out.reserve(4 + N);
-    out.extend_from_slice(&[0, 0, 0, N.to_be_bytes()[size_of::<usize>() - 1]]);
-    out.extend_from_slice(&bytes);
+    const { assert!(N <= 16) };
+    // Length and bytes in one piece, so that there is one growth check; `N` is a constant, so its last byte is all of it.
+    let mut field = [0; 20];
+    field[3] = N.to_be_bytes()[size_of::<usize>() - 1];
+    field[4..4 + N].copy_from_slice(&bytes);
+    out.extend_from_slice(&field[..4 + N]);
 }
 
 /// Appends a field of any length, its length first.
 #[inline]
 fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    put_prefixed(&[], bytes, out)
+    let length = field_length(bytes.len())?;
+    out.reserve(4 + bytes.len());
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(bytes);
+    Ok(())
 }
 
 /// Appends a field that is `prefix` and `bytes` together.

@@ -57,6 +57,10 @@ pub(super) enum Number<'a> {
     Int2(Ints<'a>),
     Int4(Ints<'a>),
     Int8(Ints<'a>),
+    /// Of the very width: nothing to check.
+    SameInt2(&'a Int16Array),
+    SameInt4(&'a Int32Array),
+    SameInt8(&'a Int64Array),
     Float4(&'a Float32Array),
     Float8(&'a Float64Array),
     /// Each 32-bit float is a 64-bit one too.
@@ -68,9 +72,9 @@ impl<'a> Number<'a> {
         let any = array.as_any();
         match pg_type {
             PgType::Bool => Ints::bind(array).map(Number::Bool),
-            PgType::Int2 => Ints::bind(array).map(Number::Int2),
-            PgType::Int4 => Ints::bind(array).map(Number::Int4),
-            PgType::Int8 => Ints::bind(array).map(Number::Int8),
+            PgType::Int2 => any.downcast_ref().map(Number::SameInt2).or_else(|| Ints::bind(array).map(Number::Int2)),
+            PgType::Int4 => any.downcast_ref().map(Number::SameInt4).or_else(|| Ints::bind(array).map(Number::Int4)),
+            PgType::Int8 => any.downcast_ref().map(Number::SameInt8).or_else(|| Ints::bind(array).map(Number::Int8)),
             PgType::Float4 => any.downcast_ref().map(Number::Float4),
             PgType::Float8 => any.downcast_ref().map(Number::Float8).or_else(|| any.downcast_ref().map(Number::Float8From4)),
             _ => None,
@@ -91,6 +95,9 @@ impl<'a> Number<'a> {
             Number::Int2(ints) => put_fixed(narrow::<i16>(ints.value(row), "smallint")?.to_be_bytes(), out),
             Number::Int4(ints) => put_fixed(narrow::<i32>(ints.value(row), "integer")?.to_be_bytes(), out),
             Number::Int8(ints) => put_fixed(narrow::<i64>(ints.value(row), "bigint")?.to_be_bytes(), out),
+            Number::SameInt2(array) => put_fixed(array.value(row).to_be_bytes(), out),
+            Number::SameInt4(array) => put_fixed(array.value(row).to_be_bytes(), out),
+            Number::SameInt8(array) => put_fixed(array.value(row).to_be_bytes(), out),
             Number::Float4(array) => put_fixed(array.value(row).to_bits().to_be_bytes(), out),
             Number::Float8(array) => put_fixed(array.value(row).to_bits().to_be_bytes(), out),
             Number::Float8From4(array) => put_fixed(f64::from(array.value(row)).to_bits().to_be_bytes(), out),

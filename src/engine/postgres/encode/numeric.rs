@@ -92,7 +92,70 @@ impl<'a> Numeric<'a> {
     }
 
     /// A number of at most 128 bits, `scale` of its digits behind the point.
+    #[inline]
     fn put_small(&self, negative: bool, magnitude: u128, scale: u8, out: &mut Vec<u8>) -> Result<()> {
+        match u64::try_from(magnitude) {
+            Ok(magnitude) => self.put_smaller(negative, magnitude, scale, out),
+            Err(_) => self.put_wide(negative, magnitude, scale, out),
+        }
+    }
+
+    /// A number of at most 64 bits, as nearly all are: divided by constants alone, and appended in one piece.
+    fn put_smaller(&self, negative: bool, magnitude: u64, scale: u8, out: &mut Vec<u8>) -> Result<()> {
+        if magnitude == 0 {
+            put_fixed(header(0, 0, POSITIVE, i16::from(scale)), out);
+            return Ok(());
+        }
+        // The lowest group is the short one when the scale is no multiple of four.
+        let (low, mut rest) = match scale % 4 {
+            0 => (None, magnitude),
+            1 => (Some(magnitude % 10 * 1_000), magnitude / 10),
+            2 => (Some(magnitude % 100 * 100), magnitude / 100),
+            _ => (Some(magnitude % 1_000 * 10), magnitude / 1_000),
+        };
+        // 20 digits at most, so six groups.
+        let mut groups = [0_u64; 6];
+        let mut slots = groups.iter_mut();
+        let mut count = 0;
+        if let (Some(low), Some(slot)) = (low, slots.next()) {
+            (*slot, count) = (low, 1);
+        }
+        for slot in slots {
+            if rest == 0 {
+                break;
+            }
+            (*slot, rest) = (rest % 10_000, rest / 10_000);
+            count += 1;
+        }
+        let groups = groups.get(..count).unwrap_or_default();
+        // The highest group is not 0, unless the lowest is the only one, and then it is not.
+        let zeros = groups.iter().take_while(|group| **group == 0).count();
+        let significant = groups.get(zeros..).unwrap_or_default();
+        let narrow = |group: Option<&u64>| u16::try_from(group.copied().unwrap_or_default()).unwrap_or_default();
+        let behind_point = i32::from(scale.div_ceil(4));
+        let place = |index: usize| i32::try_from(index).unwrap_or(i32::MAX) - behind_point;
+        let (weight, lowest) = (place(count - 1), place(zeros));
+        if self.limits.is_some() {
+            let integer_digits = (weight + 1) * 4 - leading_zeros(narrow(significant.last()));
+            let fraction_digits = -lowest * 4 - trailing_zeros(narrow(significant.first()));
+            self.check(integer_digits, fraction_digits)?;
+        }
+        let sign = if negative { NEGATIVE } else { POSITIVE };
+        let groups_count = u16::try_from(significant.len()).unwrap_or(u16::MAX);
+        let mut field = [0; 4 + 8 + 12];
+        let (length, body) = field.split_at_mut(4);
+        let (head, tail) = body.split_at_mut(8);
+        length.copy_from_slice(&(8 + 2 * u32::from(groups_count)).to_be_bytes());
+        head.copy_from_slice(&header(groups_count, i16::try_from(weight).unwrap_or(i16::MAX), sign, i16::from(scale)));
+        for (slot, group) in tail.chunks_exact_mut(2).zip(significant.iter().rev()) {
+            slot.copy_from_slice(&narrow(Some(group)).to_be_bytes());
+        }
+        out.extend_from_slice(field.get(..12 + 2 * significant.len()).unwrap_or_default());
+        Ok(())
+    }
+
+    /// A number of more than 64 bits and at most 128.
+    fn put_wide(&self, negative: bool, magnitude: u128, scale: u8, out: &mut Vec<u8>) -> Result<()> {
         let mut groups = Groups::new(scale);
         let mut rest = magnitude;
         if let Some((divisor, factor)) = groups.partial {

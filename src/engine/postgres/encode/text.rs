@@ -16,6 +16,8 @@ const NAME_BYTES: usize = 63;
 pub(super) struct Text<'a> {
     array: &'a StringArray,
     limit: Limit<'a>,
+    /// Some text of the batch holds U+0000: found at once for all, since it is rare, and many short searches are dear.
+    any_nul: bool,
 }
 
 enum Limit<'a> {
@@ -46,7 +48,11 @@ impl<'a> Text<'a> {
             (PgType::Enum(labels), _) if matches!(logical, L::Text { .. } | L::Enum { .. }) => Limit::Labels(labels),
             _ => return None,
         };
-        Some(Text { array: array.as_any().downcast_ref()?, limit })
+        let array: &StringArray = array.as_any().downcast_ref()?;
+        let ends = |offset: Option<&i32>| offset.and_then(|offset| usize::try_from(*offset).ok()).unwrap_or_default();
+        let used = array.value_data().get(ends(array.value_offsets().first())..ends(array.value_offsets().last()));
+        let any_nul = used.is_none_or(|bytes| bytes.contains(&0));
+        Some(Text { array, limit, any_nul })
     }
 
     #[inline]
@@ -87,7 +93,7 @@ impl<'a> Text<'a> {
                 }
             }
         }
-        if text.as_bytes().contains(&0) {
+        if self.any_nul && text.as_bytes().contains(&0) {
             return Err(refuse("the text holds the character U+0000, which PostgreSQL cannot keep in a text")
                 .hint("Map the column to `bytea`")
                 .rule("nul_byte = \"strip\"  # or \"replace\", { replace = \"…\" }, or \"bytea\""));
