@@ -24,6 +24,8 @@ const UNIT_BYTES: u64 = 1 << 10;
 const COPIES: u64 = 2;
 /// How often a wide row is there: drivers put it together from what they receive, and so have it twice before it is decoded.
 const WIDE_COPIES: u64 = 3;
+/// A row of a table whose average row is wider than a batch may be so many times as wide, for all that is known before the first one.
+const WIDER_THAN_AVERAGE: usize = 4;
 /// Batches that one job holds at most: one being decoded, two waiting, one being encoded.
 const BATCHES_PER_JOB: u64 = 4;
 /// Smallest and largest batch, in bytes. Below, what a batch costs shows; above, nothing gets faster.
@@ -144,7 +146,10 @@ impl Budget {
 
     /// What a reader of `table` holds for the batch that it fills. `row_bytes` is how wide a row is on average, as far as that is known.
     pub fn filling(&self, table: &ObjectName, row_bytes: u64) -> Filling {
-        self.met(table, usize::try_from(row_bytes).unwrap_or(usize::MAX));
+        let average = usize::try_from(row_bytes).unwrap_or(usize::MAX);
+        if average > self.0.batch_bytes && self.widest(table) == 0 {
+            self.met(table, average.saturating_mul(WIDER_THAN_AVERAGE));
+        }
         Filling { budget: self.clone(), table: table.clone(), held: None, bytes: 0, buffer: None, buffer_bytes: 0 }
     }
 }

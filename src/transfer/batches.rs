@@ -41,7 +41,13 @@ pub(super) fn together(groups: Vec<Vec<Ddl>>, workers: usize, light: impl Fn(&[D
 ///
 /// # Errors
 /// What stops the run.
-pub(super) async fn done_at_once(group: &[Ddl], sink: &dyn Sink, stop: &Stop, progress: &Progress, patience: Duration) -> Result<bool> {
+pub(super) async fn done_at_once(
+    group: &[Ddl],
+    sink: &dyn Sink,
+    stop: &Stop,
+    progress: &Progress,
+    patience: Duration,
+) -> Result<bool> {
     let Some(first) = group.first().filter(|first| !matches!(first.phase, DdlPhase::Restore | DdlPhase::ForeignKeys)) else {
         return Ok(false);
     };

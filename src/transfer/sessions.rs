@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Event, Progress};
 
 /// Sessions beside those that carry rows, on each server at most. The source: the catalog, the lock of the snapshot, pauses, and the question
-/// what a run waits for. The target: the ledger, the lease, pauses (or the holder of the re-read's snapshot), and that question.
+/// what a run waits for; spare readers are only opened where the source has enough left. The target: the ledger, the lease, pauses (or the holder of the re-read's snapshot), and that question.
 const BESIDE: u64 = 4;
 
 /// Fewest further sessions that a run comes to its end with: one that carries rows, and two beside it.

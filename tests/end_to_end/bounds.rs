@@ -46,9 +46,9 @@ ANALYZE TABLE wide;
 
 #[tokio::test]
 async fn a_table_of_a_thousand_columns_passes_under_the_least_budget() {
-    let text = |n: &usize| n % 10 == 0;
-    let column = |n: usize| if text(&n) { format!(", c{n} VARCHAR(10) CHARACTER SET ascii") } else { format!(", c{n} INT") };
-    let value = |n: usize| if text(&n) { ", CONCAT('t', seq)".to_string() } else { format!(", seq * {n}") };
+    let text = |n: usize| n.is_multiple_of(10);
+    let column = |n: usize| if text(n) { format!(", c{n} VARCHAR(10) CHARACTER SET ascii") } else { format!(", c{n} INT") };
+    let value = |n: usize| if text(n) { ", CONCAT('t', seq)".to_string() } else { format!(", seq * {n}") };
     let (columns, values): (String, String) = ((1..=999).map(column).collect(), (1..=999).map(value).collect());
     let from = MySqlDatabase::create(&format!(
         "CREATE TABLE many (id INT NOT NULL PRIMARY KEY{columns});

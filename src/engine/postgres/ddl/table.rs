@@ -25,7 +25,7 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
         let why = format!("it has {} columns, and a table of PostgreSQL has at most {MAX_COLUMNS}", table.columns.len());
         draft.problems.push(Problem::new(Severity::Refused, "table", &table.name, why));
     }
-    draft.problems.extend(row_size::look(table));
+    draft.problems.extend(row_size::problem(table));
     let mut lines = Vec::new();
     for column in &table.columns {
         if labelled(&column.native) == Some(Labelled::Enum) && draft.names.makes_type(&table.name, &column.name) {
