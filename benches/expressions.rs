@@ -7,7 +7,7 @@
 //! * `named`: every column is named in the mapping and keeps its type: nothing may be paid for that.
 //! * `expressions`: ten of the sixteen columns are made by simple expressions.
 //!
-//! Reading and writing are not in here, and cost several times as much: `benches/side_by_side/run --expressions` measures whole runs.
+//! Reading and writing are not in here, and cost several times as much: `benches/side_by_side/expressions` measures whole runs.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -115,6 +115,7 @@ fn transform(file: Option<&str>) -> (Transform, Vec<LogicalType>) {
                 native: NativeType::default(),
                 mask: None,
                 out_of_range: None,
+                strip_json: false,
             };
             let Some(sql) = rule.and_then(|rule| rule.expr.clone()) else {
                 types.push(from.clone());

@@ -6,7 +6,8 @@
 //!
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already, [`take_out`] what is carried anew),
 //! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which
-//! tables are wanted, [`collision`] keys that two tables share, [`waiting`] what a server does for a run. [`row_set`] is SQL that engines with
+//! tables are wanted, [`collision`] keys that two tables share, [`waiting`] what a server does for a run, [`budget`] the memory that all
+//! rows share. [`row_set`] is SQL that engines with
 //! subqueries share.
 
 use std::sync::Arc;
@@ -16,10 +17,12 @@ use async_trait::async_trait;
 use crate::config::endpoint::Endpoint;
 use crate::error::Result;
 
+pub mod budget;
 pub mod collision;
 pub mod dialect;
 pub mod filter;
 pub mod mysql;
+pub mod no_delay;
 pub mod parquet;
 pub mod postgres;
 pub mod profile;
@@ -34,8 +37,9 @@ pub mod text_policy;
 pub mod waiting;
 
 pub use crate::model::EngineKind;
+pub use budget::{Budget, Held};
 pub use collision::{KeyOf, SharedKeys};
-pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted};
+pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted, SequenceStep};
 pub use filter::TableFilter;
 pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};

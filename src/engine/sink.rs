@@ -5,14 +5,15 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
-use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn, TakeOut, TakenOut, Waiting};
+use super::{Asked, BatchStream, Budget, Ddl, Inspection, Profile, ProfileColumn, TakeOut, TakenOut, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
-use crate::model::catalog::{ServerInfo, Table};
+use crate::model::catalog::{Problem, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::load::UpsertKey;
 use crate::model::reject::Reject;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, Hook, Losses, ObjectName, RunId};
 
@@ -30,8 +31,19 @@ pub trait Sink: Send + Sync {
         Ok(self.existing(tables).await?.into_iter().map(TableSchema::new).collect())
     }
 
+    /// Of these names, those that sequences have which belong to no column.
+    async fn sequences(&self, _names: &[ObjectName]) -> Result<Vec<Sequence>> {
+        Ok(Vec::new())
+    }
+
     /// The tables of these schemas, for the names that were probably meant.
     async fn table_names(&self, _schemas: &[String]) -> Result<Vec<ObjectName>> {
+        Ok(Vec::new())
+    }
+
+    /// Why those of these tables that stand cannot be dropped, with the types and functions behind the planned ones: what depends on them
+    /// and would stay, rights that are missing. Changes nothing.
+    async fn undroppable(&self, _tables: &[&Table]) -> Result<Vec<Problem>> {
         Ok(Vec::new())
     }
 
@@ -57,6 +69,11 @@ pub trait Sink: Send + Sync {
 
     /// Checks that the rights are there and that the place can be written to; creates nothing that stays. All faults at once.
     async fn check(&self, schemas: &[String], owner: Option<&str>) -> Result<()>;
+
+    /// Of these tables, those that stand and may not be dropped by this user: one error each.
+    async fn may_not_drop(&self, _tables: &[ObjectName]) -> Result<Vec<Error>> {
+        Ok(Vec::new())
+    }
 
     /// Runs the statements of one phase, up to `jobs` side by side where they do not depend on each other. Safe to repeat.
     async fn apply(&self, ddl: &Ddl) -> Result<()>;
@@ -148,4 +165,9 @@ pub trait ReadBack: Send + Sync {
 
     /// Reads one piece in the logical types of `table`'s columns, generated ones included.
     fn read(&self, table: &Table, chunk: &Chunk) -> BatchStream;
+
+    /// As [`ReadBack::read`], within a budget of memory; see [`super::Snapshot::read_within`].
+    fn read_within(&self, table: &Table, chunk: &Chunk, _budget: &Budget) -> BatchStream {
+        self.read(table, chunk)
+    }
 }

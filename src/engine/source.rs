@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use super::{KeyOf, Profile, ProfileColumn, SharedKeys, TableFilter, Waiting};
+use super::{Budget, Held, KeyOf, Profile, ProfileColumn, SharedKeys, TableFilter, Waiting};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::catalog::{Catalog, ServerInfo, Table};
+use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::probe::{Answer, Question};
 use crate::model::reject::{RawRow, Reject};
@@ -24,6 +24,11 @@ pub trait Source: Send + Sync {
 
     /// Tables, columns, keys; row by row from the server's own catalog. What cannot be represented is a problem, never a gap.
     async fn catalog(&self, filter: &TableFilter) -> Result<Catalog>;
+
+    /// What the user may not do of all that carrying these tables needs, or that the report tells: refusals and notes.
+    async fn missing_rights(&self, _tables: &[Table]) -> Result<Vec<Problem>> {
+        Ok(Vec::new())
+    }
 
     /// Cuts a table into chunks of about `target_bytes`. Only the database orders keys.
     async fn plan_chunks(&self, table: &Table, target_bytes: u64) -> Result<ChunkPlan>;
@@ -130,12 +135,14 @@ pub struct Batch {
     pub rejects: Vec<Reject>,
     /// The rows as they came, where the read plan keeps them.
     pub raw: Option<Arc<dyn RawRows>>,
+    /// Their part of the memory budget; none where their reader knows of no budget.
+    pub held: Held,
 }
 
 impl Batch {
     /// Rows without anything to tell of them.
     pub fn plain(rows: RecordBatch, bytes: usize) -> Self {
-        Batch { rows, bytes, losses: Losses::default(), rejects: Vec::new(), raw: None }
+        Batch { rows, bytes, losses: Losses::default(), rejects: Vec::new(), raw: None, held: Held::default() }
     }
 }
 
@@ -183,6 +190,12 @@ pub trait Snapshot: Send + Sync {
 
     /// Reads one chunk. Waits for a free reader at the first poll; gives it back at the end of the stream.
     fn read(&self, what: &ReadPlan, chunk: &Chunk) -> BatchStream;
+
+    /// As [`Snapshot::read`], but no row is taken into memory before the budget has room for it; its part travels with the batch. An engine
+    /// that leaves this out hands over batches that hold no part.
+    fn read_within(&self, what: &ReadPlan, chunk: &Chunk, _budget: &Budget) -> BatchStream {
+        self.read(what, chunk)
+    }
 
     /// Ends the readers. Reads that are under way fail.
     async fn close(&self) -> Result<()>;

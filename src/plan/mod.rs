@@ -21,6 +21,7 @@ use crate::mapping::MappedTable;
 use crate::model::catalog::{Problem, ServerInfo, Table};
 use crate::model::load::Load;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::CarriedSequence;
 use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
@@ -29,6 +30,7 @@ pub mod changes;
 mod collisions;
 mod columns;
 pub mod diff;
+mod entries;
 pub mod explain;
 mod groups;
 mod history;
@@ -41,8 +43,10 @@ mod partitions;
 pub mod passing;
 pub mod probe;
 mod schema;
+mod sequences;
 mod settled;
 mod several;
+mod splits;
 mod standing;
 pub mod text;
 
@@ -68,6 +72,9 @@ pub struct Plan {
     /// What the target's tables look like in the end, each once: as the statements make them, or as they stood when the plan was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schema: Vec<TableSchema>,
+    /// The sequences that belong to no column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<CarriedSequence>,
     /// SQL of the person's own; of one point, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,

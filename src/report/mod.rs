@@ -75,6 +75,9 @@ pub struct SchemaReport {
     pub foreign_keys: usize,
     /// Checks.
     pub checks: usize,
+    /// Sequences that belong to no column.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub sequences: usize,
     /// What is not as planned; each stands with its table too.
     pub differences: Vec<SchemaDifference>,
     /// Tables of which nothing is known to compare with.
@@ -143,6 +146,10 @@ pub struct TableReport {
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
+}
+
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 fn is_zero(number: &u64) -> bool {

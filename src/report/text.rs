@@ -289,6 +289,7 @@ fn schema(page: &mut Page, report: &Report) {
         (schema.indexes, "index", "indexes"),
         (schema.foreign_keys, "foreign key", "foreign keys"),
         (schema.checks, "check", "checks"),
+        (schema.sequences, "sequence", "sequences"),
     ] {
         if number > 0 {
             parts.push(count(number, one, many));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::advice::{Retry, advice};
 use crate::config::OnTableError;
-use crate::engine::{Dialect, Sink, Snapshot};
+use crate::engine::{Budget, Dialect, Sink, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::model::unit::{Receipt, WorkUnit};
@@ -71,8 +71,8 @@ pub struct Copy<'a> {
     pub sink: Arc<dyn Sink>,
     /// Chunks side by side.
     pub jobs: usize,
-    /// Upper bound of a batch, in bytes.
-    pub batch_bytes: usize,
+    /// Bounds what is held of rows.
+    pub budget: Budget,
     /// Mask keys in errors.
     pub hide_keys: bool,
     /// How long a chunk is tried again.
@@ -116,7 +116,7 @@ impl Copy<'_> {
         let mut hands = HashMap::new();
         let keyed = self.plan.keyed();
         for (place, table) in self.plan.tables.iter().enumerate() {
-            let mut read = table.read_plan(self.batch_bytes);
+            let mut read = table.read_plan(self.budget.batch_bytes());
             read.keep_raw = table.mapped.max_rejects.is_some();
             for chunk in &table.chunks.chunks {
                 if !done.contains(&(table.target(), chunk.id)) {
@@ -135,6 +135,7 @@ impl Copy<'_> {
             let hand = Hands {
                 snapshot: Arc::clone(&self.snapshot),
                 sink: Arc::clone(&self.sink),
+                budget: self.budget.clone(),
                 mapped: table.mapped.clone(),
                 transform: table.mapped.transform(keyed.as_ref())?,
                 hide_keys: self.hide_keys,

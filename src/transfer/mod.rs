@@ -11,7 +11,8 @@
 //! SQL; `keep` holds the lease of the run, `settle` makes its receipts durable, [`choose`] finds the run that is gone on with, [`abandon`]
 //! gives one up; `moved` brings what was carried to the instant of a later snapshot (`recheck` compares, `take_out` decides what goes), `altered` looks whether its tables have changed;
 //! [`baseline`] is what stood in tables that rows are added to; `restore` puts back what was set aside of tables that stand;
-//! `sift` does a unit of a table that rejects rows, and [`retry`] sends those again; `retry_chunk` tries again what may pass by itself.
+//! `sift` does a unit of a table that rejects rows, and [`retry`] sends those again; `retry_chunk` tries again what may pass by itself;
+//! `unlogged` keeps runs without a log from being gone on with.
 
 pub mod abandon;
 mod altered;
@@ -36,3 +37,4 @@ mod sift;
 mod stall;
 pub mod stop;
 mod take_out;
+mod unlogged;

@@ -22,7 +22,7 @@ use crate::report::{InstantReport, RecheckedTable, SourceMovement};
 
 use super::baseline::Baselines;
 use super::recheck::{Carried, Recheck, carried};
-use super::run::{Runner, batch_bytes};
+use super::run::Runner;
 use super::take_out::{Order, orders};
 
 impl Runner<'_> {
@@ -108,7 +108,7 @@ impl Runner<'_> {
             plan: self.plan,
             snapshot,
             jobs,
-            batch_bytes: batch_bytes(settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
             retry_for: settings.retry_for,
             progress: &self.job.progress,
             stop: &self.job.stop,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::Scope;
+use crate::config::{IfExists, Scope};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::lease::{Holder, refused, still_living};
@@ -19,6 +19,7 @@ use super::hooks::check_left;
 use super::keep::Keeper;
 use super::restore::refuse_unrestored;
 use super::run::{Job, VERIFIED};
+use super::unlogged;
 
 /// A run that may begin, or go on.
 pub(super) struct Prepared {
@@ -93,14 +94,9 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
             plan
         }
     };
-    if let Some(refusal) = plan.refusal() {
-        let unfinished = same.iter().any(|run| run.state != RunState::Done);
-        return Err(if unfinished { hint_at_resume(refusal) } else { refusal });
-    }
-    // Nothing is made where every table stands.
-    let made = plan.tables.iter().filter(|_| plan.choices.scope != Scope::DataOnly);
-    let schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
-    sink.check(&distinct(schemas), settings.owner.as_deref()).await?;
+    let unfinished = same.iter().any(|run| run.state != RunState::Done);
+    let refusal = plan.refusal().map(|refusal| if unfinished { hint_at_resume(refusal) } else { refusal });
+    refuse(job, &plan, refusal).await?;
     refuse_unrestored(&plan, &all, &**sink).await?;
     refuse_shared(job, &plan, &all).await?;
 
@@ -138,6 +134,26 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         verified: None,
         keeper,
     })))
+}
+
+/// Refuses for what the plan says, and for the rights that the target does not give, all at once.
+async fn refuse(job: &Job, plan: &Plan, refusal: Option<Error>) -> Result<()> {
+    let Job { settings, sink, .. } = job;
+    // Nothing is made where every table stands.
+    let made = plan.tables.iter().filter(|_| plan.choices.scope != Scope::DataOnly);
+    let mut schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
+    schemas.extend(plan.sequences.iter().map(|one| one.target.schema.clone()));
+    let mut errors: Vec<Error> = refusal.into_iter().collect();
+    errors.extend(sink.check(&distinct(schemas), settings.owner.as_deref()).await.err());
+    if plan.choices.if_exists == IfExists::Drop {
+        let dropped: Vec<ObjectName> = plan.tables.iter().map(|table| table.target().clone()).collect();
+        errors.extend(sink.may_not_drop(&dropped).await?);
+    }
+    // Each as it is, with those that were found in the same go.
+    match errors.into_iter().reduce(Error::and) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
 }
 
 fn hint_at_resume(refusal: Error) -> Error {
@@ -209,6 +225,10 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
         return Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified, keeper })));
     }
     let receipts = ledger.receipts(record.run).await?;
+    if let Err(refusal) = unlogged::refuse(record.run, &plan, &marks, &receipts) {
+        keeper.release().await;
+        return Err(refusal);
+    }
     job.progress
         .emit(Event::Note { text: format!("going on with run {}: {} chunks are there already", record.run, receipts.len()) });
     Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, keeper })))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::engine::Snapshot;
+use crate::engine::{Budget, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
 use crate::model::loss::Losses;
@@ -27,7 +27,7 @@ pub(super) struct Recheck<'a> {
     pub(super) snapshot: &'a Arc<dyn Snapshot>,
     /// Chunks side by side.
     pub(super) jobs: usize,
-    pub(super) batch_bytes: usize,
+    pub(super) budget: Budget,
     /// How long a chunk is tried again that may pass by itself.
     pub(super) retry_for: Duration,
     pub(super) progress: &'a Progress,
@@ -47,6 +47,7 @@ struct Way {
     mapped: MappedTable,
     read: ReadPlan,
     transform: Transform,
+    budget: Budget,
 }
 
 /// The chunks that have a receipt, in the order of the plan.
@@ -76,9 +77,9 @@ impl Recheck<'_> {
             if !ways.contains_key(&place)
                 && let Some(table) = self.plan.tables.get(place)
             {
-                let (mapped, read) = (table.mapped.clone(), table.read_plan(self.batch_bytes));
+                let (mapped, read) = (table.mapped.clone(), table.read_plan(self.budget.batch_bytes()));
                 let transform = mapped.transform(keyed.as_ref())?;
-                ways.insert(place, Arc::new(Way { mapped, read, transform }));
+                ways.insert(place, Arc::new(Way { mapped, read, transform, budget: self.budget.clone() }));
             }
         }
         // The largest table first, so that the last worker is not left alone with it.
@@ -135,7 +136,7 @@ impl Way {
     async fn read(&self, run: RunId, one: &Carried, snapshot: &dyn Snapshot) -> Result<(Digest, u64, Losses)> {
         let target = self.mapped.target.name.clone();
         let unit = WorkUnit { run, read: self.read.clone(), chunk: one.chunk.clone(), target, load: Default::default() };
-        let mut rows = Rows::read(snapshot, &unit);
+        let mut rows = Rows::read(snapshot, &unit, &self.budget);
         let mut hasher = RowHasher::new(self.mapped.target_types());
         let (mut digest, mut rows_read, mut losses) = (Digest::default(), 0, Losses::default());
         while let Some(batch) = rows.next().await? {

@@ -96,6 +96,9 @@ impl Runner<'_> {
             .filter(|(name, _)| !plan.tables.iter().any(|table| Some(table.target()) == name.as_ref()))
             .map(|(_, error)| error.clone())
             .collect();
+        // Of sequences: those of tables stand with their tables.
+        let own = |one: &&SchemaDifference| plan.sequences.iter().any(|sequence| sequence.target.to_string() == one.table);
+        other.extend(schema.iter().flat_map(|schema| &schema.differences).filter(own).map(|one| one.what.clone()));
         let lost = accounts.iter().map(|account| account.losses.lost()).fold(0, u64::saturating_add);
         if let Some(most) = self.job.settings.max_loss.filter(|most| lost > *most) {
             other.push(format!("the mapping's policies have lost {lost} values, and `max_loss` allows {most}"));

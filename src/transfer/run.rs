@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Scope, Settings, VerifyLevel};
-use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source, registry};
+use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::RunState;
@@ -27,6 +27,7 @@ use super::restore;
 use super::retry_chunk::persist;
 use super::stall::{Moves, unless_stalled};
 use super::stop::Stop;
+use super::unlogged;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
 pub(super) const CLEARED: &str = "cleared";
@@ -36,8 +37,6 @@ pub(super) const VERIFIED: &str = "verified";
 const NOT_YET: &str = " Hooks of the run's end have not run yet.";
 /// How often a run whose readers are all lost goes on with another snapshot by itself.
 const MOST_LATER_SNAPSHOTS: u32 = 3;
-/// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
-const BATCHES_PER_JOB: u64 = 4;
 
 /// A run to be done.
 pub struct Job {
@@ -77,12 +76,6 @@ impl Failure {
     }
 }
 
-/// Upper bound of one batch, so that all batches of `jobs` stay within `memory_bytes`.
-pub fn batch_bytes(memory_bytes: u64, jobs: usize) -> usize {
-    let share = memory_bytes / (BATCHES_PER_JOB * jobs as u64).max(1);
-    usize::try_from(share.clamp(64 << 10, 8 << 20)).unwrap_or(8 << 20)
-}
-
 /// Does a run.
 ///
 /// # Errors
@@ -106,11 +99,13 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         known: &hooks,
         reports: Mutex::default(),
     };
+    let budget = Budget::new(job.settings.memory_bytes, job.settings.effective_jobs());
     let runner = Runner {
         job: &job,
         run,
         plan: &plan,
         started,
+        budget,
         phases: Mutex::default(),
         instants: Mutex::default(),
         altered: Mutex::default(),
@@ -158,6 +153,7 @@ pub(super) struct Runner<'a> {
     pub(super) run: RunId,
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
+    pub(super) budget: Budget,
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
     /// Snapshots that were not the run's first.
     pub(super) instants: Mutex<Vec<InstantReport>>,
@@ -357,7 +353,7 @@ impl Runner<'_> {
         Asking {
             jobs,
             level: if self.plan.choices.scope == Scope::SchemaOnly { VerifyLevel::None } else { self.plan.choices.verify },
-            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
             hide_keys: self.job.settings.hide_keys,
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
@@ -431,9 +427,9 @@ impl Runner<'_> {
             snapshot: Arc::clone(snapshot),
             sink: Arc::clone(&self.job.sink),
             jobs,
-            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
             hide_keys: self.job.settings.hide_keys,
-            retry_for: self.job.settings.retry_for,
+            retry_for: unlogged::patience(self.plan, self.job.settings.retry_for),
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
         }
@@ -465,7 +461,13 @@ impl Runner<'_> {
         statements.sort_by_key(|ddl| std::cmp::Reverse(size(ddl)));
         let finish: Vec<Ddl> = self.plan.statements(DdlPhase::Finish).filter(|ddl| wanted(ddl)).cloned().collect();
         let restored = restore::groups(self.plan);
-        self.phase(Phase::Index, statements.len() + finish.len() + restored.iter().map(Vec::len).sum::<usize>());
+        self.phase(
+            Phase::Index,
+            statements.len()
+                + finish.len()
+                + self.plan.statements(DdlPhase::Logged).count()
+                + restored.iter().map(Vec::len).sum::<usize>(),
+        );
         if !restored.is_empty() {
             // Whatever became of the rows.
             let before = errors.len();
@@ -473,6 +475,15 @@ impl Runner<'_> {
             if errors.len() == before {
                 self.job.sink.ledger().mark(self.run, &ObjectName::new("", "*"), restore::RESTORED).await?;
                 failpoint::reached(failpoint::RESTORED);
+            }
+        }
+        let logged: Vec<Vec<Ddl>> = self.plan.statements(DdlPhase::Logged).map(|statement| vec![statement.clone()]).collect();
+        if !logged.is_empty() {
+            // Whatever became of the rows.
+            let before = errors.len();
+            self.side_by_side(logged, errors).await?;
+            if errors.len() == before {
+                self.job.sink.ledger().mark(self.run, &ObjectName::new("", "*"), unlogged::LOGGED).await?;
             }
         }
         self.side_by_side(statements.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
@@ -563,7 +574,7 @@ fn points(phase: DdlPhase) -> (&'static str, &'static str) {
         DdlPhase::Before => (failpoint::SCHEMA_BEFORE, failpoint::SCHEMA_MADE),
         DdlPhase::Tables => (failpoint::TABLE_BEFORE, failpoint::TABLE_MADE),
         DdlPhase::Restore => (failpoint::RESTORE_BEFORE, failpoint::RESTORE_DONE),
-        DdlPhase::Indexes => (failpoint::INDEX_BEFORE, failpoint::INDEX_MADE),
+        DdlPhase::Logged | DdlPhase::Indexes => (failpoint::INDEX_BEFORE, failpoint::INDEX_MADE),
         DdlPhase::Finish => (failpoint::FINISH_BEFORE, failpoint::FINISH_DONE),
         DdlPhase::ForeignKeys => (failpoint::FOREIGN_KEY_BEFORE, failpoint::FOREIGN_KEY_ADDED),
         DdlPhase::Validate => (failpoint::VALIDATE_BEFORE, failpoint::VALIDATED),

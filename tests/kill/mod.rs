@@ -1,5 +1,6 @@
 //! Whatever is killed at whatever instant, `--resume` continues, and ends where an undisturbed run ends.
 
+mod faults;
 #[cfg(debug_assertions)]
 mod identity;
 #[cfg(debug_assertions)]
@@ -14,7 +15,7 @@ mod quiet;
 mod random;
 #[cfg(debug_assertions)]
 mod readers;
-mod servers;
+pub mod servers;
 #[cfg(debug_assertions)]
 mod signals;
 

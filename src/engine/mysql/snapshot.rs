@@ -13,14 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row};
+use sqlx::{Connection, MySqlConnection, Row};
 
 use super::connect::{Connector, execute, is_maria};
 use super::error::failed;
 use super::readers::Readers;
 use super::select::quote_table;
+use super::wire::Session;
 use super::{position, profile, read};
-use crate::engine::{BatchStream, Consistency, LogPosition, Profile, ProfileColumn, Snapshot};
+use crate::engine::{BatchStream, Budget, Consistency, LogPosition, Profile, ProfileColumn, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{ServerInfo, Table};
 use crate::model::chunk::Chunk;
@@ -108,8 +109,8 @@ impl MySqlSnapshot {
         let readers = readers.max(1);
         // Before the readers, which may take all that the server has to spare.
         let (mut holder, _) = connector.connect().await?;
-        let mut sessions = connect_readers(connector, readers).await?;
-        add_spares(connector, &mut holder, &mut sessions, spares).await;
+        let mut sessions = connect_readers(connector, server, readers).await?;
+        add_spares(connector, server, &mut holder, &mut sessions, spares).await;
         let (mut barrier, position) = begin_all(&mut holder, server, tables, &mut sessions).await?;
         if matches!(barrier, Barrier::None(_)) && readers == 1 {
             // One alone has one instant, whatever the others would have.
@@ -216,7 +217,11 @@ impl Snapshot for MySqlSnapshot {
     }
 
     fn read(&self, what: &ReadPlan, chunk: &Chunk) -> BatchStream {
-        read::stream(Arc::clone(&self.readers), Arc::clone(&self.read), what.clone(), chunk.clone())
+        self.read_within(what, chunk, &Budget::boundless())
+    }
+
+    fn read_within(&self, what: &ReadPlan, chunk: &Chunk, budget: &Budget) -> BatchStream {
+        read::stream(Arc::clone(&self.readers), Arc::clone(&self.read), what.clone(), chunk.clone(), budget)
     }
 
     async fn close(&self) -> Result<()> {
@@ -226,11 +231,11 @@ impl Snapshot for MySqlSnapshot {
 }
 
 /// As many sessions as wanted; fewer, but at least one, when the server has no more to spare.
-async fn connect_readers(connector: &Connector, readers: usize) -> Result<Vec<MySqlConnection>> {
+async fn connect_readers(connector: &Connector, server: &ServerInfo, readers: usize) -> Result<Vec<Session>> {
     let mut sessions = Vec::with_capacity(readers);
-    for result in futures::future::join_all((0..readers).map(|_| connector.connect())).await {
+    for result in futures::future::join_all((0..readers).map(|_| connector.reader(server))).await {
         match result {
-            Ok((session, _)) => sessions.push(session),
+            Ok(session) => sessions.push(session),
             Err(error) if error.kind() == ErrorKind::TooManyConnections && readers > 1 => {
                 tracing::warn!(%error, "fewer readers than asked for");
             }
@@ -244,7 +249,13 @@ async fn connect_readers(connector: &Connector, readers: usize) -> Result<Vec<My
 }
 
 /// Adds spare readers, as many as the server has connections for. None is as good as one to begin with, so nothing fails here.
-async fn add_spares(connector: &Connector, holder: &mut MySqlConnection, sessions: &mut Vec<MySqlConnection>, spares: usize) {
+async fn add_spares(
+    connector: &Connector,
+    server: &ServerInfo,
+    holder: &mut MySqlConnection,
+    sessions: &mut Vec<Session>,
+    spares: usize,
+) {
     for _ in 0..spares {
         // Where a user has a limit of its own, nobody tells how much of it is used.
         let most = "SELECT CAST(IF(@@session.max_user_connections > 0, 0, @@global.max_connections) AS SIGNED)";
@@ -254,8 +265,8 @@ async fn add_spares(connector: &Connector, holder: &mut MySqlConnection, session
         if used.is_none_or(|used| used.saturating_add(LEFT_FOR_OTHERS) >= most) {
             return;
         }
-        match connector.connect().await {
-            Ok((session, _)) => sessions.push(session),
+        match connector.reader(server).await {
+            Ok(session) => sessions.push(session),
             Err(error) => return tracing::warn!(%error, "no spare reader"),
         }
     }
@@ -281,7 +292,7 @@ async fn begin_all(
     holder: &mut MySqlConnection,
     server: &ServerInfo,
     tables: &[Table],
-    sessions: &mut [MySqlConnection],
+    sessions: &mut [Session],
 ) -> Result<(Barrier, Option<LogPosition>)> {
     let mut whys = Vec::new();
     let list: Vec<String> = tables.iter().map(|table| format!("{} READ", quote_table(&table.name))).collect();
@@ -329,7 +340,7 @@ async fn begin_all(
 async fn begin_by_position(
     control: &mut MySqlConnection,
     server: &ServerInfo,
-    sessions: &mut [MySqlConnection],
+    sessions: &mut [Session],
     mut whys: Vec<String>,
 ) -> Result<(Barrier, Option<LogPosition>)> {
     let mut position = None;
@@ -373,16 +384,16 @@ async fn begin_by_position(
 }
 
 /// Opens the snapshot of one session.
-async fn begin(session: &mut MySqlConnection) -> Result<()> {
+async fn begin(session: &mut Session) -> Result<()> {
     let not_opened = |error| failed("a reader's snapshot could not be opened", error);
     // A second try finds the transaction of the first one.
-    execute(session, "ROLLBACK").await.map_err(not_opened)?;
-    execute(session, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.map_err(not_opened)?;
-    execute(session, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await.map_err(not_opened)?;
+    session.execute("ROLLBACK").await.map_err(not_opened)?;
+    session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.map_err(not_opened)?;
+    session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await.map_err(not_opened)?;
     // In another isolation level, or without an engine that can, the server ignores the clause with a mere warning.
-    let warnings = sqlx::raw_sql("SHOW WARNINGS").fetch_all(session).await.map_err(not_opened)?;
+    let warnings = session.query("SHOW WARNINGS").await.map_err(not_opened)?;
     if let Some(warning) = warnings.first() {
-        let text: String = warning.try_get(2).unwrap_or_default();
+        let text = String::from_utf8_lossy(warning.get(2).and_then(Option::as_deref).unwrap_or_default());
         return Err(Error::new(ErrorKind::Snapshot, format!("the server opened no consistent snapshot: {text}")));
     }
     Ok(())
@@ -404,16 +415,17 @@ async fn log_position(session: &mut MySqlConnection, server: &ServerInfo) -> Res
 }
 
 /// MariaDB: where in the log this session's snapshot stands.
-async fn snapshot_position(session: &mut MySqlConnection) -> Result<Option<LogPosition>> {
-    let rows = sqlx::query(AssertSqlSafe("SHOW STATUS LIKE 'binlog_snapshot%'"))
-        .fetch_all(session)
+async fn snapshot_position(session: &mut Session) -> Result<Option<LogPosition>> {
+    let rows = session
+        .query("SHOW STATUS LIKE 'binlog_snapshot%'")
         .await
         .map_err(|error| failed("the log position of a snapshot could not be read", error))?;
     let mut position = LogPosition::default();
     for row in &rows {
-        let (Ok(name), Ok(value)) = (row.try_get::<String, _>(0), row.try_get::<String, _>(1)) else { continue };
+        let [Some(name), Some(value)] = row.as_slice() else { continue };
+        let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
         match name.to_ascii_lowercase().as_str() {
-            "binlog_snapshot_file" => position.file = value,
+            "binlog_snapshot_file" => position.file = value.into_owned(),
             "binlog_snapshot_position" => position.offset = value.parse().unwrap_or(0),
             _ => {}
         }

@@ -7,11 +7,11 @@ use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 
 use super::connect::{Connector, execute};
-use super::{MySqlSnapshot, catalog, collision, error, leftovers, plan, probe, profile, waiting};
+use super::{MySqlSnapshot, catalog, collision, error, leftovers, plan, probe, profile, rights, waiting};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{KeyOf, SessionOptions, SharedKeys, Snapshot, Source, TableFilter, Waiting};
 use crate::error::Result;
-use crate::model::catalog::{Catalog, ServerInfo, Table};
+use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
 use crate::model::probe::{Answer, Question};
 use crate::model::{Hook, RunId};
@@ -80,6 +80,14 @@ impl Source for MySqlSource {
         };
         *slot = Some(connection);
         Ok(catalog)
+    }
+
+    async fn missing_rights(&self, tables: &[Table]) -> Result<Vec<Problem>> {
+        let mut slot = self.control.lock().await;
+        let mut connection = self.control(&mut slot).await?;
+        let missing = rights::missing(&mut connection, &self.connector.mark(), &self.server, tables).await?;
+        *slot = Some(connection);
+        Ok(missing)
     }
 
     async fn plan_chunks(&self, table: &Table, target_bytes: u64) -> Result<ChunkPlan> {

@@ -199,6 +199,12 @@ impl Dialect for MySqlDialect {
         }
     }
 
+    fn ignores_end_spaces(&self, native: &NativeType) -> bool {
+        // PAD SPACE: all but MySQL's newest and MariaDB's `_nopad_` ones.
+        let collation = native.collation.as_deref().filter(|_| native.labels.is_empty());
+        collation.is_some_and(|name| name != "binary" && !name.contains("_0900_") && !name.contains("_nopad_"))
+    }
+
     fn takes_conditions(&self) -> bool {
         true
     }

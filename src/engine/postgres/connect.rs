@@ -141,6 +141,7 @@ impl Connector {
         let opened = tokio::time::timeout(self.timeout, async {
             let fence = self.fence();
             let mut connection = again_if_refused(&self.at, || self.login(fence.as_ref())).await?;
+            crate::engine::no_delay::set_on_sockets_to(self.options.get_port());
             self.pin(&mut connection).await?;
             if let Some(fence) = fence {
                 fence.check(&mut connection).await?;

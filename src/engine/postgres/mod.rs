@@ -21,9 +21,13 @@ pub mod check;
 mod connect;
 pub mod ddl;
 mod decode;
+mod dependents;
 mod encode;
 mod error;
 pub mod expression;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hook;
 mod instants;
 mod lease;
@@ -36,7 +40,9 @@ mod pooler;
 mod profile;
 mod read_back;
 mod rejects;
+mod rights;
 mod schema;
+mod sequences;
 mod sink;
 mod standing;
 mod take_out;

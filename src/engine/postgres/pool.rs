@@ -130,7 +130,9 @@ pub(super) struct Lease {
 
 impl Lease {
     /// Gives a connection back that is in no transaction and in no COPY.
-    pub(super) fn give_back(self) {
+    pub(super) fn give_back(mut self) {
+        // The driver's buffers grow with the widest row, and would stay so.
+        self.connection.shrink_buffers();
         let id = self.id.is_sound();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((self.connection, id));
     }

@@ -13,14 +13,17 @@ use super::ledger::PostgresLedger;
 use super::pool::Pool;
 use super::read_back::PostgresReadBack;
 use super::target::{run, target_table};
-use super::{catalog, check, hook, pooler, schema, standing, take_out, upsert, waiting, write};
+use super::{
+    catalog, check, dependents, hook, pooler, rights, schema, sequences, standing, take_out, upsert, waiting, write,
+};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, TakeOut, TakenOut, Waiting};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::model::catalog::{Column, ServerInfo, Table};
+use crate::model::catalog::{Column, Problem, ServerInfo, Table};
 use crate::model::load::UpsertKey;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::WorkUnit;
 use crate::model::{Hook, ObjectName, RunId};
 
@@ -149,11 +152,25 @@ impl Sink for PostgresSink {
         Ok(schemas)
     }
 
+    async fn sequences(&self, names: &[ObjectName]) -> Result<Vec<Sequence>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = sequences::sequences(&mut lease, names).await?;
+        lease.give_back();
+        Ok(found)
+    }
+
     async fn table_names(&self, schemas: &[String]) -> Result<Vec<ObjectName>> {
         let mut lease = self.pool.acquire().await?;
         let names = standing::table_names(&mut lease, schemas).await?;
         lease.give_back();
         Ok(names)
+    }
+
+    async fn undroppable(&self, tables: &[&Table]) -> Result<Vec<Problem>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = dependents::undroppable(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(found)
     }
 
     async fn inspect(&self, asked: &[Asked]) -> Result<Inspection> {
@@ -200,6 +217,13 @@ impl Sink for PostgresSink {
         check::check(&mut lease, &self.server, schemas, owner, &self.ledger_schema).await?;
         lease.give_back();
         Ok(())
+    }
+
+    async fn may_not_drop(&self, tables: &[ObjectName]) -> Result<Vec<Error>> {
+        let mut lease = self.pool.acquire().await?;
+        let errors = rights::may_not_drop(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(errors)
     }
 
     async fn apply(&self, ddl: &Ddl) -> Result<()> {

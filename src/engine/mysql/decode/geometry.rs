@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryBuilder};
 
-use super::{ColumnDecoder, RowBytes, text, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, text, unexpected, wire};
 use crate::error::Result;
 
 /// Marks a type number of EWKB behind which the SRID stands.
@@ -40,9 +40,9 @@ fn write_ewkb(wkb: &[u8], srid: u32, out: &mut Vec<u8>) -> Result<()> {
 }
 
 impl ColumnDecoder for Geometry {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
+    fn size(&self) -> Size {
         // The offset, and the SRID that is added.
-        Ok(8 + wire(row, self.at)?.map_or(0, <[u8]>::len))
+        Size { each: 8, per_byte: 1 }
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder,
 use arrow::datatypes::{DataType, Field};
 
 use super::super::select::{TextForm, may_exceed_packet, text_form};
-use super::{ColumnDecoder, RowBytes, hex, refused, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, hex, refused, unexpected, wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::NativeType;
 use crate::model::loss::LossKind;
@@ -16,9 +16,8 @@ use crate::model::policy::EnumEmpty;
 /// Bytes of an offset into a column of values of different lengths.
 const OFFSET: usize = 4;
 
-fn variable(row: RowBytes<'_>, at: usize) -> Result<usize> {
-    Ok(OFFSET + wire(row, at)?.map_or(0, <[u8]>::len))
-}
+/// A value as long as it is on the wire.
+const VARIABLE: Size = Size { each: OFFSET, per_byte: 1 };
 
 fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| invalid_utf8(bytes))
@@ -46,7 +45,7 @@ pub(super) fn unconvertible(bytes: &[u8]) -> Error {
 /// The error of a value that is longer than the server's functions return. Not one of a value that may be rejected: not all of it is there.
 pub(super) fn longer_than_packet() -> Error {
     let what = "the value is longer than the server's `max_allowed_packet`, and would be read as NULL";
-    Error::new(ErrorKind::SourceRead, what)
+    Error::new(ErrorKind::Unsupported, what)
         .hint("Raise it on the source, as far as its longest value: SET GLOBAL max_allowed_packet = 1073741824; then run again")
 }
 
@@ -95,8 +94,8 @@ pub(super) fn text(at: usize, beside: Beside) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Text {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -128,8 +127,8 @@ pub(super) fn binary(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Binary {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -167,8 +166,8 @@ fn align(bytes: &[u8], length: u32) -> Result<([u8; 8], usize)> {
 }
 
 impl ColumnDecoder for Bits {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -198,8 +197,8 @@ pub(super) fn uuid(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Uuid {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(16)
+    fn size(&self) -> Size {
+        Size::fixed(16)
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -248,8 +247,8 @@ pub(super) fn label(at: usize, labels: &[String], empty: Option<EnumEmpty>) -> B
 }
 
 impl ColumnDecoder for Label {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -328,8 +327,8 @@ impl Labels {
 }
 
 impl ColumnDecoder for Labels {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        Ok(variable(row, self.at)? + OFFSET * self.labels.len().min(64))
+    fn size(&self) -> Size {
+        Size { each: OFFSET * (1 + self.labels.len().min(64)), per_byte: 1 }
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
