@@ -943,6 +943,7 @@ mod read {
             assert!(matches!(snapshot.barrier(), Barrier::GlobalLock | Barrier::TableLocks), "{:?}", snapshot.barrier());
             assert_eq!(snapshot.consistency(&a), Consistency::OneInstant);
             assert!(snapshot.position().is_some_and(|position| !position.file.is_empty() && position.offset > 0));
+            // D1: no reader sees money that has left one account and not reached the other.
             assert_eq!(total(&source, &snapshot, &[&a, &b]).await, 100_000);
             assert_eq!(snapshot.count(&a).await.unwrap(), 500);
             snapshot.close().await.unwrap();
@@ -1000,6 +1001,7 @@ mod read {
                     assert_eq!(snapshot.consistency(&a), Consistency::OneInstant);
                     assert_eq!(total(&source, &snapshot, &[&a, &b]).await, 100_000);
                 }
+                // D1: where they have no instant in common, that is told, for each table.
                 Barrier::None(why) => {
                     assert!(why.contains("global read lock"), "{why}");
                     assert_eq!(snapshot.consistency(&a), Consistency::PerChunk);
@@ -1085,6 +1087,7 @@ mod read {
                 None => panic!("the stream ended as if {rows} rows were all"),
             }
         };
+        // D3: a connection that ends in the midst of a result is an error, whatever has come until then.
         assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{error:?}");
         assert!(rows < 50_000);
         assert!(stream.next().await.is_none());

@@ -109,6 +109,8 @@ ANALYZE TABLE composite, ci, bin, moments, huge, signed_ids, nullable;
     .await;
     let to = PostgresDatabase::create("").await;
     let report = report(0, &[&["run", &from.url, &to.url], &SMALL_CHUNKS[..]].concat());
+    // D7: each row lies in exactly one chunk: unsigned numbers beyond 2^63, negative decimals, sparse and composite keys, text under a
+    // collation, NULL.
     for name in ["composite", "ci", "bin", "moments", "huge", "signed_ids", "nullable"] {
         let entry = table(&report, name);
         assert_eq!((&entry["rows"], entry["outcome"].as_str()), (&12_000.into(), Some("verified")), "{name}");

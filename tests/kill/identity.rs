@@ -142,6 +142,7 @@ async fn another_server_or_another_order_of_keys_is_named() {
         resume().code(2).complains(&[says, "the plan was made for", "dbferry abandon"]);
         to.run(&format!("UPDATE dbferry.runs SET plan = $plan${stored}$plan$::json")).await;
     }
+    // D11: what a run began with is what it goes on with.
     from.run("ALTER TABLE customers MODIFY name VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL;").await;
     resume()
         .code(2)

@@ -112,6 +112,7 @@ async fn what_has_changed_between_two_attempts_is_carried_again() {
         let (said, report) = ferry_with_report(&[&line[..], &["--resume"]].concat());
         let said = said.code(0).prints(&["Proven by digest", "Resumed at a later instant; the source had moved (from binlog."]);
         let report = report.unwrap();
+        // D1: all of it is of the second instant.
         assert_eq!(digests_in(&to).await, digests(&from).await, "killed at {place}:\n{}", said.out);
         // D4: only chunks that differ are carried again, each whole.
         let (chunks, again) = rechecked(&report, "numbers");

@@ -258,6 +258,8 @@ async fn survives(scenario: &'static Scenario) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_that_the_run_makes() {
+    // D4: killed with a part of a chunk sent, the whole chunk is carried again, in one transaction.
+    // D5: killed between a commit and the next step, what is committed is there once.
     survives(&FRESH).await;
 }
 

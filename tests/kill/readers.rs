@@ -88,6 +88,7 @@ async fn a_run_whose_readers_are_all_lost_goes_on_at_a_later_instant() {
     let said = ended(child).await.code(0);
     let said = said.prints(&["Proven by digest", "All readers of the snapshot were lost", "the source had moved"]);
     said.complains(&["the run goes on at a later instant"]);
+    // D1: all of it is of the later instant.
     assert_eq!(to.value(ROWS).await.as_deref(), Some("5999/5999 8001/8001"));
     assert_eq!(to.value("SELECT count(*) FROM cut WHERE v = 'later'").await.as_deref(), Some("2"));
     to.drop().await;
@@ -118,6 +119,7 @@ async fn sessions_of_an_earlier_coordinator_are_ended_in_the_source() {
     let resume = [&line[..], &["--resume"]].concat();
     let second = stopped(&resume, "snapshot-taken").await;
     let there = format!("ID = {}", left[0]);
+    // D13: it would hold its snapshot for as long as the server waits for its client.
     assert_eq!(sessions(&from, &there).await, Vec::<String>::new(), "it is ended while its client still sleeps");
     signal(&second, "CONT");
     ended(second).await.code(0).prints(&["Proven by digest"]);
