@@ -204,8 +204,9 @@ impl Filling {
     /// # Errors
     /// [`Budget::check_row`].
     pub async fn widen(&mut self, row_bytes: usize) -> Result<()> {
+        // Also where there is room for more: that may be a guess.
+        self.budget.check_row(row_bytes)?;
         if self.is_short_of(row_bytes) {
-            self.budget.check_row(row_bytes)?;
             self.budget.met(&self.table, row_bytes);
             // Given back first: who waits holds nothing.
             self.held = None;

@@ -143,6 +143,8 @@ impl PostgresReadBack {
                         return Ok(());
                     }
                 }
+            }
+            if data.len() > batch_bytes || filling.is_short_of(data.len()) {
                 filling.widen(data.len()).await.map_err(|error| error.table(&table.name))?;
             }
             decoder.feed(data);
