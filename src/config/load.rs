@@ -164,6 +164,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
             .or(run.stall_timeout)
             .map_or(defaults.stall_timeout, |seconds| Duration::from_secs(seconds.into())),
         probe: overrides.probe.or(run.probe).unwrap_or_default(),
+        toast_compression: run.toast_compression,
         verify: overrides.verify.or(run.verify).unwrap_or_default(),
         if_exists,
         loading: loading.unwrap_or_default(),

@@ -27,6 +27,7 @@ use crate::transform::mask::Keyed;
 pub mod changes;
 mod collisions;
 mod columns;
+mod compression;
 pub mod diff;
 pub mod explain;
 mod groups;

@@ -11,6 +11,7 @@ use crate::model::catalog::{Problem, Severity, Table};
 use crate::model::load::Load;
 
 use super::columns;
+use super::compression;
 use super::loading;
 
 /// What is known, and asked for.
@@ -67,6 +68,7 @@ impl Ground<'_> {
         schemas.sort();
         schemas.dedup();
         let options = DdlOptions {
+            compression: compression::decide(settings, sink.server(), &targets, problems),
             owner: settings.owner.clone(),
             schemas,
             features: sink.server().features.clone(),

@@ -8,6 +8,7 @@ mod existing;
 mod explain;
 mod expressions;
 mod hooks;
+mod loading;
 mod logins;
 mod lost;
 mod masks;
