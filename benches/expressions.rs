@@ -115,6 +115,7 @@ fn transform(file: Option<&str>) -> (Transform, Vec<LogicalType>) {
                 native: NativeType::default(),
                 mask: None,
                 out_of_range: None,
+                strip_json: false,
             };
             let Some(sql) = rule.and_then(|rule| rule.expr.clone()) else {
                 types.push(from.clone());

@@ -26,7 +26,8 @@ pub struct Advice {
 pub fn advice(kind: ErrorKind) -> Advice {
     use ErrorKind as K;
     let retry = match kind {
-        K::ConnectionLost | K::Timeout | K::Deadlock | K::TooManyConnections => Retry::Later,
+        // A server that starts again refuses connections for a while, so one that cannot be reached in the midst of a run is waited for, too.
+        K::ConnectionLost | K::Unreachable | K::Timeout | K::Deadlock | K::TooManyConnections => Retry::Later,
         _ => Retry::Never,
     };
     let hint = match kind {
@@ -35,7 +36,12 @@ pub fn advice(kind: ErrorKind) -> Advice {
         K::UnknownDatabase => Some("Create the database first, or correct its name in the URL"),
         K::MissingRight => Some("Grant the right to the user, or connect as another one"),
         K::TargetExists => Some("Choose another schema with `--schema`, or say what to do with `--if-exists`"),
-        K::ConnectionLost | K::Timeout | K::Deadlock => Some("Run the same command again with `--resume`"),
+        K::ConnectionLost | K::Timeout | K::Deadlock => {
+            Some("Run the same command again with `--resume`; `--retry-for` sets how long a run tries by itself")
+        }
+        K::TooLarge => {
+            Some("Raise `max_allowed_packet` on that server to more than its largest row, and then go on with `--resume`")
+        }
         K::TooManyConnections => Some("Lower `--jobs`, or free connections on the server"),
         K::DiskFull => Some("Make room on the target, then run the same command again with `--resume`"),
         K::SchemaChanged => Some("Make a new plan with `dbferry plan`"),

@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Deadlock,
     /// The server has no connection to spare.
     TooManyConnections,
+    /// A row or a statement is larger than the server lets through in one piece.
+    TooLarge,
     /// No space is left.
     DiskFull,
     /// The catalog of one side is not the one that was planned for.

@@ -51,6 +51,16 @@ points! {
     BASELINE_STORED = "baseline-stored";
     /// The source's snapshot is taken.
     SNAPSHOT_TAKEN = "snapshot-taken";
+    /// The ledger knows of the instant, and no row of it is carried.
+    INSTANT_NOTED = "instant-noted";
+    /// What earlier attempts had carried is compared with a source that has moved; nothing is taken out.
+    RECHECKED = "rechecked";
+    /// Rows that differ are taken out with their receipts; not committed.
+    TAKING_OUT = "taking-out";
+    /// They are out.
+    TAKEN_OUT = "taken-out";
+    /// All that is carried is of this instant, and the ledger says so.
+    INSTANT_SETTLED = "instant-settled";
     /// A chunk has claimed its receipt.
     CHUNK_CLAIMED = "chunk-claimed";
     /// Before the first batch of a chunk is written.

@@ -7,6 +7,9 @@ pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod failpoint;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ledger;
 pub mod mapping;
 pub mod model;

@@ -138,7 +138,7 @@ fn the_faults_of_config_mapping_and_flags_come_together() {
     in_mapping("2:11", "`typ` is no key of `match`");
     in_mapping("8:1", "`renam` is no key of `total`");
     assert!(found.iter().any(|fault| fault.contains("`--jobs` is 1000, but must be from 1 to 256")), "{found:#?}");
-    assert!(found.iter().any(|fault| fault.contains("`--memory` is 1MiB, but must be at least 32MiB")), "{found:#?}");
+    assert!(found.iter().any(|fault| fault.contains("`--memory` is 1MiB, but must be at least 64MiB")), "{found:#?}");
     assert!(mapping.exists());
 }
 

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::load::AddressText;
-use crate::config::{IfExists, ProbeLevel, TargetTables, VerifyLevel};
+use crate::config::{IfExists, OnMovedSource, ProbeLevel, TargetTables, VerifyLevel};
 use crate::progress::ProgressMode;
 
 /// The whole command line.
@@ -180,12 +180,18 @@ pub struct ForceArgs {
     /// Chunks at the same time, 1 to 256 [default: the smaller of 8 and the cores].
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Bound for all data buffers together, at least 32MiB [default: 512MiB].
+    /// Bound for all data buffers together, at least 64MiB [default: 512MiB].
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
+    /// Most source data in a second, over all jobs, at least 64KiB: 50MiB [default: no bound].
+    #[arg(long, value_name = "SIZE")]
+    pub max_rate: Option<String>,
     /// Seconds that a run waits while nothing moves and no server is busy for it; 0 waits without end [default: 300].
     #[arg(long, value_name = "SECONDS")]
     pub stall_timeout: Option<u32>,
+    /// How long a chunk is tried again when what stopped it may pass: a lost connection, a server that restarts [default: 10min].
+    #[arg(long, value_name = "TIME")]
+    pub retry_for: Option<String>,
     /// Source data per chunk and transaction, at least 1MiB [default: 64MiB].
     #[arg(long, value_name = "SIZE")]
     pub chunk: Option<String>,
@@ -213,6 +219,9 @@ pub struct TargetArgs {
     /// What to do with a target table that exists; drop never cascades [default: error].
     #[arg(long, value_enum, value_name = "WHAT")]
     pub if_exists: Option<IfExists>,
+    /// Make the tables without a log of their own until they are loaded: faster, but such a run cannot be resumed.
+    #[arg(long)]
+    pub unlogged: bool,
     /// Rows that are looked at before anything moves: all, the first of each table, none [default: full].
     #[arg(long, value_enum, value_name = "HOW")]
     pub probe: Option<ProbeLevel>,
@@ -333,6 +342,10 @@ pub struct RunArgs {
     /// Go on with the unfinished run, or with the one that is named (--resume=RUN, as status shows it); with nothing to go on, start.
     #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub resume: Option<String>,
+    /// When a run goes on and the source has changed since it began: compare what is there with it and carry again what differs, or
+    /// stop [default: recheck].
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_moved_source: Option<OnMovedSource>,
     /// Also write the report to this file (.json).
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

@@ -21,7 +21,7 @@ impl From<&ExplainArgs> for Overrides {
 impl From<&RunArgs> for Overrides {
     fn from(args: &RunArgs) -> Self {
         let overrides = with_made(settings(&args.ends, &args.files, &args.tables, &args.force, &args.ledger), &args.made);
-        Overrides { max_loss: args.max_loss, ..overrides }
+        Overrides { max_loss: args.max_loss, on_moved_source: args.on_moved_source, ..overrides }
     }
 }
 
@@ -88,8 +88,10 @@ fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceA
         schema: tables.schema.clone(),
         jobs: force.jobs,
         memory: force.memory.clone(),
+        max_rate: force.max_rate.clone(),
         chunk: force.chunk.clone(),
         stall_timeout: force.stall_timeout,
+        retry_for: force.retry_for.clone(),
         ledger_schema: ledger.ledger_schema.clone(),
         allow_empty: tables.allow_empty,
         hide_keys: ledger.hide_keys,
@@ -100,6 +102,7 @@ fn settings(ends: &EndArgs, files: &FileArgs, tables: &TableArgs, force: &ForceA
 fn with_made(overrides: Overrides, made: &TargetArgs) -> Overrides {
     Overrides {
         if_exists: made.if_exists,
+        unlogged: made.unlogged,
         tables: made.tables,
         probe: made.probe,
         verify: made.verify,

@@ -8,14 +8,13 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
 use crate::config::VerifyLevel;
 use crate::config::environment::process_environment;
 use crate::config::load::{self, AddressText, Overrides};
-use crate::engine::{SessionOptions, Sink, parquet};
+use crate::engine::{Budget, SessionOptions, Sink, parquet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::RunRecord;
 use crate::model::RunId;
 use crate::model::reject::RejectRecord;
 use crate::report::json;
 use crate::transfer::retry;
-use crate::transfer::run::batch_bytes;
 use crate::verify::facts::Asking;
 
 use super::args::{OutputArgs, RejectsArgs, RetryArgs};
@@ -65,7 +64,7 @@ pub async fn retry(args: &RetryArgs, output: &OutputArgs, printer: &mut Printer)
     let asking = Asking {
         jobs,
         level: VerifyLevel::Digest,
-        batch_bytes: batch_bytes(crate::config::DEFAULT_MEMORY_BYTES, jobs),
+        budget: Budget::new(crate::config::DEFAULT_MEMORY_BYTES, jobs),
         hide_keys: args.ledger.hide_keys,
         progress: progress.clone(),
         stop: stop.clone(),

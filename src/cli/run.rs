@@ -46,6 +46,7 @@ pub async fn carry(
     let progress = session::watch(output, printer);
     let stop = session::hear_signals(&progress);
     let run = RunId::generate();
+    let unlogged = settings.unlogged;
     let opened = stop.unless_stopped(session::open(&settings, run)).await;
     let (source, sink) = opened.inspect_err(|_| progress.close())?;
     let job = Job { settings, run, source, sink, resume, plan, progress: progress.clone(), stop: stop.clone() };
@@ -65,7 +66,9 @@ pub async fn carry(
                 (_, Some(reason)) => session::code(reason),
                 (Failure::NotStarted(_), None) => super::NOT_STARTED,
                 (Failure::Stopped(run, _), None) => {
-                    printer.note(&format!("run {run} stopped midway; the same command with `--resume` goes on"));
+                    let on = "the same command with `--resume` goes on";
+                    let but = if unlogged { ", if its tables have their log by now; otherwise it says what to do" } else { "" };
+                    printer.note(&format!("run {run} stopped midway; {on}{but}"));
                     super::STOPPED
                 }
             })
@@ -112,5 +115,6 @@ fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
     settings.verify = choices.verify;
     settings.owner = choices.owner;
     settings.chunk_bytes = choices.chunk_bytes;
+    settings.unlogged = choices.unlogged;
     Ok(plan)
 }

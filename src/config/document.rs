@@ -402,6 +402,9 @@ impl Checker<'_> {
                     keywords.get("x-least-bytes").and_then(Value::as_u64).unwrap_or(0),
                 )?;
             }
+            Some("duration") => {
+                limits::parse_duration(value).map_err(|_| duration_fault(written, key))?;
+            }
             Some("glob") => check_glob(value).map_err(|why| glob_fault(written, &why))?,
             // A mapping is kept with the program, and read by many.
             Some("secret") if environment::expand(written, &|_| None).is_ok() => {
@@ -473,6 +476,11 @@ pub fn glob_fault(written: &str, why: &str) -> Error {
 fn size_fault(written: &str, key: &str) -> Error {
     Error::new(ErrorKind::Config, format!("`{written}` is no size for `{key}`"))
         .hint("Write a whole number and its unit, such as \"512MiB\", \"2GiB\" or \"500MB\"")
+}
+
+fn duration_fault(written: &str, key: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("`{written}` is no duration for `{key}`"))
+        .hint("Write a whole number and its unit, such as \"30s\", \"10min\" or \"2h\"")
 }
 
 /// The types that a schema allows, without null.

@@ -8,9 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::endpoint::Endpoint;
-use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES};
+use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES, MIN_RATE_BYTES};
 use crate::config::{
-    IfExists, OnError, OnTableError, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers,
+    IfExists, OnError, OnMovedSource, OnTableError, Pause, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers,
     ToastCompression, VerifyLevel,
 };
 
@@ -93,10 +93,18 @@ pub struct RunSection {
     #[serde(default)]
     #[schemars(range(min = *limits::JOBS_RANGE.start(), max = *limits::JOBS_RANGE.end()))]
     pub jobs: Option<usize>,
-    /// Upper bound for all data buffers together, at least 32MiB. Default 512MiB.
+    /// Upper bound for all data buffers together, the drivers' included, at least 64MiB; the process takes up to 128 MiB more. Default
+    /// 512MiB.
     #[serde(default)]
     #[schemars(extend("x-least-bytes" = MIN_MEMORY_BYTES))]
     pub memory: Option<Size>,
+    /// Most source data in a second, over all jobs, at least 64KiB: `50MiB`. Default: no bound.
+    #[serde(default)]
+    #[schemars(extend("x-least-bytes" = MIN_RATE_BYTES))]
+    pub max_rate: Option<Size>,
+    /// When the run waits for its servers. Default: never.
+    #[serde(default)]
+    pub pause: Pause,
     /// Source data that a chunk aims at, at least 1MiB. Default 64MiB.
     #[serde(default)]
     #[schemars(extend("x-least-bytes" = MIN_CHUNK_BYTES))]
@@ -105,6 +113,14 @@ pub struct RunSection {
     /// waits without end. Default 300.
     #[serde(default)]
     pub stall_timeout: Option<u32>,
+    /// How long a chunk, or a statement, is tried again when what stopped it may pass by itself: a lost connection, a server that restarts,
+    /// a deadlock, a lock or a connection that cannot be had. Counted from its first failure; `0` never tries again. Default 10min.
+    #[serde(default)]
+    pub retry_for: Option<Patience>,
+    /// Make the tables without a log of their own, and give them one after the load: faster, but a crash of the target empties them, so
+    /// such a run cannot be resumed before that. Default false.
+    #[serde(default)]
+    pub unlogged: bool,
     /// How much of the data is looked at before it moves. Default `full`.
     #[serde(default)]
     pub probe: Option<ProbeLevel>,
@@ -137,6 +153,10 @@ pub struct RunSection {
     /// What to do with a row that cannot be carried: `stop`, its table fails, or `reject`, it is kept in the ledger. Default `stop`.
     #[serde(default)]
     pub on_error: Option<OnError>,
+    /// What to do when a run goes on and the source has changed since it began, or nothing proves that it has not: `recheck`, what is there
+    /// is compared with it and carried again where it differs, or `fail`. Default `recheck`.
+    #[serde(default)]
+    pub on_moved_source: Option<OnMovedSource>,
     /// Most rows of one table that are rejected before the table fails. Default 10000.
     #[serde(default)]
     pub max_rejects: Option<u64>,
@@ -203,6 +223,31 @@ impl JsonSchema for Size {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "format": "byte-size" })
+    }
+}
+
+/// A duration, written with its unit: `10min`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience(pub std::time::Duration);
+
+impl<'de> Deserialize<'de> for Patience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        limits::parse_duration(&text).map(Patience).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Patience {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Patience".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "duration" })
     }
 }
 

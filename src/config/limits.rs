@@ -1,11 +1,15 @@
 //! Sizes as people write them, and the range that each setting must keep to.
 
+use std::time::Duration;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// Fewest and most chunks at the same time. Above the upper bound servers run out of connections long before they get faster.
 pub const JOBS_RANGE: std::ops::RangeInclusive<usize> = 1..=256;
-/// Least memory, in bytes: below it two batches and their encoded form do not fit side by side.
-pub const MIN_MEMORY_BYTES: u64 = 32 << 20;
+/// Least memory, in bytes: below it rows of tens of megabytes, which are usual, could not be promised to pass.
+pub const MIN_MEMORY_BYTES: u64 = 64 << 20;
+/// Least rate, in bytes per second: below it a single batch takes so long that a run looks like one that hangs.
+pub const MIN_RATE_BYTES: u64 = 64 << 10;
 /// Smallest chunk, in bytes: below it transactions cost more than the rows they carry.
 pub const MIN_CHUNK_BYTES: u64 = 1 << 20;
 /// Largest size that is accepted anywhere, in bytes (1 PiB): beyond it a size is a slip of the pen.
@@ -41,6 +45,34 @@ pub fn parse_size(text: &str) -> Result<u64> {
     bytes.filter(|bytes| *bytes <= MAX_SIZE_BYTES).ok_or_else(|| {
         Error::new(ErrorKind::Config, format!("`{text}` is no size"))
             .hint("Write a whole number and its unit, such as `512MiB`, `2GiB` or `500MB`")
+    })
+}
+
+/// The units of a duration, with the seconds of each.
+const TIMES: [(&str, u64); 6] = [("s", 1), ("sec", 1), ("min", 60), ("m", 60), ("h", 3600), ("d", 86_400)];
+
+/// Longest duration that is accepted anywhere: 30 days.
+pub const MAX_DURATION: Duration = Duration::from_secs(30 * 86_400);
+
+/// Reads a duration with its unit: a whole number and `s`, `min`, `h` or `d`; `0` needs none.
+///
+/// # Errors
+/// `Config`, for anything else: a number without a unit too, since nobody can tell what was meant.
+pub fn parse_duration(text: &str) -> Result<Duration> {
+    let trimmed = text.trim();
+    let digits = trimmed.find(|character: char| !character.is_ascii_digit()).unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(digits);
+    let unit = unit.trim_start();
+    let number = number.parse::<u64>().ok();
+    let factor = TIMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, factor)| *factor);
+    let seconds = match (number, factor) {
+        (Some(0), None) if unit.is_empty() => Some(0),
+        (Some(number), Some(factor)) => number.checked_mul(factor),
+        _ => None,
+    };
+    seconds.map(Duration::from_secs).filter(|duration| *duration <= MAX_DURATION).ok_or_else(|| {
+        Error::new(ErrorKind::Config, format!("`{text}` is no duration"))
+            .hint("Write a whole number and its unit, such as `30s`, `10min` or `2h`")
     })
 }
 
@@ -91,6 +123,18 @@ mod tests {
             (" 2TB ", 2_000_000_000_000),
         ] {
             assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        let seconds = |text: &str| parse_duration(text).map(|duration| duration.as_secs()).ok();
+        assert_eq!(seconds("30s"), Some(30));
+        assert_eq!(seconds(" 10 min"), Some(600));
+        assert_eq!(seconds("2H"), Some(7200));
+        assert_eq!(seconds("0"), Some(0));
+        for text in ["", "5", "min", "1.5h", "-1s", "31d", "99999999999999999999s", "1w"] {
+            assert_eq!(seconds(text), None, "{text}");
         }
     }
 

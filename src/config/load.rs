@@ -10,7 +10,8 @@ use crate::config::file::ConfigFile;
 use crate::config::login::Login;
 use crate::config::rules::Mapping;
 use crate::config::{
-    DEFAULT_LEDGER_SCHEMA, IfExists, Loading, ProbeLevel, Scope, Settings, TargetTables, VerifyLevel, hooks, limits, schema,
+    DEFAULT_LEDGER_SCHEMA, IfExists, Loading, OnMovedSource, ProbeLevel, Scope, Settings, TargetTables, VerifyLevel, hooks,
+    limits, schema,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -37,6 +38,8 @@ pub struct Overrides {
     pub jobs: Option<usize>,
     /// Upper bound for data buffers, as text with a unit.
     pub memory: Option<String>,
+    /// Most source data in a second, as text with a unit.
+    pub max_rate: Option<String>,
     /// Source data per chunk, as text with a unit.
     pub chunk: Option<String>,
     /// What to do with a target table that exists.
@@ -45,12 +48,18 @@ pub struct Overrides {
     pub tables: Option<TargetTables>,
     /// Seconds that a run waits while nothing moves.
     pub stall_timeout: Option<u32>,
+    /// How long work is tried again, as text with a unit.
+    pub retry_for: Option<String>,
+    /// Tables are made without a log, and get one after the load.
+    pub unlogged: bool,
     /// How much of the data is looked at before it moves.
     pub probe: Option<ProbeLevel>,
     /// What is compared at the end.
     pub verify: Option<VerifyLevel>,
     /// Most values that value policies may lose.
     pub max_loss: Option<u64>,
+    /// What to do when a run goes on and the source has changed since.
+    pub on_moved_source: Option<OnMovedSource>,
     /// The role that is to own what is created.
     pub owner: Option<String>,
     /// The schema of the ledger.
@@ -123,7 +132,18 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
     let loading = keep(Loading::of(run.target_triggers, run.target_foreign_keys, run.target_indexes), &mut faults);
     let jobs = overrides.jobs.map(|jobs| keep(limits::check_jobs("`--jobs`", jobs), &mut faults).unwrap_or(jobs));
     let memory = size_flag("--memory", overrides.memory.as_deref(), limits::MIN_MEMORY_BYTES, &mut faults);
+    let max_rate = size_flag("--max-rate", overrides.max_rate.as_deref(), limits::MIN_RATE_BYTES, &mut faults);
     let chunk = size_flag("--chunk", overrides.chunk.as_deref(), limits::MIN_CHUNK_BYTES, &mut faults);
+    let retry_for = overrides
+        .retry_for
+        .as_deref()
+        .and_then(|text| keep(limits::parse_duration(text).map_err(|error| error.file("--retry-for")), &mut faults));
+    let unlogged = overrides.unlogged || run.unlogged;
+    let verify = overrides.verify.or(run.verify).unwrap_or_default();
+    if unlogged && verify == VerifyLevel::None {
+        let what = "`unlogged` tables are empty after a crash of the target, which nobody would notice without a verification";
+        faults.push(Error::new(ErrorKind::Config, what).hint("Leave out `unlogged`, or let `verify` be `rows` or more"));
+    }
     let patterns = [("--include", &overrides.include), ("--exclude", &overrides.exclude), ("--database", &overrides.databases)];
     for (flag, patterns) in patterns {
         for pattern in patterns {
@@ -158,18 +178,23 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         exclude: lists(&overrides.exclude, &run.exclude),
         jobs: jobs.or(run.jobs),
         memory_bytes: memory.or(run.memory.map(|size| size.0)).unwrap_or(defaults.memory_bytes),
+        max_rate_bytes: max_rate.or(run.max_rate.map(|size| size.0)),
+        pause: run.pause,
         chunk_bytes: chunk.or(run.chunk.map(|size| size.0)).unwrap_or(defaults.chunk_bytes),
         stall_timeout: overrides
             .stall_timeout
             .or(run.stall_timeout)
             .map_or(defaults.stall_timeout, |seconds| Duration::from_secs(seconds.into())),
+        retry_for: retry_for.or(run.retry_for.map(|patience| patience.0)).unwrap_or(defaults.retry_for),
+        unlogged,
         probe: overrides.probe.or(run.probe).unwrap_or_default(),
         toast_compression: run.toast_compression,
-        verify: overrides.verify.or(run.verify).unwrap_or_default(),
+        verify,
         if_exists,
         loading: loading.unwrap_or_default(),
         on_table_error: run.on_table_error.unwrap_or_default(),
         on_error: run.on_error.unwrap_or_default(),
+        on_moved_source: overrides.on_moved_source.or(run.on_moved_source).unwrap_or_default(),
         max_rejects: run.max_rejects.unwrap_or(defaults.max_rejects),
         max_loss: overrides.max_loss.or(run.max_loss),
         scope,

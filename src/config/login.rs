@@ -56,6 +56,17 @@ pub async fn credentials(at: &Endpoint) -> Result<Credentials> {
     }
 }
 
+/// Logs in; where a command gives the password, once more if it is refused: a token may have expired between the command and the login.
+///
+/// # Errors
+/// Those of `login`.
+pub async fn again_if_refused<T, F: Future<Output = Result<T>>>(at: &Endpoint, login: impl Fn() -> F) -> Result<T> {
+    match login().await {
+        Err(error) if error.kind() == ErrorKind::LoginRefused && matches!(at.login, Login::Command(_)) => login().await,
+        result => result,
+    }
+}
+
 async fn from_command(at: &Endpoint, command: &str) -> Result<Secret> {
     let failed = |what: String| {
         Error::new(ErrorKind::Config, format!("the password command for {at} {what}"))

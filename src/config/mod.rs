@@ -2,13 +2,14 @@
 //!
 //! [`mod@file`] and [`rules`] are the shapes of the config and the mapping file ([`naming`], [`masking`], [`policies`] and [`hooks`] are parts of it), [`schema`] their JSON schemas; [`document`] walks a
 //! file against its schema and collects every fault; [`environment`] resolves `${NAME}`; [`limits`] knows sizes and ranges;
-//! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`endpoint`] is an address, [`login`] where its password comes from; [`init`] writes both files for a live source;
+//! [`load`] puts flags over file over defaults; [`loading`] is how tables that stand are loaded; [`pause`] when a run waits; [`endpoint`] is an address, [`login`] where its password comes from; [`init`] writes both files for a live source;
 //! [`nearest`] guesses what was meant. [`Settings`] is the outcome.
 
 use crate::config::endpoint::Endpoint;
 use crate::config::rules::Mapping;
 
 pub use loading::{Loading, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers};
+pub use pause::Pause;
 
 pub mod document;
 pub mod endpoint;
@@ -24,6 +25,7 @@ pub mod masking;
 pub mod naming;
 pub mod nearest;
 pub mod objects;
+pub mod pause;
 pub mod policies;
 pub mod rules;
 pub mod schema;
@@ -114,6 +116,19 @@ pub enum OnTableError {
     Stop,
 }
 
+/// What to do when a run goes on and the source has changed since it began, or nothing proves that it has not.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema, clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMovedSource {
+    /// Compare what is there with the source as it is now, and carry again what differs.
+    #[default]
+    Recheck,
+    /// Stop, with nothing changed.
+    Fail,
+}
+
 /// What to do with a row that cannot be carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -155,8 +170,16 @@ pub struct Settings {
     pub jobs: Option<usize>,
     /// How long a run waits while nothing moves; without end when zero. Default 5 minutes.
     pub stall_timeout: std::time::Duration,
+    /// How long work is tried again that fails for a reason that may pass, from its first failure. Default 10 minutes.
+    pub retry_for: std::time::Duration,
+    /// Tables are made without a log, and get one after the load.
+    pub unlogged: bool,
     /// Upper bound for all data buffers together, in bytes. Default 512 MiB.
     pub memory_bytes: u64,
+    /// Most bytes of source data in a second, over all jobs; no bound when none.
+    pub max_rate_bytes: Option<u64>,
+    /// When no chunk is begun.
+    pub pause: Pause,
     /// Size of a chunk that planning aims at, in bytes of source data. Default 64 MiB.
     pub chunk_bytes: u64,
     /// How much of the data is looked at before it moves.
@@ -173,6 +196,8 @@ pub struct Settings {
     pub on_table_error: OnTableError,
     /// What to do with rows that cannot be carried, unless their table's rule says otherwise.
     pub on_error: OnError,
+    /// What to do when a run goes on and the source has changed since.
+    pub on_moved_source: OnMovedSource,
     /// Most rows of one table that are rejected before the table fails.
     pub max_rejects: u64,
     /// Most values that value policies may lose; no bound when none.
@@ -193,6 +218,8 @@ pub struct Settings {
 
 /// Default of [`Settings::stall_timeout`].
 pub const DEFAULT_STALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(300);
+/// Default of [`Settings::retry_for`]: a server that has crashed is back by then, and a person who waits has not given up.
+pub const DEFAULT_RETRY_FOR: std::time::Duration = std::time::Duration::from_secs(600);
 /// Default of [`Settings::memory_bytes`].
 pub const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
 /// Default of [`Settings::chunk_bytes`]: large enough that a transaction's overhead does not show, small enough that eight of them
@@ -216,7 +243,11 @@ impl Settings {
             exclude: Vec::new(),
             jobs: None,
             stall_timeout: DEFAULT_STALL_TIMEOUT,
+            retry_for: DEFAULT_RETRY_FOR,
+            unlogged: false,
             memory_bytes: DEFAULT_MEMORY_BYTES,
+            max_rate_bytes: None,
+            pause: Pause::default(),
             chunk_bytes: DEFAULT_CHUNK_BYTES,
             probe: ProbeLevel::default(),
             toast_compression: None,
@@ -225,6 +256,7 @@ impl Settings {
             loading: Loading::default(),
             on_table_error: OnTableError::default(),
             on_error: OnError::default(),
+            on_moved_source: OnMovedSource::default(),
             max_rejects: DEFAULT_MAX_REJECTS,
             max_loss: None,
             scope: Scope::default(),

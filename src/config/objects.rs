@@ -38,6 +38,19 @@ pub enum CollationChoice {
     Nondeterministic,
 }
 
+/// How an index is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IndexChoice {
+    /// As it is, though some entries may be too long for the target: what it compresses may fit.
+    AsIs,
+    /// Over hashes, which are short: it finds equal values only. Of one column it is a hash index; a unique one, or one of several columns,
+    /// is over the md5 of text and bytes.
+    Hash,
+    /// Not at all.
+    Drop,
+}
+
 /// What becomes of a table with partitions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

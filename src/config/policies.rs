@@ -24,13 +24,15 @@ pub struct PolicyRules {
     /// Text with bytes that are no characters of its character set: `error`, or `replace` (by U+FFFD, or the `?` of a server that converts).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid_text: Option<InvalidTextRule>,
-    /// Numbers beyond the target's type: `error`, `clamp` (the nearest number that it holds), or `null`.
+    /// Numbers beyond the target's type, and times outside of a day where that is a time of day: `error`, `clamp` (the nearest value that
+    /// it holds), or `null`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_range: Option<OutOfRangeRule>,
     /// The error value '' of an ENUM: `error`, `null`, or a label; one that the ENUM does not have is added to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enum_empty: Option<String>,
-    /// JSON that the target's `jsonb` cannot keep: `error`, or `json`, which makes the whole column PostgreSQL's `json`.
+    /// JSON that the target's `jsonb` cannot keep: `error`; `json`, which makes the whole column PostgreSQL's `json`; or `strip`, which
+    /// leaves U+0000 out of its texts and keys (what else `jsonb` cannot keep stays an error).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<JsonRule>,
     /// `utf8`: the text is UTF-8 that was stored as if it were latin1. A value that is not is an error.
@@ -103,6 +105,8 @@ pub enum JsonRule {
     Error,
     /// The column becomes `json`, which keeps its text.
     Json,
+    /// U+0000 is left out.
+    Strip,
 }
 
 /// How text was stored.

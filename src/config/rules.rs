@@ -13,7 +13,7 @@ use super::OnError;
 use super::hooks::HookRule;
 use super::masking::{KEY_VARIABLE, MaskKind, Masking, SHORTEST_KEY_BYTES};
 use super::naming::{self, Naming, RenameRule};
-pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, Objects, PartitionChoice};
+pub use super::objects::{CollationChoice, EnumChoice, GeneratedChoice, IndexChoice, Objects, PartitionChoice};
 use super::policies::PolicyRules;
 use super::subset::{Follow, Sample};
 use crate::error::{Error, ErrorKind};
@@ -178,6 +178,12 @@ pub struct TableRule {
     /// What becomes of rows whose foreign keys lead to no parent. Default `error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphans: Option<Orphans>,
+    /// Foreign keys that are left out, by their names in the source; each is listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop_foreign_keys: Vec<String>,
+    /// How indexes are made, by their names in the source; `PRIMARY` is the primary key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub indexes: BTreeMap<String, IndexChoice>,
     /// What to do with a row that cannot be carried: `stop`, the table fails, or `reject`, it is kept in the ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_error: Option<OnError>,

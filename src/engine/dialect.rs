@@ -13,6 +13,7 @@ use crate::model::predicate::PushedPredicate;
 use crate::model::reject::RawRow;
 use crate::model::row_set::RowSet;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::ReadPlan;
 use crate::model::{LogicalType, ObjectName};
 
@@ -28,6 +29,9 @@ pub enum DdlPhase {
     Tables,
     /// What was set aside of tables that stand is put back, whatever became of their rows.
     Restore,
+    /// Tables that were made without a log get one: before their indexes, which would be written a second time, and before the foreign keys,
+    /// which join tables of one kind only.
+    Logged,
     /// Primary keys, unique keys and indexes, once the rows are there.
     Indexes,
     /// Next ids, comments, checks, owners.
@@ -42,11 +46,12 @@ pub enum DdlPhase {
 
 impl DdlPhase {
     /// All, in the order of the work.
-    pub const ALL: [DdlPhase; 9] = [
+    pub const ALL: [DdlPhase; 10] = [
         DdlPhase::Clear,
         DdlPhase::Before,
         DdlPhase::Tables,
         DdlPhase::Restore,
+        DdlPhase::Logged,
         DdlPhase::Indexes,
         DdlPhase::Finish,
         DdlPhase::ForeignKeys,
@@ -78,6 +83,19 @@ pub enum Clear {
     /// Its rows go.
     Truncate,
     /// It goes; nothing that depends on it does.
+    Drop,
+}
+
+/// What is done with a sequence of the target that belongs to no column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SequenceStep {
+    /// It is made.
+    Create,
+    /// It stands, and is made what it is to be.
+    Remake,
+    /// It stands, and goes on behind the numbers that the source has handed out.
+    GoOn,
+    /// It goes.
     Drop,
 }
 
@@ -113,6 +131,8 @@ pub struct DdlOptions {
     pub compression: Option<String>,
     /// The target's configuration of full-text indexes, or `skip`; its simplest one when none.
     pub fulltext: Option<String>,
+    /// Tables are made without a log of their own, where the target knows that, and get one in the phase [`DdlPhase::Logged`].
+    pub unlogged: bool,
 }
 
 /// A name, quoted; the only way a name reaches SQL text.
@@ -138,6 +158,11 @@ pub trait Dialect: Send + Sync {
 
     /// The engine's own type for a logical one. With what `server` can do; an `Err` is a refusal whose hint is the mapping line that settles it.
     fn to_native(&self, logical: &LogicalType, server: &ServerInfo) -> Result<(NativeType, Fidelity)>;
+
+    /// The release series of a server: within one, what was planned goes on to mean the same.
+    fn series(&self, server: &ServerInfo) -> (u32, u32) {
+        (server.version_number.0, 0)
+    }
 
     /// A condition in the engine's own SQL with exactly its meaning, for the rows of `table`; `None` if the engine cannot promise that.
     fn condition(&self, _table: &Table, _predicate: &PushedPredicate) -> Option<String> {
@@ -188,6 +213,11 @@ pub trait Dialect: Send + Sync {
     /// What the collation of that column finds alike; none where only equal texts are, or for what is no text.
     fn folding(&self, _native: &NativeType) -> Option<Folding> {
         None
+    }
+
+    /// True where the collation of that column finds texts alike that differ in spaces at their end.
+    fn ignores_end_spaces(&self, _native: &NativeType) -> bool {
+        false
     }
 
     /// The type that finds texts alike as `folding` says, in the way that `choice` names; none for a type that is no text.
@@ -249,6 +279,11 @@ pub trait Dialect: Send + Sync {
         true
     }
 
+    /// True if a column of that type, which holds JSON, keeps the escape of U+0000.
+    fn holds_nul_in_json(&self, _native: &NativeType) -> bool {
+        true
+    }
+
     /// The largest entry of an ordered index, in bytes before compression; none for no limit.
     fn max_index_entry_bytes(&self) -> Option<u64> {
         None
@@ -264,6 +299,11 @@ pub trait Dialect: Send + Sync {
 
     /// The longest name, in bytes; none for no limit.
     fn max_name_bytes(&self) -> Option<usize>;
+
+    /// True for a name that no column can have, whatever is quoted.
+    fn reserves_column_name(&self, _name: &str) -> bool {
+        false
+    }
 
     /// True where index names are unique per schema, and not only per table.
     fn index_names_per_schema(&self) -> bool;
@@ -296,6 +336,14 @@ pub trait Dialect: Send + Sync {
     /// those statements. None for an engine whose tables are not compared.
     fn made(&self, _tables: &[Table], _options: &DdlOptions) -> Vec<TableSchema> {
         Vec::new()
+    }
+
+    /// The statements for a sequence, in the names of the target.
+    ///
+    /// # Errors
+    /// Why the engine cannot have it, in words that follow its name.
+    fn sequence(&self, _one: &Sequence, _step: SequenceStep, _owner: Option<&str>) -> Result<Vec<Ddl>, String> {
+        Err("the target has no sequences".into())
     }
 
     /// All statements that make `tables`, in no particular order; each says its phase. What cannot be made is a problem.

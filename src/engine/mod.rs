@@ -4,9 +4,10 @@
 //! a pair of them. A new engine is one folder with the same file names, one line in [`registry`], one line in the
 //! conformance tests.
 //!
-//! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already),
+//! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already, [`take_out`] what is carried anew),
 //! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which
-//! tables are wanted, [`collision`] keys that two tables share, [`waiting`] what a server does for a run. [`row_set`] is SQL that engines with
+//! tables are wanted, [`collision`] keys that two tables share, [`waiting`] what a server does for a run, [`budget`] the memory that all
+//! rows share, [`gauge`] how hard a server has it. [`row_set`] is SQL that engines with
 //! subqueries share.
 
 use std::sync::Arc;
@@ -16,9 +17,11 @@ use async_trait::async_trait;
 use crate::config::endpoint::Endpoint;
 use crate::error::Result;
 
+pub mod budget;
 pub mod collision;
 pub mod dialect;
 pub mod filter;
+pub mod gauge;
 pub mod mysql;
 pub mod no_delay;
 pub mod parquet;
@@ -30,17 +33,21 @@ pub mod sink;
 pub mod source;
 pub mod sqlite;
 pub mod standing;
+pub mod take_out;
 pub mod text_policy;
 pub mod waiting;
 
 pub use crate::model::EngineKind;
+pub use budget::{Budget, Held};
 pub use collision::{KeyOf, SharedKeys};
-pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted};
+pub use dialect::{Clear, Ddl, DdlOptions, DdlPhase, Dialect, Fidelity, Folding, Quoted, SequenceStep};
 pub use filter::TableFilter;
+pub use gauge::{Gauge, Strain};
 pub use profile::{Profile, ProfileColumn, ProfileKind};
 pub use sink::{ChunkWriter, ReadBack, Sink};
 pub use source::{Batch, BatchStream, Consistency, LogPosition, RawRows, Snapshot, Source};
 pub use standing::{Asked, Inspection, SetAside, Standing, Trigger};
+pub use take_out::{Extent, TakeOut, TakenOut};
 pub use waiting::Waiting;
 
 /// An engine: how to talk to it, and the way in and out.

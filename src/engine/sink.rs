@@ -5,14 +5,17 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
-use super::{Asked, BatchStream, Ddl, Inspection, Profile, ProfileColumn, Waiting};
+use super::{
+    Asked, BatchStream, Budget, Ddl, Gauge, Inspection, Profile, ProfileColumn, Strain, TakeOut, TakenOut, Waiting,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
-use crate::model::catalog::{ServerInfo, Table};
+use crate::model::catalog::{Problem, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::load::UpsertKey;
 use crate::model::reject::Reject;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::{Receipt, WorkUnit};
 use crate::model::{Digest, Hook, Losses, ObjectName, RunId};
 
@@ -30,8 +33,19 @@ pub trait Sink: Send + Sync {
         Ok(self.existing(tables).await?.into_iter().map(TableSchema::new).collect())
     }
 
+    /// Of these names, those that sequences have which belong to no column.
+    async fn sequences(&self, _names: &[ObjectName]) -> Result<Vec<Sequence>> {
+        Ok(Vec::new())
+    }
+
     /// The tables of these schemas, for the names that were probably meant.
     async fn table_names(&self, _schemas: &[String]) -> Result<Vec<ObjectName>> {
+        Ok(Vec::new())
+    }
+
+    /// Why those of these tables that stand cannot be dropped, with the types and functions behind the planned ones: what depends on them
+    /// and would stay, rights that are missing. Changes nothing.
+    async fn undroppable(&self, _tables: &[&Table]) -> Result<Vec<Problem>> {
         Ok(Vec::new())
     }
 
@@ -57,6 +71,11 @@ pub trait Sink: Send + Sync {
 
     /// Checks that the rights are there and that the place can be written to; creates nothing that stays. All faults at once.
     async fn check(&self, schemas: &[String], owner: Option<&str>) -> Result<()>;
+
+    /// Of these tables, those that stand and may not be dropped by this user: one error each.
+    async fn may_not_drop(&self, _tables: &[ObjectName]) -> Result<Vec<Error>> {
+        Ok(Vec::new())
+    }
 
     /// Runs the statements of one phase, up to `jobs` side by side where they do not depend on each other. Safe to repeat.
     async fn apply(&self, ddl: &Ddl) -> Result<()>;
@@ -89,6 +108,15 @@ pub trait Sink: Send + Sync {
         Err(Error::new(ErrorKind::Unsupported, "the ledger of this target keeps no rejected rows"))
     }
 
+    /// Takes rows out together with their receipts, in one transaction that demands the lease of the run.
+    ///
+    /// # Errors
+    /// `Unsupported` where rows cannot be taken out; `MissingRight` where others would notice; `Ledger` when the receipts are not there or
+    /// the run is another coordinator's by now.
+    async fn take_out(&self, _run: RunId, _rows: &TakeOut) -> Result<TakenOut> {
+        Err(Error::new(ErrorKind::Unsupported, "rows that are in this target cannot be taken out again"))
+    }
+
     /// The ledger in this target.
     fn ledger(&self) -> &dyn Ledger;
 
@@ -98,6 +126,20 @@ pub trait Sink: Send + Sync {
     /// What the run's sessions do at this moment, asked on a session of its own; nothing where nobody can be asked.
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         Ok(Vec::new())
+    }
+
+    /// Opens a session that tells how hard the server has it.
+    ///
+    /// # Errors
+    /// `Unsupported` for what this target does not tell.
+    async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
+        let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        Err(Error::new(ErrorKind::Unsupported, format!("this target does not tell the {}", names.join(" and the "))))
+    }
+
+    /// How many more sessions the server takes of this user; none where there is no bound.
+    async fn free_sessions(&self) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// Why this target cannot run hooks, or keep account of the source's; none where it can.
@@ -161,4 +203,9 @@ pub trait ReadBack: Send + Sync {
 
     /// Reads one piece in the logical types of `table`'s columns, generated ones included.
     fn read(&self, table: &Table, chunk: &Chunk) -> BatchStream;
+
+    /// As [`ReadBack::read`], within a budget of memory; see [`super::Snapshot::read_within`].
+    fn read_within(&self, table: &Table, chunk: &Chunk, _budget: &Budget) -> BatchStream {
+        self.read(table, chunk)
+    }
 }

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use super::{KeyOf, Profile, ProfileColumn, SharedKeys, TableFilter, Waiting};
+use super::{Budget, Gauge, Held, KeyOf, Profile, ProfileColumn, SharedKeys, Strain, TableFilter, Waiting};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::catalog::{Catalog, ServerInfo, Table};
+use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
 use crate::model::probe::{Answer, Question};
 use crate::model::reject::{RawRow, Reject};
 use crate::model::unit::ReadPlan;
-use crate::model::{Hook, Losses};
+use crate::model::{Hook, Losses, RunId};
 
 /// A source that is connected.
 #[async_trait]
@@ -24,6 +24,11 @@ pub trait Source: Send + Sync {
 
     /// Tables, columns, keys; row by row from the server's own catalog. What cannot be represented is a problem, never a gap.
     async fn catalog(&self, filter: &TableFilter) -> Result<Catalog>;
+
+    /// What the user may not do of all that carrying these tables needs, or that the report tells: refusals and notes.
+    async fn missing_rights(&self, _tables: &[Table]) -> Result<Vec<Problem>> {
+        Ok(Vec::new())
+    }
 
     /// Cuts a table into chunks of about `target_bytes`. Only the database orders keys.
     async fn plan_chunks(&self, table: &Table, target_bytes: u64) -> Result<ChunkPlan>;
@@ -48,6 +53,29 @@ pub trait Source: Send + Sync {
     /// What the run's sessions do at this moment, asked on a session of its own; nothing where nobody can be asked.
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         Ok(Vec::new())
+    }
+
+    /// Lets the sessions carry the name of the run that is gone on with, and ends those that an earlier coordinator of it has left.
+    /// What could not be ended is told, in sentences.
+    ///
+    /// # Errors
+    /// When the sessions cannot be listed.
+    async fn take_over(&self, _run: RunId) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Opens a session that tells how hard the server has it.
+    ///
+    /// # Errors
+    /// `Unsupported` for what this source does not tell.
+    async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
+        let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        Err(Error::new(ErrorKind::Unsupported, format!("this source does not tell the {}", names.join(" and the "))))
+    }
+
+    /// How many more sessions the server takes of this user; none where there is no bound.
+    async fn free_sessions(&self) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// Why this source cannot run hooks; none where it can.
@@ -87,6 +115,27 @@ pub struct LogPosition {
     pub gtid: String,
 }
 
+impl LogPosition {
+    /// True if both are the same place. GTIDs count where both have some.
+    pub fn is_same(&self, other: &LogPosition) -> bool {
+        let gtids = self.gtid.is_empty() || other.gtid.is_empty() || self.gtid == other.gtid;
+        (&self.file, self.offset) == (&other.file, other.offset) && gtids
+    }
+}
+
+impl std::fmt::Display for LogPosition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        /// Sets of GTIDs may be pages long.
+        const SHOWN: usize = 80;
+        write!(f, "{}:{}", self.file, self.offset)?;
+        match self.gtid.char_indices().nth(SHOWN).and_then(|(end, _)| self.gtid.get(..end)) {
+            Some(start) => write!(f, ", GTID {start}…"),
+            None if self.gtid.is_empty() => Ok(()),
+            None => write!(f, ", GTID {}", self.gtid),
+        }
+    }
+}
+
 /// A piece of a table on its way, in Arrow.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -100,12 +149,14 @@ pub struct Batch {
     pub rejects: Vec<Reject>,
     /// The rows as they came, where the read plan keeps them.
     pub raw: Option<Arc<dyn RawRows>>,
+    /// Their part of the memory budget; none where their reader knows of no budget.
+    pub held: Held,
 }
 
 impl Batch {
     /// Rows without anything to tell of them.
     pub fn plain(rows: RecordBatch, bytes: usize) -> Self {
-        Batch { rows, bytes, losses: Losses::default(), rejects: Vec::new(), raw: None }
+        Batch { rows, bytes, losses: Losses::default(), rejects: Vec::new(), raw: None, held: Held::default() }
     }
 }
 
@@ -130,6 +181,16 @@ pub trait Snapshot: Send + Sync {
     /// Where in the log the snapshot stands, if the server has a log.
     fn position(&self) -> Option<&LogPosition>;
 
+    /// Why an equal position of another snapshot would not prove that both show the same rows; none where the log has every change.
+    fn doubt(&self) -> Option<&str> {
+        Some("the source keeps no log of its changes")
+    }
+
+    /// True once no reader is left: nobody can read at its instant any more.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
     /// How the instant was had, or why it could not be, for people; empty where there is nothing to tell.
     fn describe(&self) -> String {
         String::new()
@@ -143,6 +204,12 @@ pub trait Snapshot: Send + Sync {
 
     /// Reads one chunk. Waits for a free reader at the first poll; gives it back at the end of the stream.
     fn read(&self, what: &ReadPlan, chunk: &Chunk) -> BatchStream;
+
+    /// As [`Snapshot::read`], but no row is taken into memory before the budget has room for it; its part travels with the batch. An engine
+    /// that leaves this out hands over batches that hold no part.
+    fn read_within(&self, what: &ReadPlan, chunk: &Chunk, _budget: &Budget) -> BatchStream {
+        self.read(what, chunk)
+    }
 
     /// Ends the readers. Reads that are under way fail.
     async fn close(&self) -> Result<()>;

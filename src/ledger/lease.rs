@@ -14,8 +14,8 @@ use crate::model::RunId;
 /// How long a lease lasts that is not renewed.
 const LASTS: Duration = Duration::from_secs(30);
 
-/// How long a coordinator that was killed just now may still seem to live, until the server has noticed.
-const NOTICED: Duration = Duration::from_secs(5);
+/// A wait that is longer than this is told.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
 
 /// Renewals that may fail before a lease runs out.
 const RENEWALS: u32 = 6;
@@ -66,16 +66,24 @@ impl std::fmt::Display for Living {
     }
 }
 
-/// Who works on a run, and goes on doing so: a session outlives its client for a moment, but renews no lease.
+/// Who works on a run, and goes on doing so: one that renews its lease while it is watched. A session outlives its client for a moment, and
+/// longer on a busy machine, but renews no lease; so whoever does not renew is waited for, until its session is gone or its lease has run out
+/// by the server's clock. `waiting` is told once, when that takes a while.
 ///
 /// # Errors
 /// What the ledger says.
-pub async fn still_living(ledger: &dyn Ledger, run: RunId) -> Result<Option<Living>> {
+pub async fn still_living(ledger: &dyn Ledger, run: RunId, waiting: impl Fn(String)) -> Result<Option<Living>> {
     let began = Instant::now();
-    let mut first = None;
+    let (mut first, mut told) = (None, false);
     loop {
         match ledger.living(run).await? {
-            Some(now) if *first.get_or_insert(now.renewed_us) == now.renewed_us && began.elapsed() < NOTICED => {
+            Some(now) if *first.get_or_insert(now.renewed_us) == now.renewed_us => {
+                if !told && began.elapsed() > TOLD_AFTER {
+                    told = true;
+                    waiting(format!(
+                        "the run {run} is held by {now}; waiting until it renews its lease, or its session is gone, or the lease runs out"
+                    ));
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             living => return Ok(living),

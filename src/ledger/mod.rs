@@ -2,6 +2,7 @@
 //!
 //! This module knows what is kept and what it means; how it is kept is each engine's own affair.
 
+pub mod instant;
 pub mod lease;
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::reject::RejectRecord;
 use crate::model::unit::Receipt;
 use crate::model::{Hook, ObjectName, RunId};
+use instant::InstantRecord;
 use lease::{Holder, Living};
 
 /// How far a run has come.
@@ -94,6 +96,21 @@ pub trait Ledger: Send + Sync {
 
     /// What was marked.
     async fn marks(&self, run: RunId) -> Result<Vec<(ObjectName, String)>>;
+
+    /// Remembers a snapshot of the source, before the first row of it is carried.
+    async fn note_instant(&self, _run: RunId, _instant: &InstantRecord) -> Result<()> {
+        Ok(())
+    }
+
+    /// Notes that all rows carried so far are those of that instant.
+    async fn settle_instant(&self, _run: RunId, _number: u32) -> Result<()> {
+        Ok(())
+    }
+
+    /// The snapshots that a run has carried rows of, in their order; a ledger that does not remember them has none.
+    async fn instants(&self, _run: RunId) -> Result<Vec<InstantRecord>> {
+        Ok(Vec::new())
+    }
 
     /// The rows of a run that were rejected and are still, by table and chunk.
     async fn rejects(&self, _run: RunId) -> Result<Vec<RejectRecord>> {

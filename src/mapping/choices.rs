@@ -43,32 +43,49 @@ pub(super) fn choose(
     Ok((changed.unwrap_or(native), word))
 }
 
-/// Notes the unique keys that let more in than they did: two texts that differ in case alone.
+/// Notes the unique keys that let more in than they did: two texts that differ in case alone, or in spaces at their end.
 pub(super) fn note_keys(mapped: &mut Mapped, rules: &Rules<'_>) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     for table in tables.iter() {
         let keys = table.source.primary_key.iter().chain(table.source.indexes.iter().filter(|index| index.unique));
-        problems.extend(keys.filter_map(|key| note_key(table, key, rules)));
+        problems.extend(keys.filter_map(|key| note_case(table, key, rules).or_else(|| note_end_spaces(table, key, rules))));
     }
 }
 
-fn note_key(table: &MappedTable, key: &Index, rules: &Rules<'_>) -> Option<Problem> {
-    let opened: Vec<&str> = key
-        .parts
-        .iter()
-        .filter_map(|part| table.source.column(part.column.as_deref()?))
+/// The columns of a key, as the source has them, that the target compares by their bytes.
+fn compared_bytes<'t>(table: &'t MappedTable, key: &'t Index, rules: &Rules<'_>) -> impl Iterator<Item = &'t Column> {
+    let columns = key.parts.iter().filter_map(|part| table.source.column(part.column.as_deref()?));
+    columns.filter(|column| {
+        let place = table.columns.iter().position(|mapping| mapping.source == column.name && mapping.computed.is_none());
+        let target = place.and_then(|place| table.target.columns.get(place));
+        target.is_some_and(|target| rules.route.target.compares_bytes(&target.native))
+    })
+}
+
+fn note_end_spaces(table: &MappedTable, key: &Index, rules: &Rules<'_>) -> Option<Problem> {
+    let opened: Vec<&Column> =
+        compared_bytes(table, key, rules).filter(|column| rules.route.source.ignores_end_spaces(&column.native)).collect();
+    let first = opened.first()?;
+    let names: Vec<&str> = opened.iter().map(|column| column.name.as_str()).collect();
+    let why = format!(
+        "`{}` is compared without regard to spaces at its end in the source and with it in the target, which then takes 'a ' beside 'a'",
+        names.join("`, `")
+    );
+    let hint = format!("Where no value ends in a space, a check keeps that: {0} = rtrim({0}, ' ')", first.name);
+    Some(Problem::new(Severity::Note, "unique key", format!("{}.{}", table.source.name, key.name), why).hint(hint))
+}
+
+fn note_case(table: &MappedTable, key: &Index, rules: &Rules<'_>) -> Option<Problem> {
+    let opened: Vec<&str> = compared_bytes(table, key, rules)
         .filter(|column| rules.route.source.folding(&column.native).is_some())
-        .filter(|column| {
-            let place = table.columns.iter().position(|mapping| mapping.source == column.name && mapping.computed.is_none());
-            let target = place.and_then(|place| table.target.columns.get(place));
-            target.is_some_and(|target| rules.route.target.compares_bytes(&target.native))
-        })
         .map(|column| column.name.as_str())
         .collect();
     let first = opened.first()?;
+    let padded = compared_bytes(table, key, rules).any(|column| rules.route.source.ignores_end_spaces(&column.native));
     let why = format!(
-        "`{}` is compared without regard to case in the source and with it in the target, which then takes 'a' beside 'A'",
-        opened.join("`, `")
+        "`{}` is compared without regard to case in the source and with it in the target, which then takes 'a' beside 'A'{}",
+        opened.join("`, `"),
+        if padded { ", and 'a ' beside 'a'" } else { "" }
     );
     let name = format!("{}.{}", table.source.name, key.name);
     let collation = "collation = \"citext\"  # or \"nondeterministic\"";

@@ -15,7 +15,7 @@ use super::{ColumnMapping, Mapped, MappedTable};
 
 /// Fills the expressions of all target tables, and decides which of their columns the target computes.
 pub(super) fn translate(mapped: &mut Mapped, rules: &Rules<'_>, resolved: &[Option<TableRule>]) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     let mut members: HashMap<ObjectName, usize> = HashMap::new();
     for table in tables.iter() {
         *members.entry(table.target.name.clone()).or_default() += 1;

@@ -7,12 +7,12 @@ use crate::model::ObjectName;
 use crate::model::catalog::{ForeignKey, Problem, ReferentialAction, Severity};
 
 use super::discriminator::{constant, fronts};
-use super::{Mapped, MappedTable, parts};
+use super::{Mapped, MappedTable, lines, parts};
 
 /// Points the foreign keys to where their parents are. A parent that is not carried keeps its source name; the target lists the key.
 /// `resolved` has the rule of each table.
 pub(super) fn point(mapped: &mut Mapped, resolved: &[Option<TableRule>]) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     let mut by_source: HashMap<&ObjectName, Vec<&MappedTable>> = HashMap::new();
     for table in tables.iter() {
         by_source.entry(&table.source.name).or_default().push(table);
@@ -60,8 +60,13 @@ fn elsewhere(table: &MappedTable, key: &ForeignKey, by_source: &HashMap<&ObjectN
     if by_source.keys().any(|name| name.schema == *other) {
         return problem(why);
     }
-    let hint = format!("Carry both in one run: `--database {own} --database {other}`, with an address that names no database");
-    problem(format!("{why}: the database `{other}` is not in the run")).hint(hint)
+    let hint = format!(
+        "Carry both in one run (`--database {own} --database {other}`, with an address that names no database), or add to the mapping \
+         file (`-m FILE`):\n{}",
+        lines::table(&table.source.name, &format!("drop_foreign_keys = [{}]", lines::string(&key.name)))
+    );
+    let refused = problem(format!("{why}: the database `{other}` is not in the run"));
+    Problem { severity: Severity::Refused, ..refused }.hint(hint)
 }
 
 /// `key`, pointed to `parent`. Where the parent's key begins with discriminators, the child's own ones of the same value join the key.

@@ -25,7 +25,7 @@ struct Edge {
 
 /// Decides the masks of all columns. `resolved` has the rule of each table.
 pub(super) fn apply(mapped: &mut Mapped, rules: &Rules<'_>, resolved: &[Option<TableRule>]) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     for (table, rule) in tables.iter_mut().zip(resolved) {
         let rule = rule.as_ref();
         let MappedTable { source, target, columns, .. } = table;

@@ -26,7 +26,7 @@ pub fn is_lacking(mapping: &ColumnMapping) -> bool {
 /// Brings the tables that go into one target table into one form. Where one of them does not say `merge`, all are left as they are, and
 /// refused for their name later.
 pub(super) fn align(mapped: &mut Mapped, resolved: &[Option<TableRule>]) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     let mut groups: Vec<(ObjectName, Vec<usize>)> = Vec::new();
     let mut places: HashMap<ObjectName, usize> = HashMap::new();
     for (place, table) in tables.iter().enumerate() {
@@ -238,7 +238,7 @@ fn fit(table: &mut MappedTable, target: &Table) {
 
 /// Makes one target of those of merged tables, once names and foreign keys are settled: each gets the same.
 pub(super) fn join(mapped: &mut Mapped, dialect: &dyn Dialect) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     let mut groups: HashMap<ObjectName, Vec<usize>> = HashMap::new();
     for (place, table) in tables.iter().enumerate().filter(|(_, table)| table.merged) {
         groups.entry(table.target.name.clone()).or_default().push(place);

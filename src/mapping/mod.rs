@@ -16,11 +16,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::OnError;
-use crate::config::rules::{Mapping, Orphans};
+use crate::config::rules::{IndexChoice, Mapping, Orphans};
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Severity, Table};
 use crate::model::probe::Proven;
+use crate::model::sequence::CarriedSequence;
 use crate::model::unit::ReadColumn;
 use crate::model::{LogicalType, ObjectName, ValuePolicies};
 use crate::transform::expr::{Rounding, Scope};
@@ -35,17 +36,19 @@ pub mod discriminator;
 mod dropped;
 mod expressions;
 mod foreign_keys;
+mod left_out;
 pub mod lines;
 mod masks;
 pub mod merge;
 pub mod names;
 pub mod offline;
 mod partitions;
-mod parts;
+pub mod parts;
 mod policies;
 mod rejects;
 mod rename;
 pub mod rules;
+mod sequences;
 pub(crate) mod standing;
 pub mod subset;
 mod tables;
@@ -82,6 +85,9 @@ pub struct MappedTable {
     /// What becomes of rows that point to no parent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub orphans: Orphans,
+    /// How indexes are made, where a person says so, by their names in the source.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub indexes: BTreeMap<String, IndexChoice>,
     /// What `now()` is: the start of the run, in microseconds since 1970 UTC, so that resume and verification agree.
     #[serde(default)]
     pub now_us: i64,
@@ -199,6 +205,7 @@ impl MappedTable {
                 native: self.source.column(&column.source).map(|column| column.native.clone()).unwrap_or_default(),
                 mask: column.mask.clone(),
                 out_of_range: self.policies.get(&column.source).and_then(|policies| policies.out_of_range),
+                strip_json: self.policies.get(&column.source).is_some_and(|policies| policies.strip_json),
             };
             match &column.computed {
                 None => Step::Cast(cast),
@@ -255,6 +262,8 @@ pub struct Route<'a> {
 pub struct Mapped {
     /// The tables that are carried, in the order of the catalog.
     pub tables: Vec<MappedTable>,
+    /// The sequences that are carried.
+    pub sequences: Vec<CarriedSequence>,
     /// What is not carried, or is refused.
     pub problems: Vec<Problem>,
 }
@@ -329,6 +338,7 @@ pub fn map(catalog: &Catalog, mapping: &Mapping, options: MapOptions<'_>, route:
     rejects::decide(&mut mapped, &rules, &resolved, options);
     merge::align(&mut mapped, &resolved);
     names::make_unique(&mut mapped, route.target);
+    sequences::carry(&mut mapped, catalog, &rules, schema);
     foreign_keys::point(&mut mapped, &resolved);
     partitions::apply(&mut mapped, &rules, &resolved);
     expressions::translate(&mut mapped, &rules, &resolved);

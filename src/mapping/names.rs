@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::engine::Dialect;
 use crate::model::catalog::{Problem, Severity};
 
-use super::Mapped;
+use super::{Mapped, lines};
 
 /// `name`, if it has at most `limit` bytes; otherwise its beginning and 8 hexadecimal digits of its hash.
 pub fn shorten(name: &str, limit: Option<usize>) -> String {
@@ -27,7 +27,7 @@ pub fn shorten(name: &str, limit: Option<usize>) -> String {
 /// Makes every name of the target fit and unique, or lists a refusal.
 pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
     let limit = target.max_name_bytes();
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     let mut seen: HashMap<(String, String), String> = HashMap::new();
     for table in tables.iter_mut() {
         let place = table.source.name.to_string();
@@ -44,6 +44,14 @@ pub(super) fn make_unique(mapped: &mut Mapped, target: &dyn Dialect) {
             problems.push(Problem::new(Severity::Refused, "table", &place, why).hint(hint));
         }
         unique_columns(table, limit, problems);
+        for mapping in table.columns.iter().filter(|mapping| target.reserves_column_name(&mapping.target)) {
+            let place = format!("{}.{}", table.source.name, mapping.source);
+            let why =
+                format!("each table of the target has a system column `{}`, so no other one can be called so", mapping.target);
+            let line = lines::column(&table.source.name, &mapping.source, &format!("rename = \"{}_\"", mapping.target));
+            let hint = format!("Give it another name in the mapping file (`-m FILE`):\n{line}");
+            problems.push(Problem::new(Severity::Refused, "column", &place, why).hint(hint));
+        }
     }
     unique_indexes(tables, target, problems);
 }
@@ -110,9 +118,7 @@ fn unique_indexes(tables: &mut [super::MappedTable], target: &dyn Dialect, probl
         }
     }
     for (table, first) in tables.iter_mut().zip(&first) {
-        for key in &mut table.target.foreign_keys {
-            key.name = shorten(&key.name, limit);
-        }
+        name_foreign_keys(table, limit, problems);
         if !first {
             continue;
         }
@@ -137,6 +143,26 @@ fn unique_indexes(tables: &mut [super::MappedTable], target: &dyn Dialect, probl
             let why = format!("index names are unique per schema in the target: {}", renamed.join(", "));
             problems.push(Problem::new(Severity::Note, "index names", &table.source.name, why));
         }
+    }
+}
+
+/// Names of constraints are unique per table in PostgreSQL. Foreign keys come after what stands in the table itself.
+fn name_foreign_keys(table: &mut super::MappedTable, limit: Option<usize>, problems: &mut Vec<Problem>) {
+    let owner = table.target.name.name.clone();
+    let made = table.target.columns.iter().map(|column| format!("{owner}_{}_check", column.name));
+    let mut taken: HashSet<(String, String)> =
+        made.chain([format!("{owner}_pkey")]).map(|name| (String::new(), shorten(&name, limit))).collect();
+    let mut renamed = Vec::new();
+    for key in &mut table.target.foreign_keys {
+        let name = free_name(key.name.clone(), "", limit, &mut taken);
+        if name != key.name {
+            renamed.push(format!("`{}` becomes `{name}`", key.name));
+            key.name = name;
+        }
+    }
+    if !renamed.is_empty() {
+        let why = format!("the names of a table's constraints are short and unique in the target: {}", renamed.join(", "));
+        problems.push(Problem::new(Severity::Note, "foreign key names", &table.source.name, why));
     }
 }
 

@@ -16,7 +16,7 @@ const REST: &str = "default";
 
 /// Decides the partitions of all tables; each decision is a note. `resolved` has the rule of each table.
 pub(super) fn apply(mapped: &mut Mapped, rules: &Rules<'_>, resolved: &[Option<TableRule>]) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     let mut taken: HashSet<ObjectName> = HashSet::new();
     for table in tables.iter() {
         let name = &table.target.name;

@@ -71,12 +71,16 @@ pub(super) fn carried_by_none(mut left_out: Vec<Vec<Problem>>) -> Vec<Problem> {
     last.into_iter().filter(|problem| left_out.iter().all(|part| part.iter().any(|other| same(problem, other)))).collect()
 }
 
+/// What the note is about that some rows of a table may belong to none of its parts; and the note.
+pub const SPLIT_TABLE: &str = "split table";
+/// See [`SPLIT_TABLE`].
+pub const LEFT_BEHIND: &str = "it is split by rows: rows that no part's condition lets through are left behind";
+
 /// A table whose every part has a condition may have rows that none of them takes.
 pub(super) fn rows_left_behind(parts: &[&MappedTable]) -> Option<Problem> {
     let narrowed = |part: &&MappedTable| part.condition.is_some() || part.source.row_filter.is_some();
     let [first, _, ..] = parts else { return None };
-    let why = "it is split by rows: rows that no part's condition lets through are left behind";
-    parts.iter().all(narrowed).then(|| Problem::new(Severity::Note, "split table", &first.source.name, why))
+    parts.iter().all(narrowed).then(|| Problem::new(Severity::Note, SPLIT_TABLE, &first.source.name, LEFT_BEHIND))
 }
 
 /// Of the parts of a source table, the one that foreign keys lead to: the first that carries all of the columns, of all rows.

@@ -150,7 +150,7 @@ fn misfit(kind: PolicyKind, column: &Column, rules: &Rules<'_>) -> Option<String
     let fits = match kind {
         PolicyKind::ZeroDate => matches!(logical, L::Date | L::Timestamp { .. }),
         PolicyKind::NulByte | PolicyKind::InvalidText | PolicyKind::Decode => matches!(logical, L::Text { .. }),
-        PolicyKind::OutOfRange => is_number(logical),
+        PolicyKind::OutOfRange => is_number(logical) || matches!(logical, L::Duration { .. }),
         PolicyKind::EnumEmpty => matches!(logical, L::Enum { .. }),
         PolicyKind::Json => matches!(logical, L::Json),
         PolicyKind::Uuid => matches!(logical, L::Binary { length: Some(16) }),
@@ -243,11 +243,14 @@ fn decide_column(
         policies.enum_empty = Some(chosen);
         note(PolicyKind::EnumEmpty, word, said);
     }
-    if let Some((JsonRule::Json, said)) = find(said, |rules| rules.json)
+    if let Some((word @ (JsonRule::Json | JsonRule::Strip), said)) = find(said, |rules| rules.json)
         && applies(PolicyKind::Json, said)
     {
-        decision.to = Some(Retype::Named("json"));
-        note(PolicyKind::Json, "json", said);
+        policies.strip_json = word == JsonRule::Strip;
+        if !policies.strip_json {
+            decision.to = Some(Retype::Named("json"));
+        }
+        note(PolicyKind::Json, if policies.strip_json { "strip" } else { "json" }, said);
     }
     if let Some((_, said)) = find(said, |rules| rules.decode)
         && applies(PolicyKind::Decode, said)

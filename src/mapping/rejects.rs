@@ -9,7 +9,7 @@ use super::{MapOptions, Mapped};
 
 /// Decides for each table. Masks are decided before: a rejected row is kept as it came.
 pub(super) fn decide(mapped: &mut Mapped, rules: &Rules<'_>, resolved: &[Option<TableRule>], options: MapOptions<'_>) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     for (table, rule) in tables.iter_mut().zip(resolved) {
         let rule = rule.as_ref();
         let on_error = rule.and_then(|rule| rule.on_error).unwrap_or(options.on_error);

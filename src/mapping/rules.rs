@@ -10,8 +10,8 @@ use crate::model::ObjectName;
 use crate::model::catalog::{Catalog, Column, NativeType, Table};
 use crate::model::probe::{Fact, Proven};
 
-use super::Route;
 use super::rename::Renames;
+use super::{Route, left_out};
 
 /// The built-in rules, by source and target.
 pub const BUILT_IN: &[(&str, &str)] = &[
@@ -173,6 +173,9 @@ impl<'a> Rules<'a> {
             for name in rule.only.iter().flatten().filter(|name| !columns.contains(&name.as_str())) {
                 faults.push(unknown("column", name, &columns).table(&table.name).file(place.clone()));
             }
+            for (what, name, known) in left_out::unknown_names(rule, &[table]) {
+                faults.push(unknown(what, &name, &known).table(&table.name).file(place.clone()));
+            }
         }
         // `shop.orders` and `orders` may be two rules of one table.
         for table in &catalog.tables {
@@ -282,8 +285,10 @@ impl Rules<'_> {
         let named = rule.columns.iter().filter(|(_, own)| own.expr.is_none()).map(|(name, own)| (name, own.line_in(rule)));
         let only = rule.only.iter().flatten().map(|name| (name, rule.line));
         let unknown_names = named.chain(only).filter(|(name, _)| !columns.contains(&name.as_str()));
+        let others = left_out::unknown_names(rule, &tables);
         unknown_names
             .map(|(name, line)| unknown("column", name, &columns).file(format!("{}:{line}", self.mapping.file)))
+            .chain(others.into_iter().map(|(what, name, known)| unknown(what, &name, &known).file(place.clone())))
             .collect()
     }
 

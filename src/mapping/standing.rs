@@ -36,15 +36,19 @@ pub(super) fn logical(from: &LogicalType, there: &Column) -> Option<LogicalType>
 
 /// The mapping lines that settle a column which cannot become what stands there.
 pub(super) fn settle(table: &Table, column: &Column, there: &Column) -> String {
-    let utc = matches!(column.logical, Some(LogicalType::Timestamp { zone: Zone::None, .. } | LogicalType::Date))
-        && matches!(there.logical, Some(LogicalType::Timestamp { zone: Zone::Utc, .. }));
-    let expression = if utc {
-        // A name that SQL would not take bare is quoted there, and those quotes stand inside the text of the file.
-        let name = toml_key(&column.name).replace('"', "\\\"");
-        format!("expr = \"{name} AT TIME ZONE 'UTC'\"  # or the zone whose readings they are")
-    } else {
-        format!("expr = \"…\"  # what becomes `{}`", there.native.full)
+    let expression = match zone_expression(column, there) {
+        Some(expression) => expression,
+        None => format!("expr = \"…\"  # what becomes `{}`", there.native.full),
     };
     let head = format!("[[table]]\nname = {}", toml_string(&table.name.name));
     format!("{head}\n[table.columns.{}]\n{expression}\n# or leave the column out: drop = true", toml_key(&column.name))
+}
+
+/// The line that makes an instant of a wall-clock reading; none for other pairs of types.
+pub(super) fn zone_expression(column: &Column, wanted: &Column) -> Option<String> {
+    let utc = matches!(column.logical, Some(LogicalType::Timestamp { zone: Zone::None, .. } | LogicalType::Date))
+        && matches!(wanted.logical, Some(LogicalType::Timestamp { zone: Zone::Utc, .. }));
+    // A name that SQL would not take bare is quoted there, and those quotes stand inside the text of the file.
+    let name = toml_key(&column.name).replace('"', "\\\"");
+    utc.then(|| format!("expr = \"{name} AT TIME ZONE 'UTC'\"  # or the zone whose readings they are"))
 }

@@ -205,7 +205,7 @@ pub(super) fn apply(
     catalog: &Catalog,
     faults: &mut Vec<Error>,
 ) {
-    let Mapped { tables, problems } = mapped;
+    let Mapped { tables, problems, .. } = mapped;
     let own_rules: Vec<Option<&TableRule>> = resolved.iter().map(Option::as_ref).collect();
     for (table, rule) in tables.iter_mut().zip(&own_rules) {
         if let Some(rule) = rule.filter(|rule| rule.sample.is_some() && rule.follow.is_none()) {

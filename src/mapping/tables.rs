@@ -7,11 +7,11 @@ use crate::model::{LogicalType, ObjectName};
 use crate::transform::expr::Scope;
 use crate::transform::{Castability, can_cast};
 
-use super::policies::{Decided, Retype};
+use super::policies::{Decided, Decision, Retype};
 use super::rules::{Rules, column_rule};
 use super::{
-    ChosenBy, ColumnMapping, MapOptions, MappedTable, Route, choices, computed, discriminator, dropped, lines, names, policies,
-    standing,
+    ChosenBy, ColumnMapping, MapOptions, MappedTable, Route, choices, computed, discriminator, dropped, left_out, lines, names,
+    policies, standing,
 };
 
 /// Where tables go.
@@ -76,6 +76,7 @@ pub(super) fn map_table(
     };
     let mut target = source.clone();
     target.name = target_name(source, rule, schema, rules);
+    left_out::choose(source, rule, &mut target, left_out);
     let standing = place.standing.iter().find(|table| table.name == target.name);
     let table = Computing { source, rule, rules, scope: &scope, decided: &decided, standing };
     target.columns.clear();
@@ -123,6 +124,8 @@ pub(super) fn map_table(
     rename_columns(&mut target, &columns);
     discriminator::join_keys(source, rule, &columns, &mut target, problems);
     let mut source = source.clone();
+    // Nobody follows them, and nobody asks for orphans.
+    source.foreign_keys.retain(|key| !rule.is_some_and(|rule| rule.drop_foreign_keys.contains(&key.name)));
     let condition = match computed::condition(&table, &mut source) {
         Ok(condition) => condition,
         Err(error) => {
@@ -145,6 +148,7 @@ pub(super) fn map_table(
         subset: None,
         chosen_by,
         orphans,
+        indexes: rule.map(|rule| rule.indexes.clone()).unwrap_or_default(),
         now_us,
         merged: false,
         part: false,
@@ -271,7 +275,9 @@ fn map_column(
         None => (to, rule_name),
     };
     let computed = computed::of(computing, &column.name);
-    if computed.is_some() && decision.is_some_and(|decision| decision.policies.out_of_range.is_some() || decision.to.is_some()) {
+    let of_the_target =
+        |decision: &Decision| decision.policies.out_of_range.is_some() || decision.policies.strip_json || decision.to.is_some();
+    if computed.is_some() && decision.is_some_and(of_the_target) {
         let why = "a policy of the target's type is said of a column that an expression makes";
         let problem = Problem::new(Severity::Refused, "column", &place, why);
         return Err(Box::new(problem.hint("Take it out, or write it into the expression")));
@@ -280,7 +286,16 @@ fn map_column(
         computed::check(computing, &column.name, computed, &to, faults);
     } else if let Castability::Never(why) = can_cast(&from, &to) {
         let Some(there) = there else {
-            return Err(refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None));
+            let wanted = Column { native: native.clone(), logical: Some(to), ..column.clone() };
+            let problem = refuse(format!("`{}` cannot become `{}`: {why}", column.native.full, native.full), None);
+            return Err(match standing::zone_expression(column, &wanted) {
+                Some(expression) => {
+                    let setting = format!("to = {}\n{expression}", lines::string(&native.full));
+                    let lines = lines::column(&table.name, &column.name, &setting);
+                    Box::new(problem.hint(format!("Add to the mapping file (`-m FILE`):\n{lines}")))
+                }
+                None => problem,
+            });
         };
         unfit(format!("`{}` cannot become `{}`, the existing table's type: {why}", column.native.full, native.full), there);
     }
@@ -292,6 +307,10 @@ fn map_column(
         let why = format!("the label `{added}` is added to its type, for the values that have none (`enum_empty`)");
         problems.push(Problem::new(Severity::Note, "column", &place, why));
     }
+    problems.extend(rounded_on_its_way_in(column, &to).filter(|_| there.is_none()).map(|(why, to)| {
+        let hint = format!("To keep that, add to the mapping file (`-m FILE`):\n{}", suggest(table, column, &to));
+        Problem::new(Severity::Note, "column", &place, why).hint(hint)
+    }));
     let mut rule_name = rule_name;
     for said in decision.iter().flat_map(|decision| &decision.said) {
         rule_name.push_str("; ");
@@ -299,6 +318,20 @@ fn map_column(
     }
     let mapped = Column { name: name.clone(), native, logical, generated: None, nullable, ..column.clone() };
     Ok((mapped, ColumnMapping { source: column.name.clone(), target: name, from, to, computed, rule: rule_name, mask: None }))
+}
+
+/// `FLOAT(7,3)` rounds what is written into it, which no float of a target does; and the type that does.
+fn rounded_on_its_way_in(column: &Column, to: &LogicalType) -> Option<(String, String)> {
+    let (precision, scale) = (column.native.precision?, column.native.scale?);
+    let float = |logical: Option<&LogicalType>| matches!(logical, Some(LogicalType::Float32 | LogicalType::Float64));
+    (float(column.logical.as_ref()) && float(Some(to))).then(|| {
+        let why = format!(
+            "the source rounds what is written to `{}` to {scale} digits behind the point, and the target does not; the values that are \
+             there are carried as they are",
+            column.native.full
+        );
+        (why, format!("numeric({precision},{scale})"))
+    })
 }
 
 /// True if the sign of an unsigned column is kept by a check.

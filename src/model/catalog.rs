@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::expression::Reading;
 use super::ident::ObjectName;
 use super::logical::LogicalType;
+use super::sequence::Sequence;
 
 /// Which server, or file, and what it can do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,9 @@ pub struct Catalog {
     pub server: ServerInfo,
     /// The tables that pass the filter, sorted by name.
     pub tables: Vec<Table>,
+    /// Sequences that pass the filter, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<Sequence>,
     /// What was seen and has no place in `tables`, or only in part.
     pub problems: Vec<Problem>,
 }
@@ -290,6 +294,8 @@ pub enum DefaultValue {
     Bytes(Vec<u8>),
     /// The time of the statement, with so many digits of fraction.
     CurrentTimestamp(u8),
+    /// The next number of a sequence.
+    NextOf(ObjectName),
     /// Anything else, in the engine's own SQL.
     Expression(String),
 }
@@ -309,6 +315,8 @@ pub struct Generated {
 pub enum IndexMethod {
     /// Ordered.
     BTree,
+    /// Over hashes: finds equal values only. Of a unique one, equal hashes are taken for equal values.
+    Hash,
     /// Over words.
     FullText,
     /// Over geometries.

@@ -211,6 +211,14 @@ impl Expression {
         }
     }
 
+    /// How many levels it has: 1 without arguments.
+    pub fn depth(&self) -> usize {
+        match self {
+            Expression::Call { arguments, .. } => 1 + arguments.iter().map(Expression::depth).max().unwrap_or_default(),
+            _ => 1,
+        }
+    }
+
     /// Gives each column another name.
     pub fn rename(&mut self, renamed: &impl Fn(&str) -> Option<String>) {
         match self {

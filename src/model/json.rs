@@ -318,6 +318,35 @@ fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// The text without the escapes of U+0000 in its strings; `None` if there are none. The text need not be JSON.
+pub fn without_nul(text: &str) -> Option<String> {
+    const ESCAPE: &str = "\\u0000";
+    if !text.contains(ESCAPE) {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut found, mut quoted) = (text, false, false);
+    while let Some(at) = rest.find(['"', '\\']) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let taken = if from.starts_with('"') {
+            quoted = !quoted;
+            1
+        } else if quoted && from.starts_with(ESCAPE) {
+            found = true;
+            rest = from.get(ESCAPE.len()..).unwrap_or_default();
+            continue;
+        } else {
+            // A backslash and what it escapes.
+            1 + from.chars().nth(1).map_or(0, char::len_utf8)
+        };
+        out.push_str(from.get(..taken).unwrap_or_default());
+        rest = from.get(taken..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    found.then_some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,6 +376,16 @@ mod tests {
         assert_eq!(canonical("[1,]"), Err(JsonFault::Syntax(3)));
         assert_eq!(canonical("{} x"), Err(JsonFault::Syntax(3)));
         assert_eq!(canonical(&"[".repeat(1000)), Err(JsonFault::TooDeep));
+    }
+
+    #[test]
+    fn only_escapes_of_nul_are_left_out() {
+        assert_eq!(without_nul(r#"{"a\u0000b": "\u0000\u0000x\u0001"}"#).as_deref(), Some(r#"{"ab": "x\u0001"}"#));
+        // A backslash that is escaped, and five digits after it that are none of its own.
+        assert_eq!(without_nul(r#""\\u0000""#), None);
+        assert_eq!(without_nul(r#""\\\u0000\"\u00000""#).as_deref(), Some(r#""\\\"0""#));
+        assert_eq!(without_nul("plain"), None);
+        assert_eq!(without_nul(r#""é\u0000é\"#).as_deref(), Some(r#""éé\"#));
     }
 
     proptest::proptest! {

@@ -4,7 +4,7 @@
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
 //! receipt, [`partition`] how tables are parted, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute,
 //! [`hook`] a person's own SQL, [`probe`] questions about the data, [`policy`] what becomes of hard values, [`loss`] how often, [`reject`]
-//! rows that could not be carried, [`schema`] what schema parity compares.
+//! rows that could not be carried, [`schema`] what schema parity compares, [`sequence`] numbers that belong to no column.
 
 pub mod catalog;
 pub mod chunk;
@@ -25,6 +25,7 @@ pub mod reject;
 pub mod row;
 pub mod row_set;
 pub mod schema;
+pub mod sequence;
 pub mod unit;
 
 pub use catalog::{Catalog, Column, Table};

@@ -51,7 +51,7 @@ impl PolicyKind {
         match self {
             PolicyKind::ZeroDate => "for columns with dates",
             PolicyKind::NulByte | PolicyKind::InvalidText | PolicyKind::Decode => "for columns of text",
-            PolicyKind::OutOfRange => "for whole numbers and decimals",
+            PolicyKind::OutOfRange => "for whole numbers, decimals and times",
             PolicyKind::EnumEmpty => "for enumerations",
             PolicyKind::Json => "for columns of JSON",
             PolicyKind::Uuid => "for binary columns of 16 bytes",
@@ -80,9 +80,12 @@ pub struct ValuePolicies {
     /// Sixteen bytes are a UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<UuidOrder>,
-    /// Numbers beyond the target's type.
+    /// Numbers and times beyond the target's type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_range: Option<OutOfRange>,
+    /// U+0000, which JSON writes as an escape, is left out of its texts.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub strip_json: bool,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -97,7 +100,9 @@ impl ValuePolicies {
 
     /// True when reading a value may give another one than the source's own SQL sees: conditions on the column are not the source's then.
     pub fn changes_what_is_read(&self) -> bool {
-        *self != ValuePolicies { out_of_range: self.out_of_range, uuid: None, ..ValuePolicies::default() }
+        let behind_the_reader =
+            ValuePolicies { out_of_range: self.out_of_range, strip_json: self.strip_json, ..ValuePolicies::default() };
+        *self != behind_the_reader
     }
 
     /// What becomes of values of a kind, in a word.
@@ -110,7 +115,9 @@ impl ValuePolicies {
                 ZeroDate::Day(_) => "a fixed date",
                 ZeroDate::Text => TEXT,
             },
-            (K::NulByte, ValuePolicies { nul_byte: Some(NulByte::Strip), .. }) => "strip",
+            (K::NulByte, ValuePolicies { nul_byte: Some(NulByte::Strip), .. } | ValuePolicies { strip_json: true, .. }) => {
+                "strip"
+            }
             (K::NulByte | K::InvalidText, _) => "replace",
             (K::Decoded, _) => "utf8",
             (K::OutOfRange, ValuePolicies { out_of_range: Some(OutOfRange::Clamp), .. }) => "clamp",
@@ -134,7 +141,8 @@ impl ValuePolicies {
 impl fmt::Display for ValuePolicies {
     /// As a mapping file says them: `zero_date = null, nul_byte = strip`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ValuePolicies { zero_date, nul_byte, replace_invalid, enum_empty, decode_utf8, uuid, out_of_range } = self;
+        let ValuePolicies { zero_date, nul_byte, replace_invalid, enum_empty, decode_utf8, uuid, out_of_range, strip_json } =
+            self;
         let zero_date = zero_date.map(|how| match how {
             ZeroDate::Null => NULL.to_string(),
             ZeroDate::NegativeInfinity => "-infinity".into(),
@@ -159,6 +167,7 @@ impl fmt::Display for ValuePolicies {
             (PolicyKind::Decode, decode_utf8.then(|| "utf8".to_string())),
             (PolicyKind::Uuid, uuid),
             (PolicyKind::OutOfRange, out_of_range),
+            (PolicyKind::Json, strip_json.then(|| "strip".to_string())),
         ];
         let said: Vec<String> = all.into_iter().filter_map(|(kind, word)| Some(format!("{} = {}", kind.word(), word?))).collect();
         f.write_str(&said.join(", "))
@@ -209,11 +218,11 @@ pub enum UuidOrder {
     Swapped,
 }
 
-/// What becomes of a number beyond the target's type.
+/// What becomes of a number or a time beyond the target's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutOfRange {
-    /// The nearest number that the type holds.
+    /// The nearest value that the type holds.
     Clamp,
     /// NULL.
     Null,

@@ -48,6 +48,11 @@ pub enum Question {
         /// The column.
         column: String,
     },
+    /// JSON with U+0000 in it, which it writes as an escape.
+    NulEscape {
+        /// The column.
+        column: String,
+    },
     /// Text whose bytes are none in its character set, or have no Unicode character.
     InvalidText {
         /// The column.
@@ -64,6 +69,15 @@ pub enum Question {
         /// The columns, whose bytes are added.
         columns: Vec<String>,
         /// Bytes.
+        bytes: u64,
+    },
+    /// Rows whose entry in an index has more bytes than that.
+    LongEntry {
+        /// The index, by its name in the source.
+        index: String,
+        /// Its parts that are text or bytes, with the characters or bytes of each that count, where not all do.
+        parts: Vec<(String, Option<u32>)>,
+        /// Bytes, in UTF-8.
         bytes: u64,
     },
     /// Rows whose key leads to no parent.
@@ -91,6 +105,9 @@ pub struct Answer {
     pub found: u64,
     /// The key of one of them, for people: `id = 7`; none for a table without a key.
     pub example: Option<String>,
+    /// Of entries that are too long, the bytes of the longest one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest: Option<u64>,
 }
 
 impl Answer {

@@ -39,6 +39,14 @@ pub struct Reject {
     pub row: RawRow,
 }
 
+impl Reject {
+    /// Its bytes in memory, nearly.
+    pub fn bytes(&self) -> usize {
+        let values = self.row.columns.iter().flat_map(|column| column.bytes.iter().flatten()).map(Vec::len);
+        values.fold(self.reason.len().saturating_add(self.row.columns.len().saturating_mul(64)), usize::saturating_add)
+    }
+}
+
 /// A rejected row in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectRecord {

@@ -12,7 +12,7 @@ use crate::engine::{Ddl, DdlPhase, Inspection, Sink, Source, TableFilter, regist
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::subset::Subset;
 use crate::mapping::{self, ColumnMapping, MapOptions, MappedTable, Route};
-use crate::model::catalog::{ForeignKey, Problem, Severity};
+use crate::model::catalog::{ForeignKey, Problem, Severity, Table};
 use crate::model::load::Load;
 use crate::model::{ChunkPlan, ObjectName};
 use crate::verify::profile;
@@ -20,7 +20,7 @@ use crate::verify::profile;
 use super::groups::groups;
 use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
-use super::{collisions, explain, history, numbers, order, partitions, probe, schema, several};
+use super::{collisions, explain, history, numbers, order, partitions, probe, schema, sequences, several, splits};
 
 /// How thoroughly a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,11 +97,14 @@ pub async fn make(
     let targets: BTreeSet<ObjectName> = names.iter().map(|(_, target)| target.clone()).collect();
     let existing = sink.existing(&targets.into_iter().collect::<Vec<_>>()).await?;
     history::leave_out(settings, &names, &existing, &mut catalog, &mut problems);
+    if depth.looks_at_standing() {
+        problems.extend(source.missing_rights(&catalog.tables).await?);
+    }
     let options = MapOptions { standing: if standing::loads_standing(settings) { &existing } else { &[] }, ..options };
     let mut mapped = mapping::map(&catalog, &settings.mapping, options, route)?;
     let asks = match depth {
         Depth::ToExplain(_) => true,
-        depth => depth == Depth::Full && mapping::refusals(&mapped.problems).is_none(),
+        depth => depth == Depth::Full && [&mapped.problems, &problems].iter().all(|found| mapping::refusals(found).is_none()),
     };
     if asks {
         let wanted = |table: &MappedTable| match depth {
@@ -126,18 +129,27 @@ pub async fn make(
     } else {
         Inspection::default()
     };
+    if depth.looks_at_standing() && settings.if_exists == IfExists::Drop {
+        let standing = leads.iter().filter(|table| existing.iter().any(|found| found.name == table.target.name));
+        let standing: Vec<&Table> = standing.map(|table| &table.target).collect();
+        problems.extend(sink.undroppable(&standing).await?);
+    }
     let ground = Ground {
         settings,
         dialect: to.dialect(),
         tables: &leads,
         existing: &existing,
         inspection: &inspection,
+        sequences: &mapped.sequences,
         names: &standing::names_if_absent(settings, &leads, &existing, &**sink).await?,
     };
     let (mut ddl, of_leads) = ground.statements(&**sink, &mut problems);
     let mut loads = vec![Load::default(); mapped.tables.len()];
     for (group, load) in groups.iter().zip(of_leads) {
         group.iter().for_each(|place| loads[*place].clone_from(&load));
+    }
+    if depth != Depth::ToCompare {
+        sequences::decide(settings, to.dialect(), &**sink, &mut mapped.sequences, &mut ddl, &mut problems).await?;
     }
     problems.extend(mapped.tables.iter().zip(&loads).filter_map(|(table, load)| standing::refuse_rejects(table, load)));
     standing::adopt(settings, &mut mapped.tables, &existing);
@@ -170,6 +182,7 @@ pub async fn make(
     number_on(&groups, &mut chunks)?;
     if depth == Depth::Full {
         problems.extend(collisions::find(settings, source, &mapped.tables, &ddl).await?);
+        splits::look(settings, &**source, &mapped.tables, &mut problems).await?;
         problems.extend(proven_by_digest(settings, &groups, &mapped.tables));
         problems.extend(counted_by_profiles(settings, &mapped.tables));
     }
@@ -179,6 +192,9 @@ pub async fn make(
     }
     if settings.source.has_several() {
         several::note(settings, &mapped.tables, &mut problems);
+    }
+    if settings.unlogged {
+        problems.push(unlogged(settings, &ddl));
     }
     let levels = if settings.loading.foreign_keys == TargetForeignKeys::Keep && standing::loads_standing(settings) {
         order::levels(&mapped.tables, &chunks, &existing, &mut problems)
@@ -210,9 +226,23 @@ pub async fn make(
             .collect(),
         ddl,
         schema: planned,
+        sequences: mapped.sequences,
         hooks,
         problems,
     })
+}
+
+/// What `unlogged` costs, or that it does nothing.
+fn unlogged(settings: &Settings, ddl: &[Ddl]) -> Problem {
+    let tables = ddl.iter().filter(|statement| statement.phase == DdlPhase::Logged).count();
+    let why = match tables {
+        0 => "`unlogged` makes no difference: no table is made that could be without a log".to_string(),
+        _ => format!(
+            "{tables} are made without a log and get one after the load; until then a crash of the target empties them, so a run that stops \
+             before that cannot be resumed"
+        ),
+    };
+    Problem::new(Severity::Note, "unlogged tables", settings.target.to_string(), why)
 }
 
 /// Receipts know target table and chunk, so the chunks of all whose rows go into one table have numbers of their own.

@@ -11,15 +11,17 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::config::endpoint::Endpoint;
 use crate::config::masking::Masking;
 use crate::config::rules::{Mapping, is_zero};
 use crate::config::{DEFAULT_MAX_REJECTS, IfExists, Loading, OnError, OnTableError, ProbeLevel, Scope, Settings, VerifyLevel};
-use crate::engine::{Ddl, DdlPhase};
+use crate::engine::{Ddl, DdlPhase, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
 use crate::model::catalog::{Problem, ServerInfo, Table};
 use crate::model::load::Load;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::CarriedSequence;
 use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
@@ -29,6 +31,7 @@ mod collisions;
 mod columns;
 mod compression;
 pub mod diff;
+mod entries;
 pub mod explain;
 mod groups;
 mod history;
@@ -41,8 +44,10 @@ mod partitions;
 pub mod passing;
 pub mod probe;
 mod schema;
+mod sequences;
 mod settled;
 mod several;
+mod splits;
 mod standing;
 pub mod text;
 
@@ -68,6 +73,9 @@ pub struct Plan {
     /// What the target's tables look like in the end, each once: as the statements make them, or as they stood when the plan was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schema: Vec<TableSchema>,
+    /// The sequences that belong to no column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<CarriedSequence>,
     /// SQL of the person's own; of one point, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,
@@ -121,6 +129,9 @@ pub struct Choices {
     pub owner: Option<String>,
     /// Aim for the size of a chunk, in bytes.
     pub chunk_bytes: u64,
+    /// Tables have no log of their own until they are loaded: such a run cannot be gone on with before that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlogged: bool,
 }
 
 fn is_stop(on_error: &OnError) -> bool {
@@ -157,6 +168,7 @@ impl Choices {
             verify: settings.verify,
             owner: settings.owner.clone(),
             chunk_bytes: settings.chunk_bytes,
+            unlogged: settings.unlogged,
         }
     }
 }
@@ -289,8 +301,10 @@ impl Plan {
                     format!("the plan is for the {side} {}, not for {}", planned.address, found.address),
                 ));
             }
-            if planned.server.flavour != found.server.flavour || planned.server.version_number.0 != found.server.version_number.0
-            {
+            // Another flavour or series may sort keys otherwise, and mean something else by the same types.
+            let dialect = Endpoint::parse(&planned.address).ok().map(|at| registry::engine(at.engine).dialect());
+            let series = |server: &ServerInfo| (server.flavour.clone(), dialect.map(|dialect| dialect.series(server)));
+            if series(&planned.server) != series(&found.server) {
                 return Err(Error::new(
                     ErrorKind::SchemaChanged,
                     format!("the {side} is {} now; the plan was made for {}", found.server, planned.server),

@@ -15,7 +15,7 @@ use crate::engine::{Dialect, Source};
 use crate::error::Result;
 use crate::mapping::{ColumnMapping, MappedTable, lines};
 use crate::model::LogicalType;
-use crate::model::catalog::{ForeignKey, Index, IndexMethod, Problem, Severity, Table};
+use crate::model::catalog::{ForeignKey, Problem, Severity};
 use crate::model::probe::{Answer, Fact, Proven, Question};
 
 /// Rows that `--probe sample` looks at, of each table.
@@ -111,8 +111,7 @@ pub(super) fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn D
         questions.extend(of_the_cast(table, mapping, target));
     }
     if let Some(bytes) = target.max_index_entry_bytes() {
-        let indexes = table.source.primary_key.iter().chain(&table.source.indexes);
-        questions.extend(indexes.filter_map(|index| long_entries(&table.source, index, bytes)));
+        questions.extend(super::entries::questions(table, bytes));
     }
     for key in &table.source.foreign_keys {
         let mut parents = all.iter().filter(|parent| parent.source.name == key.parent);
@@ -121,12 +120,12 @@ pub(super) fn questions(table: &MappedTable, all: &[MappedTable], target: &dyn D
         let Some(parent) = parents.find(whole) else { continue };
         let parent_filter = parent.source.row_filter.clone();
         questions.push(Question::Orphan { key: key.clone(), parent_filter: parent_filter.clone() });
+        // Collations that compare bytes ignore spaces at the end, too, all but a few.
         let folds = |name: &String| {
-            table
-                .source
-                .column(name)
-                .and_then(|column| column.native.collation.as_deref())
-                .is_some_and(|name| !name.ends_with("_bin"))
+            let mapped = table.columns.iter().position(|mapping| mapping.source == *name);
+            let there = mapped.and_then(|place| table.target.columns.get(place));
+            table.source.column(name).is_some_and(|column| column.native.collation.is_some())
+                && there.is_some_and(|there| target.compares_bytes(&there.native))
         };
         if key.columns.iter().any(folds) {
             questions.push(Question::OtherSpelling { key: key.clone(), parent_filter });
@@ -158,6 +157,10 @@ fn of_the_cast(table: &MappedTable, mapping: &ColumnMapping, target: &dyn Dialec
     if is_text && matches!(mapping.from, L::Text { .. } | L::Json) && !target.holds_nul_in_text() {
         questions.push(Question::NulCharacter { column: column.clone() });
     }
+    let json = table.target.column(&mapping.target).filter(|_| mapping.from == L::Json && mapping.to == L::Json);
+    if json.is_some_and(|there| !target.holds_nul_in_json(&there.native)) {
+        questions.push(Question::NulEscape { column: column.clone() });
+    }
     let unbounded = matches!(native.name.as_str(), "longtext" | "longblob" | "json");
     if let Some(bytes) = target.max_field_bytes().filter(|_| unbounded) {
         questions.push(Question::LongerThan { columns: vec![column], bytes });
@@ -179,32 +182,6 @@ fn integer_range(logical: &LogicalType) -> Option<(i128, i128)> {
         L::UInt64 => (0, u64::MAX.into()),
         _ => return None,
     })
-}
-
-/// Asked only where the columns' own limits allow an entry that is too long.
-fn long_entries(table: &Table, index: &Index, bytes: u64) -> Option<Question> {
-    if index.method != IndexMethod::BTree {
-        return None;
-    }
-    let columns = index.plain_columns()?;
-    let most: u64 = columns
-        .iter()
-        .filter_map(|name| table.column(name))
-        .map(|column| match &column.logical {
-            Some(LogicalType::Text { length }) => length.map_or(u64::MAX / 64, |length| u64::from(length) * 4),
-            Some(LogicalType::Binary { length }) => length.map_or(u64::MAX / 64, u64::from),
-            _ => 16,
-        })
-        .fold(0, u64::saturating_add);
-    let columns: Vec<String> = columns
-        .into_iter()
-        .filter(|name| {
-            let logical = table.column(name).and_then(|column| column.logical.clone());
-            matches!(logical, Some(LogicalType::Text { .. } | LogicalType::Binary { .. }))
-        })
-        .map(str::to_string)
-        .collect();
-    (most > bytes && !columns.is_empty()).then_some(Question::LongerThan { columns, bytes })
 }
 
 /// What was found, for people: how many, one of them, and what settles it.
@@ -248,14 +225,15 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
         }
         Q::NotZeroOrOne { column } => match target_of(column).map(|mapping| &mapping.to) {
             Some(LogicalType::Bool) => {
-                refused(column, rows("value is neither 0 nor 1", "values are neither 0 nor 1"), r#"to = "smallint""#)
+                let why = rows("value is neither 0 nor 1", "values are neither 0 nor 1");
+                refused(column, why, &settled::no_truth_value(table, column))
             }
             _ => None,
         },
         Q::NotTimeOfDay { column } => match target_of(column).map(|mapping| &mapping.to) {
             Some(LogicalType::Time { .. }) => {
                 let why = rows("value lies outside of a day", "values lie outside of a day");
-                refused(column, why, r#"to = "interval""#)
+                refused(column, why, &settled::no_time_of_day(table, column))
             }
             _ => None,
         },
@@ -272,6 +250,10 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
             let why = rows("text has a NUL character in it", "texts have a NUL character in them");
             refused(column, why, r#"nul_byte = "strip""#)
         }
+        Q::NulEscape { column } => {
+            let why = rows("JSON text has a NUL character in it", "JSON texts have a NUL character in them");
+            refused(column, why, r#"json = "strip"  # leaves it out; or "json", which keeps it"#)
+        }
         Q::InvalidText { column } => {
             let why = rows("text is not valid in its character set", "texts are not valid in their character set");
             refused(column, why, r#"invalid_text = "replace""#)
@@ -287,7 +269,7 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
             );
             Some(Problem::new(Severity::Note, "column", at(column), why).hint(hint))
         }
-        Q::LongerThan { columns, bytes } if columns.len() == 1 && *bytes > u64::from(u16::MAX) => {
+        Q::LongerThan { columns, bytes } => {
             let column = columns.first()?;
             let why = rows(
                 "value is larger than the target takes in one field",
@@ -296,15 +278,11 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
             let hint = "Leave the rows out with `source_where`, or the column with `drop = true`";
             Some(Problem::new(Severity::Refused, "column", at(column), format!("{why} ({bytes} bytes)")).hint(hint))
         }
-        Q::LongerThan { columns, bytes } => {
-            let why = format!(
-                "{}: the target takes {bytes} in an entry of an index, after compression, so that the index may fail at the end",
-                rows(
-                    &format!("row has more than {bytes} bytes in its key"),
-                    &format!("rows have more than {bytes} bytes in their key")
-                )
-            );
-            Some(Problem::new(Severity::Note, "index", at(&columns.join(", ")), why))
+        Q::LongEntry { index, bytes, .. } => {
+            let longest = answer.longest.map(|longest| format!("; the longest has {longest}")).unwrap_or_default();
+            let more =
+                |what: &str| format!("{what} more than {bytes} bytes in the index, which is what the target takes{longest}");
+            Some(super::entries::finding(table, index, rows(&more("row has"), &more("rows have"))))
         }
         Q::Orphan { key, .. } => {
             let why = rows("row points to a parent that is not carried", "rows point to a parent that is not carried");
@@ -313,8 +291,14 @@ fn finding(table: &MappedTable, question: &Question, answer: &Answer, hide_keys:
         }
         Q::OtherSpelling { key, .. } => {
             let why = rows("row spells its parent's key in another way", "rows spell their parent's key in another way");
-            let hint = "Write the parent's spelling in the source";
-            Some(orphans(table, key, &format!("{why}: equal in the source, not in the target"), hint))
+            let settings: Vec<String> =
+                key.columns.iter().map(|name| format!("columns.{}.collation = \"citext\"", lines::key(name))).collect();
+            let hint = format!(
+                "Write the parent's spelling in the source, or let both be text without case (`{}` of `{}`, and of its parent likewise)",
+                settings.join("`, `"),
+                name.name
+            );
+            Some(orphans(table, key, &format!("{why}: equal in the source, not in the target"), &hint))
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) async fn planned(
         owner: settings.owner.clone(),
         schemas: Vec::new(),
         features: sink.server().features.clone(),
+        unlogged: settings.unlogged,
         fulltext: settings.mapping.objects.fulltext.clone(),
     };
     let targets: Vec<Table> = leads.iter().map(|table| table.target.clone()).collect();

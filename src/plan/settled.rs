@@ -1,7 +1,7 @@
 //! What the mapping has decided of values that the probe found, and the lines that decide it.
 
-use crate::mapping::MappedTable;
 use crate::mapping::standing::decides;
+use crate::mapping::{MappedTable, lines};
 use crate::model::civil;
 use crate::model::policy::{EnumEmpty, NulByte, OutOfRange, ValuePolicies, ZeroDate};
 use crate::model::probe::Question;
@@ -22,8 +22,8 @@ pub(super) fn by_policy(policies: &ValuePolicies, question: &Question, one: bool
             ZeroDate::Day(days) => turn_into(&civil::date_text(days.into()), "zero_date"),
             ZeroDate::Text => are("kept, as text,", "zero_date"),
         },
-        Q::OutOfRange { .. } => match policies.out_of_range? {
-            OutOfRange::Clamp => turn_into("the nearest number that the type holds", "out_of_range"),
+        Q::OutOfRange { .. } | Q::NotZeroOrOne { .. } | Q::NotTimeOfDay { .. } => match policies.out_of_range? {
+            OutOfRange::Clamp => turn_into("the nearest value that the type holds", "out_of_range"),
             OutOfRange::Null => turn_into("NULL", "out_of_range"),
         },
         Q::NoLabel { .. } => match policies.enum_empty.as_ref()? {
@@ -34,6 +34,7 @@ pub(super) fn by_policy(policies: &ValuePolicies, question: &Question, one: bool
             NulByte::Strip => are("carried without it", "nul_byte"),
             NulByte::Replace(text) => are(&format!("carried with '{text}' in its place"), "nul_byte"),
         },
+        Q::NulEscape { .. } if policies.strip_json => are("carried without it", "json"),
         Q::InvalidText { .. } if policies.replace_invalid => are("carried, what is no character replaced,", "invalid_text"),
         Q::EncodedTwice { .. } if policies.decode_utf8 => are("decoded", "decode"),
         _ => return None,
@@ -53,8 +54,32 @@ pub(super) fn no_label(table: &MappedTable, column: &str) -> String {
 /// The line for numbers beyond the target's type.
 pub(super) fn beyond(table: &MappedTable, column: &str) -> String {
     let clamp = r#"out_of_range = "clamp""#;
-    let stands = table.columns.iter().any(|mapping| mapping.source == column && decides(mapping));
-    if stands { clamp.to_string() } else { format!("to = \"numeric\"  # or: {clamp}") }
+    if stands(table, column) { clamp.to_string() } else { format!("to = \"numeric\"  # or: {clamp}") }
+}
+
+/// The line for numbers in a boolean that are neither 0 nor 1.
+pub(super) fn no_truth_value(table: &MappedTable, column: &str) -> String {
+    if !stands(table, column) {
+        return r#"to = "smallint""#.to_string();
+    }
+    let compared = format!("{} <> 0", quoted(column));
+    format!("expr = {}  # all but 0 are true; or instead: out_of_range = \"clamp\", or \"null\"", lines::string(&compared))
+}
+
+/// The line for times outside of a day.
+pub(super) fn no_time_of_day(table: &MappedTable, column: &str) -> String {
+    let line = if stands(table, column) { r#"out_of_range = "clamp"  # or "null""# } else { r#"to = "interval""# };
+    line.to_string()
+}
+
+/// True if a table that stands decides the column's type.
+fn stands(table: &MappedTable, column: &str) -> bool {
+    table.columns.iter().any(|mapping| mapping.source == column && decides(mapping))
+}
+
+/// A name in an expression.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// NULL where the target's column takes it or may be made to, and otherwise something else.

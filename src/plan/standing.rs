@@ -9,6 +9,7 @@ use crate::mapping::MappedTable;
 use crate::model::ObjectName;
 use crate::model::catalog::{Problem, Severity, Table};
 use crate::model::load::Load;
+use crate::model::sequence::CarriedSequence;
 
 use super::columns;
 use super::compression;
@@ -23,6 +24,8 @@ pub(super) struct Ground<'a> {
     pub(super) existing: &'a [Table],
     /// What rows will meet in those that are loaded as they stand; nothing when no rows are to be loaded.
     pub(super) inspection: &'a Inspection,
+    /// The sequences that belong to no column.
+    pub(super) sequences: &'a [CarriedSequence],
     /// The names of the target's tables, if one that should stand does not.
     pub(super) names: &'a [ObjectName],
 }
@@ -65,6 +68,7 @@ impl Ground<'_> {
         let targets: Vec<Table> = tables.iter().map(|table| table.target.clone()).collect();
         let mut schemas: Vec<String> =
             targets.iter().map(|table| table.name.schema.clone()).filter(|schema| !schema.is_empty()).collect();
+        schemas.extend(self.sequences.iter().map(|one| one.target.schema.clone()).filter(|schema| !schema.is_empty()));
         schemas.sort();
         schemas.dedup();
         let options = DdlOptions {
@@ -72,6 +76,7 @@ impl Ground<'_> {
             owner: settings.owner.clone(),
             schemas,
             features: sink.server().features.clone(),
+            unlogged: settings.unlogged,
             fulltext: settings.mapping.objects.fulltext.clone(),
         };
         let (mut ddl, more) = dialect.ddl(&targets, &options);

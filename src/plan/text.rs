@@ -6,6 +6,7 @@ use crate::engine::{Ddl, DdlPhase};
 use crate::model::catalog::{Problem, Severity};
 use crate::model::chunk::{Chunk, ChunkRange, KeyValue};
 use crate::model::hook::HookWhen;
+use crate::model::sequence::{CarriedSequence, Sequence};
 use crate::report::human;
 
 use super::{Plan, TablePlan, hooks};
@@ -48,6 +49,14 @@ pub fn text(plan: &Plan) -> String {
             }
             describe_chunks(&mut out, table);
         }
+    }
+    for CarriedSequence { source, target, .. } in &plan.sequences {
+        let next = source.next.map(|next| format!(", next {next}")).unwrap_or_default();
+        let Sequence { start, increment, min, max, .. } = source;
+        line(
+            &mut out,
+            format_args!("\nsequence {} -> {target}   from {start} by {increment}, {min} to {max}{next}", source.name),
+        );
     }
     out.push('\n');
     for phase in DdlPhase::ALL {
@@ -248,6 +257,7 @@ fn phase_name(phase: DdlPhase) -> &'static str {
         DdlPhase::Before => "schemas and types",
         DdlPhase::Tables => "tables",
         DdlPhase::Restore => "put back what was set aside",
+        DdlPhase::Logged => "tables get their log",
         DdlPhase::Indexes => "keys and indexes",
         DdlPhase::Finish => "next ids, comments, owners",
         DdlPhase::ForeignKeys => "foreign keys",

@@ -4,6 +4,7 @@
 //! [`Event`], by its field names, except that rows are summed up: every two seconds an event `progress` tells
 //! `phase`, `rows`, `expected_rows`, `bytes`, `rows_per_second`, `bytes_per_second`, `percent`, `seconds_left`, `tables`, `tables_done`,
 //! `tables_failed`, `steps`, `steps_done` and `running` (each with `name`, `seconds` and, for tables, `rows` and `expected_rows`).
+//! While no chunk is begun it tells why as `paused`, and the seconds that batches have waited for `max_rate` as `throttled_seconds`.
 //! What is not known is left out. The end of a table or a step also tells its `took_seconds`, and that of a table its `rows` and
 //! `bytes`. A log line comes as the event `log` with its `text`.
 
@@ -115,6 +116,8 @@ fn progress(view: &View) -> Value {
         "tables_failed": view.tables_failed,
         "steps": view.steps,
         "steps_done": view.steps_done,
+        "paused": view.paused,
+        "throttled_seconds": (!view.throttled.is_zero()).then(|| seconds(view.throttled)),
         "running": view.running.iter().map(running).collect::<Vec<_>>(),
     })
 }

@@ -85,6 +85,21 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+    /// No chunk is begun from now on, since a server has it hard.
+    Paused {
+        /// What is above its threshold.
+        why: String,
+    },
+    /// Chunks are begun again.
+    Resumed {
+        /// Seconds of the pause.
+        seconds: f64,
+    },
+    /// A batch has waited, since more would have gone than `max_rate` allows. Never shown by itself.
+    Throttled {
+        /// Seconds that it has waited since the last such event.
+        seconds: f64,
+    },
     /// Something that a person should know now.
     Note {
         /// One sentence.

@@ -113,6 +113,8 @@ pub(super) fn sentence(happened: &Happened, tables: usize) -> Option<String> {
         }
         Event::StepFinished { step, error: Some(error) } => Some(format!("{step} FAILED: {error}")),
         Event::StepFinished { step, error: None } if long => Some(format!("{step}: done in {took}")),
+        Event::Paused { why } => Some(format!("PAUSED, no chunk is begun: {why}")),
+        Event::Resumed { seconds } => Some(format!("goes on after a pause of {}", human::seconds(*seconds))),
         Event::Note { text } => Some(format!("note: {text}")),
         _ => None,
     }
@@ -137,9 +139,15 @@ fn status(view: &View) -> String {
 /// Speed, tables, and time left, as far as they are known.
 pub(super) fn measures(view: &View) -> Vec<String> {
     let mut parts = Vec::new();
+    if view.paused.is_some() {
+        parts.push("PAUSED".into());
+    }
     if view.rows > 0 {
         parts.push(format!("{} rows/s", human::count(view.rows_per_second)));
         parts.push(format!("{}/s", human::bytes(view.bytes_per_second)));
+    }
+    if !view.throttled.is_zero() {
+        parts.push(format!("held back for {}", human::duration(view.throttled)));
     }
     if view.steps == 0 && view.tables > 0 {
         parts.push(format!("{}/{} tables", view.tables_done, view.tables));

@@ -66,6 +66,10 @@ pub(super) struct View {
     pub running: Vec<Running>,
     /// Running ones that are not in `running`.
     pub more: usize,
+    /// Why no chunk is begun, if none is.
+    pub paused: Option<String>,
+    /// Time that batches have waited for `max_rate`, of the phase and of all jobs.
+    pub throttled: Duration,
 }
 
 /// A table or a step at work.
@@ -126,6 +130,8 @@ pub(super) struct Tally {
     steps: usize,
     steps_done: usize,
     steps_running: Vec<(String, Duration)>,
+    paused: Option<String>,
+    throttled: Duration,
 }
 
 impl Tally {
@@ -153,6 +159,12 @@ impl Tally {
                 let at = self.steps_running.iter().position(|(name, _)| name == step);
                 let since = at.map_or(now, |at| self.steps_running.remove(at).1);
                 done = Some(Done { took: now.saturating_sub(since), ..Done::default() });
+            }
+            Event::Paused { why } => self.paused = Some(why.clone()),
+            Event::Resumed { .. } => self.paused = None,
+            Event::Throttled { seconds } => {
+                self.throttled = self.throttled.saturating_add(Duration::try_from_secs_f64(*seconds).unwrap_or_default());
+                return None;
             }
             Event::Note { .. } | Event::Finished { .. } => {}
         }
@@ -282,6 +294,8 @@ impl Tally {
             steps_done: self.steps_done,
             running,
             more,
+            paused: self.paused.clone(),
+            throttled: self.throttled,
         }
     }
 

@@ -1,4 +1,5 @@
-//! What a run did, and what it proved: for people as [`text`], for machines as [`json`]; [`human`] writes numbers.
+//! What a run did, and what it proved: for people as [`text`], for machines as [`json`]; [`human`] writes numbers; [`instants`] is
+//! about snapshots that were not the first; [`resources`] is what a run took of its surroundings.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +10,13 @@ use crate::model::hook::{HookSide, HookWhen};
 use crate::model::{Digest, Losses};
 
 pub mod human;
+pub mod instants;
 pub mod json;
+pub mod resources;
 pub mod text;
+
+pub use instants::{InstantReport, RecheckedTable, SourceMovement};
+pub use resources::{PauseReport, ResourceReport};
 
 /// The report of a run, or of a later verification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +38,9 @@ pub struct Report {
     /// Where the snapshot stands in the source's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<LogPosition>,
+    /// Later instants that the run went on at, because it was resumed or had lost its readers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instants: Vec<InstantReport>,
     /// Level of verification asked for.
     pub verify: VerifyLevel,
     /// One entry per table.
@@ -42,6 +51,9 @@ pub struct Report {
     /// SQL of the person's own, in the order in which it ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<HookReport>,
+    /// What it took of memory and of the servers' patience; none of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceReport>,
     /// What was not carried, and what is worth knowing.
     pub problems: Vec<Problem>,
     /// What failed beside the tables.
@@ -68,6 +80,9 @@ pub struct SchemaReport {
     pub foreign_keys: usize,
     /// Checks.
     pub checks: usize,
+    /// Sequences that belong to no column.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub sequences: usize,
     /// What is not as planned; each stands with its table too.
     pub differences: Vec<SchemaDifference>,
     /// Tables of which nothing is known to compare with.
@@ -136,6 +151,10 @@ pub struct TableReport {
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
+}
+
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -30,6 +30,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
         tables(&mut page, report);
     }
     instants(&mut page, report);
+    later(&mut page, report);
     added(&mut page, report);
     schema(&mut page, report);
     losses(&mut page, report);
@@ -118,6 +119,7 @@ fn header(page: &mut Page, report: &Report) {
     let phases: Vec<_> = report.phases.iter().map(|phase| format!("{} {}", phase.phase, human::seconds(phase.seconds))).collect();
     let phases = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
     page.line(&format!("  took  {}{phases}", human::seconds(report.seconds)));
+    resources(page, report);
     if let Some(position) = &report.position {
         let mut line = String::from("  log   ");
         if !position.file.is_empty() {
@@ -127,6 +129,22 @@ fn header(page: &mut Page, report: &Report) {
             let _ = write!(line, "GTID {}", position.gtid);
         }
         page.line(&printable(&line));
+    }
+}
+
+/// Memory, and how the run held itself back.
+fn resources(page: &mut Page, report: &Report) {
+    let Some(resources) = &report.resources else { return };
+    if let Some(peak) = resources.peak_resident_bytes {
+        let (peak, memory) = (human::bytes(peak), human::bytes(resources.memory_bytes));
+        page.line(&format!("  peak  {peak} of memory in all, where {memory} were allowed for data"));
+    }
+    if let Some(rate) = resources.max_rate_bytes {
+        let waited = human::seconds(resources.throttled_seconds);
+        page.line(&format!("  rate  at most {}/s; batches waited {waited} for it", human::bytes(rate)));
+    }
+    for pause in &resources.pauses {
+        page.fold("  ", &format!("PAUSED for {}: {}", human::seconds(pause.seconds), pause.why));
     }
 }
 
@@ -250,6 +268,14 @@ fn instants(page: &mut Page, report: &Report) {
     }
 }
 
+/// Snapshots that were not the run's first.
+fn later(page: &mut Page, report: &Report) {
+    for instant in &report.instants {
+        page.gap();
+        page.fold("", &instant.to_string());
+    }
+}
+
 fn added(page: &mut Page, report: &Report) {
     let mut tables: Vec<String> = report
         .tables
@@ -280,6 +306,7 @@ fn schema(page: &mut Page, report: &Report) {
         (schema.indexes, "index", "indexes"),
         (schema.foreign_keys, "foreign key", "foreign keys"),
         (schema.checks, "check", "checks"),
+        (schema.sequences, "sequence", "sequences"),
     ] {
         if number > 0 {
             parts.push(count(number, one, many));
@@ -439,9 +466,11 @@ mod tests {
                 .map(|(phase, seconds)| PhaseReport { phase: phase.into(), seconds })
                 .into(),
             position: Some(LogPosition { file: "binlog.000003".into(), offset: 4711, gtid: "0-1-99".into() }),
+            instants: Vec::new(),
             verify: VerifyLevel::Digest,
             tables: vec![table("customers", 5_000, Outcome::Verified), table("orders", 1_234_567, Outcome::Verified)],
             schema: None,
+            resources: None,
             hooks: Vec::new(),
             problems: vec![
                 Problem::new(Severity::NotCarried, "view", "shop.v_orders", why).ddl("CREATE VIEW v_orders AS SELECT 1"),

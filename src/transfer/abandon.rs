@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Clear, Ddl, DdlPhase, Dialect, Sink};
+use crate::engine::{Clear, Ddl, DdlPhase, Dialect, SequenceStep, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::lease::{Holder, refused, still_living};
 use crate::ledger::{RunRecord, RunState};
@@ -61,6 +61,11 @@ pub async fn abandon(sink: &Arc<dyn Sink>, dialect: &dyn Dialect, runs: &[RunRec
     for statement in dialect.clear(&tables, Clear::Drop).unwrap_or_default() {
         sink.apply(&statement).await?;
     }
+    for one in plan.sequences.iter().filter(|one| given.dropped.contains(&one.target)) {
+        for statement in dialect.sequence(&one.planned(), SequenceStep::Drop, None).unwrap_or_default() {
+            sink.apply(&statement).await?;
+        }
+    }
     sink.forget_keys(record.run, &plan.upserted()).await?;
     ledger.forget(record.run).await?;
     keeper.release().await;
@@ -68,7 +73,8 @@ pub async fn abandon(sink: &Arc<dyn Sink>, dialect: &dyn Dialect, runs: &[RunRec
 }
 
 async fn refuse_living(sink: &dyn Sink, record: &RunRecord) -> Result<()> {
-    match still_living(sink.ledger(), record.run).await? {
+    let waiting = |text: String| tracing::warn!("{text}");
+    match still_living(sink.ledger(), record.run, waiting).await? {
         Some(living) => Err(refused(record.run, &living)),
         None => Ok(()),
     }
@@ -105,6 +111,15 @@ async fn weigh(sink: &dyn Sink, runs: &[RunRecord], record: &RunRecord) -> Resul
             _ => {}
         }
     }
+    // Sequences that this run has made, and no other one since.
+    let names: Vec<ObjectName> = plan.sequences.iter().map(|one| one.target.clone()).collect();
+    let numbers: Vec<ObjectName> = sink.sequences(&names).await?.into_iter().map(|one| one.name).collect();
+    for name in names.into_iter().filter(|name| cleared && numbers.contains(name)) {
+        let object = format!("sequence {name}");
+        if plan.statements(DdlPhase::Before).any(|ddl| ddl.object == object) && !later_sequence(runs, record, &name) {
+            given.dropped.push(name);
+        }
+    }
     let mut back = Vec::new();
     if !marks.iter().any(|(_, mark)| mark == RESTORED) {
         for ddl in plan.statements(DdlPhase::Restore) {
@@ -115,4 +130,10 @@ async fn weigh(sink: &dyn Sink, runs: &[RunRecord], record: &RunRecord) -> Resul
     }
     given.restored = back.iter().map(|ddl| ddl.object.clone()).collect();
     Ok((given, plan, back))
+}
+
+/// True if a run that began after `record` has the sequence too.
+fn later_sequence(runs: &[RunRecord], record: &RunRecord, name: &ObjectName) -> bool {
+    let newer = runs.iter().filter(|run| (run.started_us, run.run) > (record.started_us, record.run) && run.run != record.run);
+    newer.filter_map(|run| stored_plan(run).ok()).any(|plan| plan.sequences.iter().any(|one| one.target == *name))
 }

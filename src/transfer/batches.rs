@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::failpoint;
 use crate::progress::{Event, Progress};
 
-use super::copy::stops_the_run;
 use super::run::points;
 use super::stop::Stop;
 
@@ -34,12 +33,13 @@ pub(super) fn together(groups: Vec<Vec<Ddl>>, workers: usize, light: impl Fn(&[D
 }
 
 /// Runs statements that [`together`] has joined in one transaction. False if nothing was done: they are of one table, or one of them failed, so
-/// that they are to be run one by one, and tell. What is put back, and foreign keys, which lock two tables each, are never joined.
+/// that they are to be run one by one, and tell. What is put back or rewritten,
+/// and foreign keys, which lock two tables each, are never joined.
 ///
 /// # Errors
-/// What stops the run.
+/// `Interrupted`. A connection that is lost is one of the failures: one by one, the statements are tried again.
 pub(super) async fn done_at_once(group: &[Ddl], sink: &dyn Sink, stop: &Stop, progress: &Progress) -> Result<bool> {
-    let Some(first) = group.first().filter(|first| !matches!(first.phase, DdlPhase::Restore | DdlPhase::ForeignKeys)) else {
+    let Some(first) = group.first().filter(|first| !matches!(first.phase, DdlPhase::Restore | DdlPhase::Logged | DdlPhase::ForeignKeys)) else {
         return Ok(false);
     };
     if group.iter().all(|other| other.table == first.table) {
@@ -57,9 +57,9 @@ pub(super) async fn done_at_once(group: &[Ddl], sink: &dyn Sink, stop: &Stop, pr
             }
             Ok(true)
         }
-        Err(error) if stop.reason().is_some() || stops_the_run(&error) => Err(error),
+        Err(error) if stop.reason().is_some() => Err(error),
         Err(error) => {
-            tracing::debug!(%error, "statements together were refused; they are run one by one");
+            tracing::debug!(%error, "statements together have failed; they are run one by one");
             Ok(false)
         }
     }

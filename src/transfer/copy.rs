@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::advice::{Retry, advice};
 use crate::config::OnTableError;
-use crate::engine::{Dialect, Sink, Snapshot};
+use crate::engine::{Budget, Dialect, Sink, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::model::unit::{Receipt, WorkUnit};
@@ -17,14 +17,15 @@ use crate::progress::{Event, Progress};
 
 use crate::verify::compare::Read;
 
-use super::execute::{Hands, execute};
+use super::execute::Hands;
+use super::pause::Gate;
 use super::pool;
+use super::rate::Rate;
+use super::retry_chunk;
 use super::stop::Stop;
 
-/// How often a chunk is tried when its error may pass by itself.
-const TRIES: u32 = 3;
-/// The pause before the second try; it doubles for the third.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Smallest batch, however low the rate.
+const LEAST_BATCH_BYTES: usize = 64 << 10;
 
 /// How a table fares.
 #[derive(Debug, Clone, Default)]
@@ -75,10 +76,16 @@ pub struct Copy<'a> {
     pub sink: Arc<dyn Sink>,
     /// Chunks side by side.
     pub jobs: usize,
-    /// Upper bound of a batch, in bytes.
-    pub batch_bytes: usize,
+    /// Bounds what is held of rows.
+    pub budget: Budget,
+    /// Bounds how fast the source is read.
+    pub rate: Arc<Rate>,
+    /// Where chunks wait before they begin.
+    pub gate: Gate,
     /// Mask keys in errors.
     pub hide_keys: bool,
+    /// How long a chunk is tried again.
+    pub retry_for: Duration,
     /// Hears of progress.
     pub progress: Progress,
     /// May end it.
@@ -117,8 +124,9 @@ impl Copy<'_> {
         let mut units: Vec<(usize, WorkUnit)> = Vec::new();
         let mut hands = HashMap::new();
         let keyed = self.plan.keyed();
+        let batch_bytes = self.batch_bytes();
         for (place, table) in self.plan.tables.iter().enumerate() {
-            let mut read = table.read_plan(self.batch_bytes);
+            let mut read = table.read_plan(batch_bytes);
             read.keep_raw = table.mapped.max_rejects.is_some();
             for chunk in &table.chunks.chunks {
                 if !done.contains(&(table.target(), chunk.id)) {
@@ -137,6 +145,8 @@ impl Copy<'_> {
             let hand = Hands {
                 snapshot: Arc::clone(&self.snapshot),
                 sink: Arc::clone(&self.sink),
+                budget: self.budget.clone(),
+                rate: Arc::clone(&self.rate),
                 mapped: table.mapped.clone(),
                 transform: table.mapped.transform(keyed.as_ref())?,
                 hide_keys: self.hide_keys,
@@ -154,7 +164,7 @@ impl Copy<'_> {
             .map(|table| (table.target(), &table.mapped.target))
             .collect();
         match self.stop.unless_stopped(self.sink.look_up(&ahead.into_values().collect::<Vec<_>>())).await {
-            Err(error) if self.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
+            Err(error) if self.stop.reason().is_some() => return Err(error),
             // Each table asks for itself, and says what is wrong.
             Err(error) => tracing::debug!(%error, "the tables could not be looked up together"),
             Ok(()) => {}
@@ -171,6 +181,8 @@ impl Copy<'_> {
             stop: self.stop.clone(),
             stop_on_error: self.plan.choices.on_table_error == OnTableError::Stop,
             hide_keys: self.hide_keys,
+            retry_for: self.retry_for,
+            gate: self.gate.clone(),
         });
         // Where foreign keys are enforced meanwhile, parents come first: all of them, before the first of their children.
         let mut levels: BTreeMap<u32, Vec<(usize, WorkUnit)>> = BTreeMap::new();
@@ -190,6 +202,12 @@ impl Copy<'_> {
 }
 
 impl Copy<'_> {
+    /// Upper bound of a batch: with a rate, what passes in a quarter of a second at most, so that it flows.
+    fn batch_bytes(&self) -> usize {
+        let flowing = self.rate.bytes_per_second().and_then(|rate| usize::try_from(rate / 4).ok());
+        flowing.map_or(usize::MAX, |bytes| bytes.max(LEAST_BATCH_BYTES)).min(self.budget.batch_bytes())
+    }
+
     /// What an earlier attempt had carried counts from the start.
     fn tell_of_resumed(&self, accounts: &Accounts) {
         let accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,15 +234,18 @@ struct Worker {
     stop: Stop,
     stop_on_error: bool,
     hide_keys: bool,
+    retry_for: Duration,
+    gate: Gate,
 }
 
 impl Worker {
     async fn carry(&self, place: usize, unit: WorkUnit) -> Result<()> {
         let Some(hands) = self.hands.get(&place) else { return Err(Error::internal("a unit of no table")) };
+        self.stop.unless_stopped(self.passed()).await?;
         if self.begin(place, hands) {
             return Ok(());
         }
-        let result = self.stop.unless_stopped(self.with_retries(&unit, hands)).await;
+        let result = self.stop.unless_stopped(retry_chunk::carry(&unit, hands, self.retry_for)).await;
         let error = match result {
             Ok(receipt) => {
                 self.end(place, Ok(receipt));
@@ -240,21 +261,10 @@ impl Worker {
         Ok(())
     }
 
-    async fn with_retries(&self, unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
-        let mut tries = 1;
-        loop {
-            match execute(unit, hands).await {
-                Err(error) if tries < TRIES && advice(error.kind()).retry == Retry::Later => {
-                    let error = error.hide_keys(self.hide_keys || hands.mapped.hides_key());
-                    self.progress.emit(Event::Note {
-                        text: format!("chunk {} of `{}` is tried again: {error}", unit.chunk.id, hands.mapped.label()),
-                    });
-                    tokio::time::sleep(PAUSE * 2u32.pow(tries - 1)).await;
-                    tries += 1;
-                }
-                result => return result,
-            }
-        }
+    /// Waits while a server has it hard.
+    async fn passed(&self) -> Result<()> {
+        self.gate.pass().await;
+        Ok(())
     }
 
     /// Notes the beginning; true if the table has failed, so that the rest of it is left.
@@ -313,6 +323,13 @@ pub fn stops_the_run(error: &Error) -> bool {
     advice(error.kind()).retry == Retry::Later
         || matches!(
             error.kind(),
-            K::Interrupted | K::DiskFull | K::Snapshot | K::Unreachable | K::LoginRefused | K::Ledger | K::Internal
+            K::Interrupted
+                | K::DiskFull
+                | K::Snapshot
+                | K::LoginRefused
+                | K::UnknownDatabase
+                | K::Config
+                | K::Ledger
+                | K::Internal
         )
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use crate::engine::{Batch, Dialect, Sink, Snapshot};
+use crate::engine::{Batch, Budget, Dialect, Sink, Snapshot};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::mapping::MappedTable;
@@ -15,6 +15,8 @@ use crate::model::{Digest, Losses};
 use crate::progress::{Event, Progress};
 use crate::transform::Transform;
 use crate::verify::hasher::RowHasher;
+
+use super::rate::Rate;
 
 /// Batches that may wait between the reader and the encoder: one, so that both always have something to do and no more is held.
 const BATCHES_WAITING: usize = 1;
@@ -35,6 +37,10 @@ pub struct Hands {
     pub rejected: Arc<AtomicU64>,
     /// Mask keys in what is kept.
     pub hide_keys: bool,
+    /// Bounds what is held of rows.
+    pub budget: Budget,
+    /// Bounds how fast the source is read.
+    pub rate: Arc<Rate>,
     /// Hears of progress.
     pub progress: Progress,
 }
@@ -55,18 +61,21 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
         return super::sift::execute(unit, hands).await;
     }
     let name = hands.mapped.label();
-    let mut rows = Rows::read(&*hands.snapshot, unit);
     let mut writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
+    // Not before: a chunk that waits for a connection must not hold what others need to be done with theirs.
+    let mut rows = Rows::read(&*hands.snapshot, unit, &hands.budget, &hands.rate, &hands.progress);
     let mut hasher = RowHasher::new(hands.mapped.target_types());
     let mut digest = Digest::default();
     let mut rows_read = 0;
     let mut losses = Losses::default();
     let carried = async {
-        while let Some(batch) = rows.next().await? {
+        while let Some(mut batch) = rows.next().await? {
             let bytes = batch.bytes as u64;
             rows_read += batch.rows.num_rows() as u64;
             losses.merge(&batch.losses);
             let rows = hands.transform.apply_counted(&unit.read.table, &unit.read.row_key, &batch.rows, &mut losses)?;
+            // Their part of the budget is held until they are sent.
+            let _held = std::mem::take(&mut batch.held);
             drop(batch);
             hasher.update(&rows, &mut digest)?;
             failpoint::reached(failpoint::BATCH_BEFORE);
@@ -83,6 +92,8 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
                 losses.hide_keys();
             }
             writer.note_losses(&losses);
+            // So that who reads them again knows.
+            hands.budget.met(&unit.target, hands.budget.widest(&unit.read.table));
             writer.commit(digest).await.map_err(|error| error.table(&unit.target))
         }
         Err(error) => {
@@ -102,11 +113,22 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn read(snapshot: &dyn Snapshot, unit: &WorkUnit) -> Self {
-        let mut stream = snapshot.read(&unit.read, &unit.chunk);
+    pub(super) fn read(snapshot: &dyn Snapshot, unit: &WorkUnit, budget: &Budget, rate: &Arc<Rate>, progress: &Progress) -> Self {
+        let mut stream = snapshot.read_within(&unit.read, &unit.chunk, budget);
         let (sender, batches) = mpsc::channel(BATCHES_WAITING);
+        let (budget, rate, progress) = (budget.clone(), Arc::clone(rate), progress.clone());
         let reader = tokio::spawn(async move {
-            while let Some(batch) = stream.next().await {
+            while let Some(mut batch) = stream.next().await {
+                if let Ok(batch) = &mut batch
+                    && !batch.held.is_some()
+                {
+                    // An engine that knows of no budget: late, but before the next one is read.
+                    batch.held = budget.hold(batch.bytes).await;
+                }
+                if let Ok(batch) = &batch {
+                    // The reader waits meanwhile, one batch ahead, and so does the server.
+                    rate.pass(batch.bytes, &progress).await;
+                }
                 if sender.send(batch).await.is_err() {
                     return;
                 }

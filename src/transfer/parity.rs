@@ -3,6 +3,7 @@
 use crate::config::Scope;
 use crate::error::Result;
 use crate::model::ObjectName;
+use crate::model::sequence::CarriedSequence;
 use crate::report::SchemaReport;
 use crate::verify::parity;
 
@@ -20,12 +21,19 @@ impl Runner<'_> {
         let names: Vec<&ObjectName> = places.filter_map(|place| Some(plan.tables.get(place)?.target())).filter(sound).collect();
         // A table that the plan says nothing of is one of an engine without such a catalog, or the plan is of an earlier version.
         let (planned, _) = parity::chosen(&plan.schema, &names);
-        if planned.is_empty() {
+        let sequences: Vec<&CarriedSequence> = plan.sequences.iter().collect();
+        if planned.is_empty() && sequences.is_empty() {
             return Ok(None);
         }
         let names: Vec<ObjectName> = planned.iter().map(|schema| schema.table.name.clone()).collect();
-        match self.stop().unless_stopped(self.sink().schemas(&names)).await {
-            Ok(found) => Ok(Some(parity::compare(planned, &found))),
+        let asked: Vec<ObjectName> = sequences.iter().map(|one| one.target.clone()).collect();
+        let found = async { Ok((self.sink().schemas(&names).await?, self.sink().sequences(&asked).await?)) };
+        match self.stop().unless_stopped(found).await {
+            Ok((found, numbers)) => {
+                let mut report = parity::compare(planned, &found);
+                parity::compare_sequences(&mut report, &sequences, &numbers);
+                Ok(Some(report))
+            }
             Err(error) if self.stop().reason().is_some() || stops_the_run(&error) => Err(error),
             Err(error) => {
                 errors.push((None, format!("the target's schema could not be compared: {}", error.with_hint())));

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::Scope;
-use crate::engine::Sink;
+use crate::config::{IfExists, Scope};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::lease::{Holder, refused, still_living};
@@ -11,7 +10,7 @@ use crate::ledger::{HookRecord, RunRecord, RunState};
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
 use crate::plan::make::{Depth, make, now_us};
-use crate::plan::{self, Choices, Plan, passing};
+use crate::plan::{self, Choices, Plan, PlannedSide, passing};
 use crate::progress::{Event, Phase};
 use crate::report::{self, Report};
 
@@ -20,6 +19,7 @@ use super::hooks::check_left;
 use super::keep::Keeper;
 use super::restore::refuse_unrestored;
 use super::run::{Job, VERIFIED};
+use super::{pause, sessions, unlogged};
 
 /// A run that may begin, or go on.
 pub(super) struct Prepared {
@@ -44,6 +44,8 @@ pub(super) enum Start {
 pub(super) async fn prepare(job: &Job) -> Result<Start> {
     let Job { settings, source, sink, .. } = job;
     job.progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
+    pause::check(&settings.pause, &**source, &**sink).await?;
+    sessions::check(settings.effective_jobs(), &**source, &**sink, &job.progress).await?;
     let given = Choices::of(settings);
     let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
     let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
@@ -69,10 +71,10 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         }
         let mut plan = stored_plan(record)?;
         plan.unlock(&given)?;
-        return resume(job, record, plan).await.map(|prepared| Start::Go(Box::new(prepared)));
+        return resume(job, record, plan).await;
     }
     for run in same.iter().filter(|run| run.state == RunState::Running) {
-        if let Some(living) = still_living(sink.ledger(), run.run).await? {
+        if let Some(living) = still_living(sink.ledger(), run.run, told(job)).await? {
             return Err(refused(run.run, &living));
         }
     }
@@ -94,16 +96,11 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
             plan
         }
     };
-    if let Some(refusal) = plan.refusal() {
-        let unfinished = same.iter().any(|run| run.state != RunState::Done);
-        return Err(if unfinished { hint_at_resume(refusal) } else { refusal });
-    }
-    // Nothing is made where every table stands.
-    let made = plan.tables.iter().filter(|_| plan.choices.scope != Scope::DataOnly);
-    let schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
-    sink.check(&distinct(schemas), settings.owner.as_deref()).await?;
+    let unfinished = same.iter().any(|run| run.state != RunState::Done);
+    let refusal = plan.refusal().map(|refusal| if unfinished { hint_at_resume(refusal) } else { refusal });
+    refuse(job, &plan, refusal).await?;
     refuse_unrestored(&plan, &all, &**sink).await?;
-    refuse_shared(&plan, &all, &**sink).await?;
+    refuse_shared(job, &plan, &all).await?;
 
     // From here on something changes; the ledger comes first, so that whatever follows can be continued.
     let ledger = sink.ledger();
@@ -141,6 +138,26 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
     })))
 }
 
+/// Refuses for what the plan says, and for the rights that the target does not give, all at once.
+async fn refuse(job: &Job, plan: &Plan, refusal: Option<Error>) -> Result<()> {
+    let Job { settings, sink, .. } = job;
+    // Nothing is made where every table stands.
+    let made = plan.tables.iter().filter(|_| plan.choices.scope != Scope::DataOnly);
+    let mut schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
+    schemas.extend(plan.sequences.iter().map(|one| one.target.schema.clone()));
+    let mut errors: Vec<Error> = refusal.into_iter().collect();
+    errors.extend(sink.check(&distinct(schemas), settings.owner.as_deref()).await.err());
+    if plan.choices.if_exists == IfExists::Drop {
+        let dropped: Vec<ObjectName> = plan.tables.iter().map(|table| table.target().clone()).collect();
+        errors.extend(sink.may_not_drop(&dropped).await?);
+    }
+    // Each as it is, with those that were found in the same go.
+    match errors.into_iter().reduce(Error::and) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
 fn hint_at_resume(refusal: Error) -> Error {
     let more = "An unfinished run of the same source, target and choices is in the ledger: `--resume` goes on with it";
     Error::new(refusal.kind(), format!("{refusal}")).hint(more)
@@ -159,9 +176,9 @@ pub(super) fn stored_plan(record: &RunRecord) -> Result<Plan> {
     Ok(plan)
 }
 
-async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepared> {
+async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> {
     let ledger = job.sink.ledger();
-    if let Some(living) = still_living(ledger, record.run).await? {
+    if let Some(living) = still_living(ledger, record.run, told(job)).await? {
         return Err(refused(record.run, &living));
     }
     let hooks = if plan.hooks.is_empty() { Vec::new() } else { ledger.hooks(record.run).await? };
@@ -169,8 +186,9 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepare
     let verified = ledger.marks(record.run).await?.iter().any(|(_, mark)| mark == VERIFIED);
     if !verified {
         let now = make(&job.settings, &job.source, &job.sink, Depth::ToResume, now_us()).await?;
-        // The target has changed: this run has created its tables. Only the source must be what it was.
-        Plan { target: now.target.clone(), ..plan.clone() }.check(&now).map_err(|error| {
+        // The target's tables have changed: this run has created them. Its server, and all of the source, must be what they were.
+        let target = PlannedSide { fingerprint: now.target.fingerprint.clone(), ..plan.target.clone() };
+        Plan { target, ..plan.clone() }.check(&now).map_err(|error| {
             error.hint(format!(
                 "Put the source back as it was, or give the run up with `dbferry abandon {} TARGET` and begin again",
                 record.run
@@ -180,14 +198,22 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepare
     // A ledger of an earlier version may lack what this one keeps.
     ledger.prepare().await?;
     let keeper = hold(job, record.run).await?;
+    if !verified {
+        for text in job.source.take_over(record.run).await? {
+            job.progress.emit(Event::Note { text });
+        }
+    }
     // What is read from here on is not changed any more by an earlier coordinator; it may have come further meanwhile.
     let record = ledger.runs().await?.into_iter().find(|run| run.run == record.run).unwrap_or_else(|| record.clone());
     if record.state == RunState::Done {
-        return Err(Error::new(
-            ErrorKind::Ledger,
-            format!("the run {} was finished by another coordinator just now", record.run),
-        )
-        .hint("Nothing is left to do"));
+        // The end of an earlier coordinator was on its way when this one looked.
+        keeper.release().await;
+        job.progress.emit(Event::Note { text: format!("run {} is done by now; nothing is left to do", record.run) });
+        let report = record.report.clone().and_then(|report| report::json::from_value(report).ok());
+        return report.map(|report| Start::AlreadyDone(Box::new(report))).ok_or_else(|| {
+            Error::new(ErrorKind::Ledger, format!("the run {} was finished by another coordinator just now", record.run))
+                .hint("Nothing is left to do")
+        });
     }
     let hooks = if plan.hooks.is_empty() { hooks } else { ledger.hooks(record.run).await? };
     check_left(&mut plan, &job.settings.mapping, &hooks)?;
@@ -197,13 +223,23 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Prepare
     {
         let report = report::json::from_value(report)?;
         job.progress.emit(Event::Note { text: format!("going on with run {}: only its last hooks are left", record.run) });
-        return Ok(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified: Some(report), keeper });
+        let verified = Some(report);
+        return Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified, keeper })));
     }
     let receipts = ledger.receipts(record.run).await?;
-    job.progress.emit(Event::Note {
-        text: format!("going on with run {}: {} chunks are there already and are not read again", record.run, receipts.len()),
-    });
-    Ok(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, keeper })
+    if let Err(refusal) = unlogged::refuse(record.run, &plan, &marks, &receipts) {
+        keeper.release().await;
+        return Err(refusal);
+    }
+    job.progress
+        .emit(Event::Note { text: format!("going on with run {}: {} chunks are there already", record.run, receipts.len()) });
+    Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, keeper })))
+}
+
+/// Tells what is waited for.
+fn told(job: &Job) -> impl Fn(String) {
+    let progress = job.progress.clone();
+    move |text| progress.emit(Event::Note { text })
 }
 
 /// Takes the lease of the run, and keeps it.
@@ -215,11 +251,11 @@ async fn hold(job: &Job, run: RunId) -> Result<Keeper> {
 }
 
 /// Refuses a run into tables that another one is working on.
-async fn refuse_shared(plan: &Plan, runs: &[RunRecord], sink: &dyn Sink) -> Result<()> {
+async fn refuse_shared(job: &Job, plan: &Plan, runs: &[RunRecord]) -> Result<()> {
     for run in runs.iter().filter(|run| run.state == RunState::Running) {
         let Ok(theirs) = stored_plan(run) else { continue };
         let shares = theirs.tables.iter().any(|table| plan.tables.iter().any(|own| own.target() == table.target()));
-        if shares && let Some(living) = still_living(sink.ledger(), run.run).await? {
+        if shares && let Some(living) = still_living(job.sink.ledger(), run.run, told(job)).await? {
             return Err(refused(run.run, &living));
         }
     }
@@ -234,7 +270,7 @@ async fn refuse_twin(job: &Job, own: &RunRecord) -> Result<()> {
     let earlier =
         |run: &&RunRecord| run.identity == own.identity && run.state == RunState::Running && (run.started_us, run.run) < started;
     for twin in runs.iter().filter(earlier) {
-        if let Some(living) = still_living(ledger, twin.run).await? {
+        if let Some(living) = still_living(ledger, twin.run, told(job)).await? {
             ledger.forget(own.run).await?;
             return Err(refused(twin.run, &living));
         }

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use crate::config::{Scope, VerifyLevel};
-use crate::engine::Consistency;
+use crate::engine::{Consistency, Snapshot};
 use crate::error::Result;
 use crate::model::catalog::{Problem, Severity};
 use crate::progress::Phase;
-use crate::report::{Outcome, PhaseReport, Report, SchemaDifference, Side, TableReport};
+use crate::report::{Outcome, PhaseReport, Report, ResourceReport, SchemaDifference, Side, TableReport, resources};
 use crate::verify::compare;
 use crate::verify::facts::Facts;
 use crate::verify::merged::{self, Member};
@@ -16,6 +16,7 @@ use crate::verify::parity;
 
 use super::baseline::Baselines;
 use super::copy::{Account, Accounts};
+use super::pause::History;
 use super::run::{Faults, Runner, View};
 
 impl Runner<'_> {
@@ -28,7 +29,7 @@ impl Runner<'_> {
         target_facts: &[Facts],
         view: View<'_>,
     ) -> Result<Report> {
-        let View { snapshot, how, stood, schema } = view;
+        let View { snapshot, stood, schema } = view;
         let plan = self.plan;
         let level = self.asking().level;
         let leads = plan.leads();
@@ -72,8 +73,7 @@ impl Runner<'_> {
             } else if found.is_empty() {
                 found.push(format!("{} of its {} chunks did not arrive", account.left, table.chunks.chunks.len()));
             }
-            // Chunks of an earlier attempt were read in an earlier snapshot.
-            let mixed = account.resumed > 0 && account.resumed < table.chunks.chunks.len();
+            // What an earlier attempt had carried was brought to this snapshot's instant.
             let consistency = snapshot.map_or(Consistency::OneInstant, |snapshot| snapshot.consistency(&table.mapped.source));
             tables.push(TableReport {
                 source: table.source().to_string(),
@@ -82,13 +82,7 @@ impl Runner<'_> {
                 bytes: account.bytes,
                 seconds: account.seconds,
                 chunks: table.chunks.chunks.len(),
-                consistency: if mixed {
-                    Consistency::PerChunk
-                } else if account.resumed > 0 {
-                    consistency.max(Consistency::PerTable)
-                } else {
-                    consistency
-                },
+                consistency,
                 digest: (plan.choices.scope != Scope::SchemaOnly).then_some(account.digest),
                 stood: stood.get(table.target()).copied(),
                 losses: account.losses.clone(),
@@ -103,6 +97,9 @@ impl Runner<'_> {
             .filter(|(name, _)| !plan.tables.iter().any(|table| Some(table.target()) == name.as_ref()))
             .map(|(_, error)| error.clone())
             .collect();
+        // Of sequences: those of tables stand with their tables.
+        let own = |one: &&SchemaDifference| plan.sequences.iter().any(|sequence| sequence.target.to_string() == one.table);
+        other.extend(schema.iter().flat_map(|schema| &schema.differences).filter(own).map(|one| one.what.clone()));
         let lost = accounts.iter().map(|account| account.losses.lost()).fold(0, u64::saturating_add);
         if let Some(most) = self.job.settings.max_loss.filter(|most| lost > *most) {
             other.push(format!("the mapping's policies have lost {lost} values, and `max_loss` allows {most}"));
@@ -110,17 +107,11 @@ impl Runner<'_> {
         let good =
             other.is_empty() && tables.iter().all(|table| matches!(table.outcome, Outcome::Verified | Outcome::NotVerified));
         let mut problems = plan.problems.clone();
-        if !how.is_empty() {
+        problems.extend(self.altered.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        if let Some(how) = snapshot.map(Snapshot::describe).filter(|how| !how.is_empty()) {
             problems.push(Problem::new(Severity::Note, "snapshot", &plan.source.address, how));
         }
-        if accounts.iter().any(|account| account.resumed > 0) {
-            problems.push(Problem::new(
-                Severity::Note,
-                "snapshot",
-                &plan.source.address,
-                "this run was resumed: chunks that an earlier attempt had carried were read at an earlier instant than the rest",
-            ));
-        }
+        problems.extend(self.aged_snapshot());
         let proven = if plan.choices.scope == Scope::SchemaOnly {
             "The schema was made; no rows were asked for, and none were compared.".to_string()
         } else {
@@ -135,9 +126,11 @@ impl Runner<'_> {
             seconds: self.started.elapsed().as_secs_f64(),
             phases: self.phase_reports(),
             position: snapshot.and_then(|snapshot| snapshot.position().cloned()),
+            instants: self.instants.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             verify: level,
             tables,
             schema,
+            resources: Some(self.resources()),
             hooks: Vec::new(),
             problems,
             errors: other,
@@ -188,6 +181,27 @@ impl Runner<'_> {
                 " For {count} of them rows were found by their key and changed, or added: compared are the rows whose keys were sent, each once, and no others."
             ),
         }
+    }
+
+    /// What the run has taken so far.
+    pub(super) fn resources(&self) -> ResourceReport {
+        ResourceReport {
+            memory_bytes: self.budget.memory_bytes(),
+            peak_resident_bytes: resources::peak_resident_bytes(),
+            max_rate_bytes: self.rate.bytes_per_second(),
+            throttled_seconds: self.rate.waited_seconds(),
+            pauses: self.pauses.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// A word on the source's undo history, if it has grown much while the snapshot was open.
+    fn aged_snapshot(&self) -> Option<Problem> {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner).filter(History::has_grown)?;
+        let what = format!(
+            "the source's undo history grew from {} to {} transactions while the snapshot was open; a busy source gets slow by it, and `[run.pause] history_length` bounds it",
+            history.before, history.after
+        );
+        Some(Problem::new(Severity::Note, "snapshot", &self.plan.source.address, what))
     }
 
     fn phase_reports(&self) -> Vec<PhaseReport> {

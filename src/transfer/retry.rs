@@ -113,6 +113,7 @@ async fn remap(
     let catalog = Catalog {
         server: plan.source.server.clone(),
         tables: plan.source_tables().iter().map(natural).collect(),
+        sequences: plan.sequences.iter().map(|one| one.source.clone()).collect(),
         problems: Vec::new(),
     };
     // Rules of tables that the run has left out say nothing here.

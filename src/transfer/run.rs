@@ -1,32 +1,36 @@
 //! The order of a run's phases.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::{Scope, Settings, VerifyLevel};
-use crate::engine::{Ddl, DdlPhase, Sink, Snapshot, Source, registry};
+use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::RunState;
+use crate::model::catalog::Problem;
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
-use crate::model::{ObjectName, RunId};
+use crate::model::{Hook, ObjectName, RunId};
 use crate::plan::{self, Plan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{self, PhaseReport, Report, SchemaReport};
+use crate::report::{self, InstantReport, PauseReport, PhaseReport, Report, SchemaReport};
 use crate::verify::facts::{self, Asking, Facts};
 
 use super::baseline::{Baselines, baselines};
 use super::batches;
 use super::choose::Resume;
-use super::copy::{Account, Accounts, Copy, accounts, stops_the_run};
+use super::copy::{Accounts, Copy, accounts, stops_the_run};
 use super::hooks::Hooks;
+use super::pause::{History, Watcher};
 use super::pool;
 use super::prepare::{Prepared, Start, prepare};
+use super::rate::Rate;
 use super::restore;
-use super::settle::settle;
+use super::retry_chunk::persist;
 use super::stall::{Moves, unless_stalled};
 use super::stop::Stop;
+use super::unlogged;
 
 /// The mark in the ledger once what stood in the way is gone: on resume, what stands there is the run's own.
 pub(super) const CLEARED: &str = "cleared";
@@ -34,8 +38,8 @@ pub(super) const CLEARED: &str = "cleared";
 pub(super) const VERIFIED: &str = "verified";
 /// What the report says that is stored together with that mark.
 const NOT_YET: &str = " Hooks of the run's end have not run yet.";
-/// Batches that one job holds at most: one being decoded, one waiting, one being encoded, and the encoder's buffer.
-const BATCHES_PER_JOB: u64 = 4;
+/// How often a run whose readers are all lost goes on with another snapshot by itself.
+const MOST_LATER_SNAPSHOTS: u32 = 3;
 
 /// A run to be done.
 pub struct Job {
@@ -75,12 +79,6 @@ impl Failure {
     }
 }
 
-/// Upper bound of one batch, so that all batches of `jobs` stay within `memory_bytes`.
-pub fn batch_bytes(memory_bytes: u64, jobs: usize) -> usize {
-    let share = memory_bytes / (BATCHES_PER_JOB * jobs as u64).max(1);
-    usize::try_from(share.clamp(64 << 10, 8 << 20)).unwrap_or(8 << 20)
-}
-
 /// Does a run.
 ///
 /// # Errors
@@ -104,7 +102,21 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         known: &hooks,
         reports: Mutex::default(),
     };
-    let runner = Runner { job: &job, run, plan: &plan, started, phases: Mutex::default(), hooks };
+    let budget = Budget::new(job.settings.memory_bytes, job.settings.effective_jobs());
+    let runner = Runner {
+        job: &job,
+        run,
+        plan: &plan,
+        started,
+        budget,
+        rate: Arc::new(Rate::new(job.settings.max_rate_bytes)),
+        pauses: Mutex::default(),
+        history: Mutex::default(),
+        phases: Mutex::default(),
+        instants: Mutex::default(),
+        altered: Mutex::default(),
+        hooks,
+    };
     let work = Box::pin(async {
         match verified {
             Some(report) => runner.conclude(report).await,
@@ -136,7 +148,6 @@ pub(super) type Faults = Vec<(Option<ObjectName>, String)>;
 /// The view of the source that the rows were read in, and what stood in the target.
 pub(super) struct View<'a> {
     pub(super) snapshot: Option<&'a dyn Snapshot>,
-    pub(super) how: String,
     /// What stood in tables that rows were added to.
     pub(super) stood: Baselines,
     /// How the target's schema compares with the plan.
@@ -148,7 +159,15 @@ pub(super) struct Runner<'a> {
     pub(super) run: RunId,
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
+    pub(super) budget: Budget,
+    pub(super) rate: Arc<Rate>,
+    pub(super) pauses: Mutex<Vec<PauseReport>>,
+    pub(super) history: Mutex<Option<History>>,
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
+    /// Snapshots that were not the run's first.
+    pub(super) instants: Mutex<Vec<InstantReport>>,
+    /// Tables that were altered in the source while the run read them.
+    pub(super) altered: Mutex<Vec<Problem>>,
     hooks: Hooks<'a>,
 }
 
@@ -194,21 +213,14 @@ impl Runner<'_> {
         let accounts: Accounts = Arc::new(Mutex::new(accounts(plan, receipts)));
         let mut source_facts = vec![Facts::default(); plan.tables.len()];
         let mut snapshot = None;
-        let mut instant = String::new();
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
-            let taken = self.snapshot().await?;
-            failpoint::reached(failpoint::SNAPSHOT_TAKEN);
-            instant = taken.describe();
-            self.copy(&accounts, receipts, &taken).await?;
-            let state: Vec<Account> = accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            settle(self.run, plan, &*job.sink, &state).await?;
-            failpoint::reached(failpoint::COPIED);
-            let arrived = self.arrived(&accounts);
-            source_facts = facts::of_source(plan, &taken, &arrived, &self.asking()).await?;
-            taken.close().await?;
+            let history = History::begin(&*job.source).await;
+            let (taken, facts) = self.carry_rows(&accounts, receipts.to_vec(), &stood).await?;
+            *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.end(&*job.source).await;
             failpoint::reached(failpoint::SOURCE_COUNTED);
+            source_facts = facts;
             snapshot = Some(taken);
         }
         self.index(&accounts, &mut errors).await?;
@@ -218,9 +230,66 @@ impl Runner<'_> {
         let target_facts = self.verify(&accounts).await?;
         let schema = self.parity(&self.arrived(&accounts), &mut errors).await?;
         failpoint::reached(failpoint::VERIFIED);
-        let view = View { snapshot: snapshot.as_deref(), how: instant, stood, schema };
+        let view = View { snapshot: snapshot.as_deref(), stood, schema };
         let report = self.report(&accounts, errors, &source_facts, &target_facts, view)?;
         self.conclude(report).await
+    }
+
+    /// Carries what is not there yet, all of it and what is there at one instant of the source, and asks the source about that instant. When
+    /// all readers of the snapshot are lost, it goes on with another one, as a resumed run does.
+    async fn carry_rows(
+        &self,
+        accounts: &Accounts,
+        mut receipts: Vec<Receipt>,
+        stood: &Baselines,
+    ) -> Result<(Arc<dyn Snapshot>, Vec<Facts>)> {
+        let mut taken_before = 0;
+        loop {
+            // A source that has ended all readers may be starting again.
+            let patience = if taken_before > 0 { self.job.settings.retry_for } else { Duration::ZERO };
+            let taken = persist(patience, &self.job.progress, "the snapshot of the source", || self.snapshot()).await?;
+            failpoint::reached(failpoint::SNAPSHOT_TAKEN);
+            let error = match self.carry_in(&taken, accounts, receipts, stood, taken_before > 0).await {
+                Ok(facts) => {
+                    taken.close().await?;
+                    return Ok((taken, facts));
+                }
+                Err(error) => error,
+            };
+            let lost = taken.is_lost() && matches!(error.kind(), ErrorKind::Snapshot | ErrorKind::ConnectionLost);
+            if !lost || taken_before == MOST_LATER_SNAPSHOTS {
+                return Err(error);
+            }
+            taken_before += 1;
+            self.job.progress.emit(Event::Note {
+                text: format!("all readers of the source's snapshot are lost ({error}); the run goes on at a later instant"),
+            });
+            receipts = self.sink().ledger().receipts(self.run).await?;
+        }
+    }
+
+    async fn carry_in(
+        &self,
+        taken: &Arc<dyn Snapshot>,
+        accounts: &Accounts,
+        receipts: Vec<Receipt>,
+        stood: &Baselines,
+        lost: bool,
+    ) -> Result<Vec<Facts>> {
+        let receipts = self.at_instant(taken, receipts, stood, lost).await?;
+        *accounts.lock().unwrap_or_else(PoisonError::into_inner) = super::copy::accounts(self.plan, &receipts);
+        self.copy(accounts, &receipts, taken).await?;
+        self.settle(accounts, taken).await?;
+        failpoint::reached(failpoint::COPIED);
+        let facts = facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await?;
+        self.look_again().await?;
+        Ok(facts)
+    }
+
+    /// The hooks that earlier attempts have run.
+    pub(super) fn hooks_done(&self) -> impl Iterator<Item = &Hook> {
+        let done = |hook: &&Hook| self.hooks.known.iter().any(|known| known.name == hook.name && known.done);
+        self.plan.hooks.iter().filter(done)
     }
 
     /// Runs the hooks of tables whose rows, keys and indexes are there.
@@ -265,10 +334,18 @@ impl Runner<'_> {
                 report.proven.push_str(" Hooks ran after that; what they changed is no part of it.");
             }
         }
+        if let Some(resources) = &mut report.resources {
+            // Reading again took memory as well.
+            resources.peak_resident_bytes = report::resources::peak_resident_bytes();
+        }
         report.hooks = self.hook_reports(&earlier);
         let state = if good { RunState::Done } else { RunState::Failed };
         failpoint::reached(failpoint::DONE_BEFORE);
-        ledger.finish(self.run, state, &report::json::to_value(&report)?).await?;
+        let stored = report::json::to_value(&report)?;
+        persist(self.job.settings.retry_for, &self.job.progress, "the end of the run", || {
+            ledger.finish(self.run, state, &stored)
+        })
+        .await?;
         failpoint::reached(failpoint::DONE);
         if good {
             // A run that is not good may be gone on with, and needs them.
@@ -291,7 +368,7 @@ impl Runner<'_> {
         Asking {
             jobs,
             level: if self.plan.choices.scope == Scope::SchemaOnly { VerifyLevel::None } else { self.plan.choices.verify },
-            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
             hide_keys: self.job.settings.hide_keys,
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
@@ -328,6 +405,7 @@ impl Runner<'_> {
         }
         let jobs = self.job.settings.effective_jobs();
         let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
+        let patience = self.job.settings.retry_for;
         let groups = ddl(DdlPhase::Tables).into_iter().map(|statement| vec![statement]).collect();
         pool::each(jobs, batches::together(groups, jobs, |_| true), move |group| {
             let (sink, stop, progress) = (Arc::clone(&sink), stop.clone(), progress.clone());
@@ -336,7 +414,7 @@ impl Runner<'_> {
                     return Ok(());
                 }
                 for statement in &group {
-                    step(statement, &*sink, &stop, &progress).await?;
+                    step(statement, &*sink, &stop, &progress, patience).await?;
                 }
                 Ok(())
             }
@@ -347,8 +425,8 @@ impl Runner<'_> {
     }
 
     async fn apply(&self, statement: &Ddl) -> Result<()> {
-        let Job { sink, stop, progress, .. } = self.job;
-        step(statement, &**sink, stop, progress).await
+        let Job { sink, stop, progress, settings, .. } = self.job;
+        step(statement, &**sink, stop, progress, settings.retry_for).await
     }
 
     /// Takes the snapshot, and makes sure that it shows the tables that were planned for.
@@ -365,22 +443,30 @@ impl Runner<'_> {
         Ok(snapshot)
     }
 
-    async fn copy(&self, accounts: &Accounts, receipts: &[Receipt], snapshot: &Arc<dyn Snapshot>) -> Result<()> {
-        let jobs = self.job.settings.effective_jobs();
-        Copy {
+    pub(super) async fn copy(&self, accounts: &Accounts, receipts: &[Receipt], snapshot: &Arc<dyn Snapshot>) -> Result<()> {
+        let job = self.job;
+        let jobs = job.settings.effective_jobs();
+        let (source, sink) = (Arc::clone(&job.source), Arc::clone(&job.sink));
+        let watcher = Watcher::start(job.settings.pause, source, sink, job.progress.clone());
+        let copied = Copy {
             run: self.run,
             plan: self.plan,
             source: registry::engine(self.job.settings.source.engine).dialect(),
             snapshot: Arc::clone(snapshot),
             sink: Arc::clone(&self.job.sink),
             jobs,
-            batch_bytes: batch_bytes(self.job.settings.memory_bytes, jobs),
+            budget: self.budget.clone(),
+            rate: Arc::clone(&self.rate),
+            gate: watcher.gate(),
             hide_keys: self.job.settings.hide_keys,
+            retry_for: unlogged::patience(self.plan, self.job.settings.retry_for),
             progress: self.job.progress.clone(),
             stop: self.job.stop.clone(),
         }
         .all(accounts, receipts)
-        .await
+        .await;
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).extend(watcher.end());
+        copied
     }
 
     /// True for statements of tables that arrived, or of none in particular.
@@ -407,7 +493,13 @@ impl Runner<'_> {
         statements.sort_by_key(|ddl| std::cmp::Reverse(size(ddl)));
         let finish: Vec<Ddl> = self.plan.statements(DdlPhase::Finish).filter(|ddl| wanted(ddl)).cloned().collect();
         let restored = restore::groups(self.plan);
-        self.phase(Phase::Index, statements.len() + finish.len() + restored.iter().map(Vec::len).sum::<usize>());
+        self.phase(
+            Phase::Index,
+            statements.len()
+                + finish.len()
+                + self.plan.statements(DdlPhase::Logged).count()
+                + restored.iter().map(Vec::len).sum::<usize>(),
+        );
         if !restored.is_empty() {
             // Whatever became of the rows.
             let before = errors.len();
@@ -415,6 +507,15 @@ impl Runner<'_> {
             if errors.len() == before {
                 self.job.sink.ledger().mark(self.run, &ObjectName::new("", "*"), restore::RESTORED).await?;
                 failpoint::reached(failpoint::RESTORED);
+            }
+        }
+        let logged: Vec<Vec<Ddl>> = self.plan.statements(DdlPhase::Logged).map(|statement| vec![statement.clone()]).collect();
+        if !logged.is_empty() {
+            // Whatever became of the rows.
+            let before = errors.len();
+            self.side_by_side(logged, errors).await?;
+            if errors.len() == before {
+                self.job.sink.ledger().mark(self.run, &ObjectName::new("", "*"), unlogged::LOGGED).await?;
             }
         }
         self.side_by_side(self.small_together(statements.into_iter().map(|statement| vec![statement]).collect()), errors).await?;
@@ -458,7 +559,7 @@ impl Runner<'_> {
         let failed: Arc<Mutex<Faults>> = Arc::default();
         let (sink, stop, progress) = (Arc::clone(&self.job.sink), self.job.stop.clone(), self.job.progress.clone());
         let collected = Arc::clone(&failed);
-        let hide_keys = self.job.settings.hide_keys;
+        let (hide_keys, patience) = (self.job.settings.hide_keys, self.job.settings.retry_for);
         pool::each(self.job.settings.effective_jobs(), groups, move |group| {
             let (sink, stop, progress, failed) = (Arc::clone(&sink), stop.clone(), progress.clone(), Arc::clone(&collected));
             async move {
@@ -466,7 +567,7 @@ impl Runner<'_> {
                     return Ok(());
                 }
                 for statement in group {
-                    match step(&statement, &*sink, &stop, &progress).await {
+                    match step(&statement, &*sink, &stop, &progress, patience).await {
                         Err(error) if stops_the_run(&error) => return Err(error),
                         Err(error) => {
                             failed
@@ -492,17 +593,22 @@ impl Runner<'_> {
         if asking.level == VerifyLevel::None {
             return Ok(vec![Facts::default(); self.plan.tables.len()]);
         }
-        let read_back = self.job.stop.unless_stopped(self.job.sink.read_back(asking.jobs)).await?;
-        facts::of_target(self.plan, &read_back, Some(self.run), &arrived, &asking).await
+        // A target that is lost in the midst of it is asked again from the beginning: it must show one instant.
+        let work = persist(self.job.settings.retry_for, &self.job.progress, "the verification", || async {
+            let read_back = self.job.sink.read_back(asking.jobs).await?;
+            facts::of_target(self.plan, &read_back, Some(self.run), &arrived, &asking).await
+        });
+        self.job.stop.unless_stopped(work).await
     }
 }
 
 /// Runs one statement, and tells of it.
-async fn step(statement: &Ddl, sink: &dyn Sink, stop: &Stop, progress: &Progress) -> Result<()> {
+async fn step(statement: &Ddl, sink: &dyn Sink, stop: &Stop, progress: &Progress, patience: Duration) -> Result<()> {
     progress.emit(Event::StepStarted { step: statement.object.clone() });
     let (before, after) = points(statement.phase);
     failpoint::reached(before);
-    let result = stop.unless_stopped(sink.apply(statement)).await.map_err(|error| about(error, statement));
+    let applied = persist(patience, progress, &statement.object, || sink.apply(statement));
+    let result = stop.unless_stopped(applied).await.map_err(|error| about(error, statement));
     failpoint::reached(after);
     let error = result.as_ref().err().map(ToString::to_string);
     progress.emit(Event::StepFinished { step: statement.object.clone(), error });
@@ -516,7 +622,7 @@ pub(super) fn points(phase: DdlPhase) -> (&'static str, &'static str) {
         DdlPhase::Before => (failpoint::SCHEMA_BEFORE, failpoint::SCHEMA_MADE),
         DdlPhase::Tables => (failpoint::TABLE_BEFORE, failpoint::TABLE_MADE),
         DdlPhase::Restore => (failpoint::RESTORE_BEFORE, failpoint::RESTORE_DONE),
-        DdlPhase::Indexes => (failpoint::INDEX_BEFORE, failpoint::INDEX_MADE),
+        DdlPhase::Logged | DdlPhase::Indexes => (failpoint::INDEX_BEFORE, failpoint::INDEX_MADE),
         DdlPhase::Finish => (failpoint::FINISH_BEFORE, failpoint::FINISH_DONE),
         DdlPhase::ForeignKeys => (failpoint::FOREIGN_KEY_BEFORE, failpoint::FOREIGN_KEY_ADDED),
         DdlPhase::Validate => (failpoint::VALIDATE_BEFORE, failpoint::VALIDATED),

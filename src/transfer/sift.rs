@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::{Batch, ChunkWriter};
+use crate::engine::{Batch, ChunkWriter, Held};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::reject::Reject;
 use crate::model::unit::{ReadPlan, Receipt, WorkUnit};
@@ -17,8 +17,8 @@ use super::execute::{Hands, Rows};
 
 /// Carries one chunk, as [`super::execute::execute`].
 pub(super) async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
-    let mut rows = Rows::read(&*hands.snapshot, unit);
     let writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
+    let mut rows = Rows::read(&*hands.snapshot, unit, &hands.budget, &hands.rate, &hands.progress);
     let mut sieve = Sieve {
         unit,
         hands,
@@ -28,6 +28,7 @@ pub(super) async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
         losses: Losses::default(),
         rows_read: 0,
         rejected: Counted { all: &hands.rejected, own: 0 },
+        held: Vec::new(),
     };
     let carried = async {
         while let Some(batch) = rows.next().await? {
@@ -36,7 +37,7 @@ pub(super) async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
         Ok(())
     };
     let carried = carried.await;
-    let Sieve { mut writer, digest, mut losses, rows_read, rejected, .. } = sieve;
+    let Sieve { mut writer, digest, mut losses, rows_read, rejected, held: _held, .. } = sieve;
     match carried {
         Ok(()) => {
             writer.note_rows_read(rows_read);
@@ -90,6 +91,8 @@ struct Sieve<'a> {
     losses: Losses,
     rows_read: u64,
     rejected: Counted<'a>,
+    /// What the rejected rows hold of the budget until they are committed.
+    held: Vec<Held>,
 }
 
 impl Sieve<'_> {
@@ -153,6 +156,16 @@ impl Sieve<'_> {
             return Err(
                 Error::new(ErrorKind::TargetWrite, what).hint("Settle it in the mapping, or raise `max_rejects` for the table")
             );
+        }
+        for reject in &rejects {
+            let Some(held) = self.hands.budget.hold_reject(reject.bytes()) else {
+                let memory = self.hands.budget.memory_bytes() >> 20;
+                let what = format!("the rejected rows of the chunks under way do not fit a memory of {memory} MiB");
+                let error = Error::new(ErrorKind::TargetWrite, what);
+                let error = reject.key.iter().fold(error, |error, key| error.key(key));
+                return Err(error.hint("Raise `memory`, lower `chunk`, or settle the rows in the mapping"));
+            };
+            self.held.push(held);
         }
         if self.hands.hides_keys() {
             rejects.iter_mut().for_each(|reject| reject.key = None);

@@ -3,7 +3,7 @@
 //! Every event of progress is a move. A server that is busy for us (building an index, sorting) moves too, though it says nothing: the
 //! servers are asked before the run gives up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ pub struct Moves {
     /// Milliseconds since `began`.
     last: AtomicU64,
     stage: Mutex<(Option<Phase>, String)>,
+    /// Whether the run waits of its own will.
+    paused: AtomicBool,
 }
 
 impl Moves {
@@ -31,6 +33,7 @@ impl Moves {
             began: Instant::now(),
             last: AtomicU64::new(0),
             stage: Mutex::new((None, String::new())),
+            paused: AtomicBool::new(false),
         });
         let wrapped = Progress::new(Arc::clone(&moves) as Arc<dyn Observer>);
         (moves, wrapped)
@@ -42,6 +45,9 @@ impl Moves {
     }
 
     fn idle(&self) -> Duration {
+        if self.paused.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
         self.began.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
     }
 
@@ -60,6 +66,8 @@ impl Observer for Moves {
             Event::Phase { phase, .. } => *stage = (Some(*phase), String::new()),
             Event::StepStarted { step } => stage.1.clone_from(step),
             Event::StepFinished { .. } => stage.1.clear(),
+            Event::Paused { .. } => self.paused.store(true, Ordering::Relaxed),
+            Event::Resumed { .. } => self.paused.store(false, Ordering::Relaxed),
             Event::TableStarted { table, .. } | Event::Rows { table, .. } => stage.1.clone_from(table),
             _ => {}
         }

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use super::expr::{Expression, Predicate, Rounding, Scope};
 use super::mask::{ColumnMask, Keyed, Mask};
 use super::pairs::{Cast, Refusal, find};
-use super::{numbers, range};
+use super::{range, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::NativeType;
 use crate::model::loss::LossKind;
@@ -17,7 +17,7 @@ use crate::model::policy::OutOfRange;
 use crate::model::row::describe_key;
 use crate::model::{LogicalType, Losses, ObjectName, ValuePolicies, logical};
 
-/// What a person may say of numbers that do not fit.
+/// What a person may say of numbers and times that do not fit.
 const OUT_OF_RANGE_RULE: &str = "out_of_range = \"clamp\"  # or \"null\"; or another type with `to`";
 
 /// What becomes of one column.
@@ -35,8 +35,10 @@ pub struct CastColumn {
     pub native: NativeType,
     /// How its values are masked, after the cast.
     pub mask: Option<ColumnMask>,
-    /// What becomes of numbers beyond the target's type; an error when none.
+    /// What becomes of numbers and times beyond the target's type; an error when none.
     pub out_of_range: Option<OutOfRange>,
+    /// True if U+0000 is left out of JSON.
+    pub strip_json: bool,
 }
 
 /// How one column of the target comes about.
@@ -75,6 +77,8 @@ enum Way {
     Cast(Cast),
     /// A cast of numbers whose range a policy forgives.
     Ranged(range::Kernel, OutOfRange),
+    /// JSON, with U+0000 left out, and then a cast.
+    Stripped(Cast),
     Compute(Box<Expression>),
 }
 
@@ -114,6 +118,9 @@ pub fn compile_table(steps: &[Step], condition: Option<&str>, scope: &Scope, key
 
 /// How a column is cast: under its policy, where the cast looks at values at all.
 fn way(column: &CastColumn, cast: Cast) -> Way {
+    if column.strip_json && column.from == LogicalType::Json {
+        return Way::Stripped(cast);
+    }
     let ranged = column.out_of_range.filter(|_| matches!(cast, Cast::Checked(_)));
     match ranged.and_then(|how| Some((range::kernel(&column.from, &column.to)?, how))) {
         Some((kernel, how)) => Way::Ranged(kernel, how),
@@ -188,8 +195,7 @@ impl Transform {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for (at, Compiled { column, way, mask }) in self.columns.iter().enumerate() {
             let refuse = |refusal: Refusal| {
-                let numbers = numbers::is_number(&column.from) && numbers::is_number(&column.to);
-                let settles = numbers && refusal.why.contains(range::OUT_OF_RANGE);
+                let settles = range::settles(&column.from, &column.to, &refusal.why);
                 // What is masked is not told by an error either.
                 let why = if mask.is_some() { "the value cannot be cast or masked".into() } else { refusal.why };
                 let error = Error::new(ErrorKind::Value, why).table(table).column(&column.source);
@@ -208,14 +214,19 @@ impl Transform {
                 Way::Ranged(kernel, how) => {
                     let array = source_array(batch, at, column).map_err(|error| error.table(table))?;
                     let (array, rows) = kernel(array, &column.from, &column.to, *how).map_err(refuse)?;
-                    if let Some(first) = rows.first() {
-                        let policies = ValuePolicies { out_of_range: Some(*how), ..ValuePolicies::default() };
-                        let word = policies.word(LossKind::OutOfRange);
-                        let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-                        let example = || Some(describe_key(batch, key, *first));
-                        losses.add(&column.source, LossKind::OutOfRange, &word, count, example);
-                    }
+                    let policies = ValuePolicies { out_of_range: Some(*how), ..ValuePolicies::default() };
+                    count_losses(&column.source, LossKind::OutOfRange, &policies, &rows, batch, key, losses);
                     array
+                }
+                Way::Stripped(cast) => {
+                    let array = source_array(batch, at, column).map_err(|error| error.table(table))?;
+                    let (array, rows) = text::without_nul(array);
+                    let policies = ValuePolicies { strip_json: true, ..ValuePolicies::default() };
+                    count_losses(&column.source, LossKind::NulByte, &policies, &rows, batch, key, losses);
+                    match cast {
+                        Cast::Identity => array,
+                        Cast::Checked(kernel) => kernel(&array, &column.from, &column.to).map_err(refuse)?,
+                    }
                 }
                 Way::Compute(expression) => expression.evaluate(table, &column.target, key, batch)?,
             };
@@ -227,6 +238,21 @@ impl Transform {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)?)
     }
+}
+
+/// Counts what a policy has done to `rows`.
+fn count_losses(
+    column: &str,
+    kind: LossKind,
+    policies: &ValuePolicies,
+    rows: &[usize],
+    batch: &RecordBatch,
+    key: &[String],
+    losses: &mut Losses,
+) {
+    let Some(first) = rows.first() else { return };
+    let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    losses.add(column, kind, &policies.word(kind), count, || Some(describe_key(batch, key, *first)));
 }
 
 /// The array of a column's source: in its own place, as it nearly always is, or else by its name.

@@ -117,6 +117,9 @@ pub fn bool_to_integer(to: &LogicalType) -> Option<Kernel> {
     with_number!(to, T => of_bool::<T> as Kernel)
 }
 
+/// What the cast says of a number that a policy of [`super::range`] would settle.
+pub(super) const NO_TRUTH_VALUE: &str = "is neither 0 nor 1";
+
 /// Digits behind the point.
 pub fn scale(logical: &LogicalType) -> u8 {
     if let LogicalType::Decimal { scale, .. } = logical { *scale } else { 0 }
@@ -288,7 +291,7 @@ fn to_bool<S: Number>(array: &ArrayRef, _from: &LogicalType, _to: &LogicalType) 
         } else if value == yes || value == no {
             flags.append_value(value == yes);
         } else {
-            return Err(Refusal { row, why: format!("{} is neither 0 nor 1, so it is no truth value", S::wide(value)) });
+            return Err(Refusal { row, why: format!("{} {NO_TRUTH_VALUE}, so it is no truth value", S::wide(value)) });
         }
     }
     Ok(Arc::new(flags.finish()))

@@ -10,7 +10,10 @@ use super::pairs::Refusal;
 use super::text::{room, shorten, too_long};
 use crate::model::{LogicalType, civil};
 
-const DAY_US: i64 = 86_400_000_000;
+pub(super) const DAY_US: i64 = 86_400_000_000;
+
+/// What the cast says of a length of time that a policy of [`super::range`] would settle.
+pub(super) const NO_TIME_OF_DAY: &str = "is no time of day";
 
 /// Digits of the fraction of a type.
 pub(super) fn fsp(logical: &LogicalType) -> u8 {
@@ -44,7 +47,7 @@ pub(super) fn infinite(value: i64) -> bool {
 }
 
 /// A time of day or a length of time that holds the digits of `to`.
-fn check_digits(us: i64, to: &LogicalType) -> Result<i64, String> {
+pub(super) fn check_digits(us: i64, to: &LogicalType) -> Result<i64, String> {
     if us % unit_us(fsp(to)) == 0 {
         Ok(us)
     } else {
@@ -82,7 +85,7 @@ fn check<T: ArrowPrimitiveType<Native = i64>>(array: &ArrayRef, passes: impl Fn(
 /// A length of time within one day, as a time of day.
 pub fn duration_to_time(array: &ArrayRef, _from: &LogicalType, to: &LogicalType) -> Result<ArrayRef, Refusal> {
     let cast = |us: i64| {
-        if (0..DAY_US).contains(&us) { check_digits(us, to) } else { Err(format!("{} is no time of day", clock_text(us, 6))) }
+        if (0..DAY_US).contains(&us) { check_digits(us, to) } else { Err(format!("{} {NO_TIME_OF_DAY}", clock_text(us, 6))) }
     };
     Ok(Arc::new(map::<DurationMicrosecondType, Time64MicrosecondType>(array.as_primitive(), cast)?))
 }

@@ -23,6 +23,7 @@ fn decimal(precision: u8, scale: u8) -> L {
 fn column(source: &str, from: &L, to: &L) -> CastColumn {
     CastColumn {
         out_of_range: None,
+        strip_json: false,
         source: source.into(),
         target: "c".into(),
         from: from.clone(),

@@ -1,9 +1,10 @@
 //! Text, JSON, labels and UUIDs.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, StringArray, StringBuilder};
 
 use super::pairs::Refusal;
 use crate::model::{LogicalType, json};
@@ -65,6 +66,20 @@ pub fn to_json(array: &ArrayRef, _from: &LogicalType, _to: &LogicalType) -> Resu
         };
         Some(Refusal { row, why })
     })
+}
+
+/// JSON without U+0000, and the rows that had it.
+pub fn without_nul(array: &ArrayRef) -> (ArrayRef, Vec<usize>) {
+    let texts = array.as_string::<i32>();
+    let found = |text: Option<&str>| text.and_then(json::without_nul);
+    let rows: Vec<usize> =
+        (0..texts.len()).filter(|row| texts.is_valid(*row) && found(Some(texts.value(*row))).is_some()).collect();
+    if rows.is_empty() {
+        return (array.clone(), rows);
+    }
+    let stripped: StringArray =
+        texts.iter().map(|text| found(text).map_or_else(|| text.map(Cow::Borrowed), |text| Some(Cow::Owned(text)))).collect();
+    (Arc::new(stripped), rows)
 }
 
 /// Text that is one of the labels.

@@ -118,14 +118,14 @@ pub fn visit(array: &ArrayRef, logical: &LogicalType, mut visit: impl FnMut(usiz
                     visit(row, None);
                     continue;
                 }
-                out.clear();
                 if let Ok(form) = json::canonical(texts.value(row)) {
-                    out.extend_from_slice(form.as_bytes());
+                    visit(row, Some(form.as_bytes()));
                 } else {
+                    out.clear();
                     out.push(0xff);
                     out.extend_from_slice(texts.value(row).as_bytes());
+                    visit(row, Some(&out));
                 }
-                visit(row, Some(&out));
             }
         }
         L::Binary { .. } | L::Bits { .. } | L::Geometry { .. } => {

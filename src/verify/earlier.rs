@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::ledger::{RunRecord, RunState};
 use crate::model::catalog::{Problem, Severity};
 use crate::model::schema::TableSchema;
+use crate::model::sequence::CarriedSequence;
 use crate::model::unit::Receipt;
 use crate::model::{Digest, ObjectName, RunId};
 use crate::plan::{Plan, TablePlan};
@@ -102,6 +103,17 @@ impl Earlier {
     /// What the target's tables are to look like, each by the newest finished run that brought it; whose rows those were does not matter.
     pub fn schemas(&self, targets: &[&ObjectName]) -> Vec<TableSchema> {
         targets.iter().filter_map(|target| self.schema(target)).cloned().collect()
+    }
+
+    /// Of `wanted`, those that a finished run has made, as the newest one has planned them.
+    pub fn sequences(&self, wanted: &[CarriedSequence]) -> Vec<CarriedSequence> {
+        let newest = |one: &CarriedSequence| {
+            self.runs
+                .iter()
+                .filter(|(record, _)| record.state == RunState::Done)
+                .find_map(|(_, plan)| plan.as_ref()?.sequences.iter().find(|known| known.target == one.target).cloned())
+        };
+        wanted.iter().filter_map(newest).collect()
     }
 
     fn schema(&self, target: &ObjectName) -> Option<&TableSchema> {

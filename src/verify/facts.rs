@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 
 use crate::config::VerifyLevel;
-use crate::engine::{Batch, BatchStream, Profile, ProfileKind, ReadBack, Snapshot};
+use crate::engine::{Batch, BatchStream, Budget, Profile, ProfileKind, ReadBack, Snapshot};
 use crate::error::{Error, Result};
 use crate::model::{Chunk, Digest, Losses, ObjectName, RunId};
 use crate::plan::{Plan, TablePlan};
@@ -47,8 +47,8 @@ pub struct Asking {
     pub jobs: usize,
     /// How much is asked.
     pub level: VerifyLevel,
-    /// Upper bound of a batch, in bytes.
-    pub batch_bytes: usize,
+    /// Bounds what is held of rows.
+    pub budget: Budget,
     /// Mask keys in errors.
     pub hide_keys: bool,
     /// Hears of progress.
@@ -175,7 +175,7 @@ pub async fn of_target(
     let targets: Vec<&crate::model::Table> =
         wanted.iter().filter_map(|place| Some(&plan.tables.get(*place)?.mapped.target)).collect();
     match asking.stop.unless_stopped(read_back.look_up(&targets)).await {
-        Err(error) if asking.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
+        Err(error) if asking.stop.reason().is_some() => return Err(error),
         // Each table asks for itself, and says what is wrong.
         Err(error) => tracing::debug!(%error, "the tables could not be looked up together"),
         Ok(()) => {}
@@ -184,7 +184,8 @@ pub async fn of_target(
 
     let pieces = std::mem::take(&mut *pieces.lock().unwrap_or_else(PoisonError::into_inner));
     let read_back = Arc::clone(read_back);
-    let open: Open = Arc::new(move |table, chunk, _| Ok(read_back.read(&table.mapped.target, chunk)));
+    let budget = asking.budget.clone();
+    let open: Open = Arc::new(move |table, chunk, _| Ok(read_back.read_within(&table.mapped.target, chunk, &budget)));
     digests(&all, pieces, asking, open).await?;
     Ok(taken(all))
 }
@@ -211,18 +212,18 @@ pub async fn digests_of_source(
         .iter()
         .map(|table| Ok(((table.source().clone(), table.target().clone()), table.mapped.transform(keyed.as_ref())?)))
         .collect::<Result<_>>()?;
-    let (snapshot, batch_bytes) = (Arc::clone(snapshot), asking.batch_bytes);
+    let (snapshot, budget) = (Arc::clone(snapshot), asking.budget.clone());
     let open: Open = Arc::new(move |table, chunk, counter| {
         let ends = (table.source().clone(), table.target().clone());
         let transform = transforms.get(&ends).ok_or_else(|| Error::internal("a table without its casts"))?.clone();
-        let read = table.read_plan(batch_bytes);
-        let batches = snapshot.read(&read, chunk);
+        let read = table.read_plan(budget.batch_bytes());
+        let batches = snapshot.read_within(&read, chunk, &budget);
         let counter = Arc::clone(counter);
         let mapped = batches.map(move |batch| {
-            let Batch { rows, bytes, mut losses, .. } = batch?;
+            let Batch { rows, bytes, mut losses, held, .. } = batch?;
             counter.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
             let rows = transform.apply_counted(&read.table, &read.row_key, &rows, &mut losses)?;
-            Ok(Batch { losses, ..Batch::plain(rows, bytes) })
+            Ok(Batch { losses, held, ..Batch::plain(rows, bytes) })
         });
         Ok(mapped.boxed())
     });
@@ -259,7 +260,10 @@ async fn digests(all: &All, mut pieces: Vec<Piece>, asking: &Asking, open: Open)
                 let counter = Counter::default();
                 let mut batches = open(&table, &chunk, &counter)?;
                 while let Some(batch) = batches.next().await {
-                    let batch = batch?;
+                    let mut batch = batch?;
+                    if !batch.held.is_some() {
+                        batch.held = asking.budget.hold(batch.bytes).await;
+                    }
                     hasher.update(&batch.rows, &mut digest)?;
                     losses.merge(&batch.losses);
                     let (rows, bytes) = (batch.rows.num_rows() as u64, batch.bytes as u64);

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::{IfExists, ProbeLevel, Scope, Settings, VerifyLevel};
-use crate::engine::{Sink, Source};
+use crate::engine::{Budget, Sink, Source};
 use crate::error::Result;
 use crate::model::{Digest, Losses, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{Outcome, PhaseReport, Report, SchemaReport, Side, TableReport};
-use crate::transfer::run::batch_bytes;
+use crate::report::{
+    Outcome, PhaseReport, Report, ResourceReport, SchemaDifference, SchemaReport, Side, TableReport, resources,
+};
 use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
@@ -64,7 +65,7 @@ pub async fn verify(
     let asking = Asking {
         jobs,
         level: settings.verify,
-        batch_bytes: batch_bytes(settings.memory_bytes, jobs),
+        budget: Budget::new(settings.memory_bytes, jobs),
         hide_keys: settings.hide_keys,
         progress: progress.clone(),
         stop: stop.clone(),
@@ -89,7 +90,13 @@ pub async fn verify(
     let (known, not_compared) = parity::chosen(&known, &targets);
     let names: Vec<ObjectName> = known.iter().map(|schema| schema.table.name.clone()).collect();
     let found = stop.unless_stopped(sink.schemas(&names)).await?;
-    let schema = SchemaReport { not_compared, ..parity::compare(known, &found) };
+    let mut schema = SchemaReport { not_compared, ..parity::compare(known, &found) };
+    let carried = earlier.sequences(&plan.sequences);
+    let names: Vec<ObjectName> = carried.iter().map(|one| one.target.clone()).collect();
+    let numbers = stop.unless_stopped(sink.sequences(&names)).await?;
+    parity::compare_sequences(&mut schema, &carried.iter().collect::<Vec<_>>(), &numbers);
+    let of_sequences = |one: &&SchemaDifference| carried.iter().any(|sequence| sequence.target.to_string() == one.table);
+    let errors: Vec<String> = schema.differences.iter().filter(of_sequences).map(|one| one.what.clone()).collect();
 
     let read = |one: &Facts| {
         if settings.verify >= VerifyLevel::Digest {
@@ -171,14 +178,20 @@ pub async fn verify(
             PhaseReport { phase: "verify".into(), seconds: seconds - planned },
         ],
         position,
+        instants: Vec::new(),
         verify: settings.verify,
-        exit_code: u8::from(tables.iter().any(|table| table.outcome == Outcome::Differs)),
+        exit_code: u8::from(!errors.is_empty() || tables.iter().any(|table| table.outcome == Outcome::Differs)),
         proven: compare::sentence(settings.verify, &tables) + &parity::sentence(Some(&schema)),
         tables,
         schema: Some(schema),
+        resources: Some(ResourceReport {
+            memory_bytes: settings.memory_bytes,
+            peak_resident_bytes: resources::peak_resident_bytes(),
+            ..ResourceReport::default()
+        }),
         hooks: Vec::new(),
         problems: plan.problems,
-        errors: Vec::new(),
+        errors,
     })
 }
 

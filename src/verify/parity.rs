@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use crate::model::ObjectName;
 use crate::model::catalog::{Check, Column, ForeignKey, Index, IndexPart, ReferentialAction, Table};
 use crate::model::schema::TableSchema;
+use crate::model::sequence::{CarriedSequence, Sequence};
 use crate::report::{SchemaDifference, SchemaReport};
 
 /// Compares each planned table with what is found under its name.
@@ -30,6 +31,40 @@ pub fn compare<'a>(planned: impl IntoIterator<Item = &'a TableSchema>, found: &[
     report
 }
 
+/// Adds each planned sequence to `report`, compared with what is found under its name.
+pub fn compare_sequences(report: &mut SchemaReport, planned: &[&CarriedSequence], found: &[Sequence]) {
+    for one in planned {
+        report.sequences += 1;
+        let wanted = one.planned();
+        let found = found.iter().find(|found| found.name == wanted.name);
+        let differences = sequence_differences(&wanted, found, one.stood);
+        let table = wanted.name.to_string();
+        report.differences.extend(differences.into_iter().map(|what| SchemaDifference { table: table.clone(), what }));
+    }
+}
+
+fn sequence_differences(planned: &Sequence, found: Option<&Sequence>, stood: bool) -> Vec<String> {
+    let name = &planned.name;
+    let Some(found) = found else { return vec![format!("the sequence `{name}` is missing in the target")] };
+    let mut all = Vec::new();
+    let shape = |one: &Sequence| {
+        let Sequence { start, increment, min, max, cache, cycle, .. } = one;
+        let cycle = if *cycle { ", over and over" } else { "" };
+        format!("from {start} by {increment}, {min} to {max}, {cache} at once{cycle}")
+    };
+    if !stood && shape(planned) != shape(found) {
+        all.push(format!("the sequence `{name}` goes {}, and {} was planned", shape(found), shape(planned)));
+    }
+    match (planned.next, found.next) {
+        (Some(_), None) => all.push(format!("the next number of the sequence `{name}` cannot be read")),
+        (Some(wanted), Some(next)) if found.is_before(next, wanted) => {
+            all.push(format!("the sequence `{name}` hands out {next} next, and {wanted} was planned"));
+        }
+        _ => {}
+    }
+    all
+}
+
 /// One sentence on the outcome, to follow what was proven of the rows; empty where nothing was compared.
 pub fn sentence(schema: Option<&SchemaReport>) -> String {
     let Some(schema) = schema.filter(|schema| schema.tables > 0) else { return String::new() };
@@ -37,6 +72,11 @@ pub fn sentence(schema: Option<&SchemaReport>) -> String {
     let all = match schema.tables {
         1 => "The schema of the one table".to_string(),
         tables => format!("The schema of {}{tables} tables", if schema.not_compared.is_empty() { "all " } else { "" }),
+    };
+    let all = match schema.sequences {
+        0 => all,
+        1 => format!("{all}, and of a sequence,"),
+        some => format!("{all}, and of {some} sequences,"),
     };
     let as_it_should = if schema.stood > 0 { "as planned, or as it stood" } else { "as planned" };
     match tables.len() {
@@ -285,7 +325,9 @@ fn next_number(list: &mut List, planned: &TableSchema, found: &TableSchema) {
     if next < wanted {
         list.push(format!("the next row gets the number {next}, and {}", list.expected(&wanted.to_string())));
     }
-    if let Some(largest) = found.largest_number.filter(|largest| next <= *largest) {
+    // A sequence that has come to its end hands out nothing.
+    let ended = next > i128::from(i64::MAX);
+    if let Some(largest) = found.largest_number.filter(|largest| !ended && next <= *largest) {
         list.push(format!("the next row gets the number {next}, and there is a row with {largest}"));
     }
 }

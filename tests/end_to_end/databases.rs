@@ -5,13 +5,13 @@ use crate::support::ferry::{ferry, ferry_with_report, report, table};
 use crate::support::{MySqlDatabase, PostgresDatabase};
 
 /// Databases of one test, whose names begin alike. `@` in a script stands for that beginning.
-struct Databases {
+pub struct Databases {
     home: MySqlDatabase,
     names: Vec<String>,
 }
 
 impl Databases {
-    async fn create(endings: &[&str], script: &str) -> Self {
+    pub async fn create(endings: &[&str], script: &str) -> Self {
         let home = MySqlDatabase::create("").await;
         let names: Vec<String> = endings.iter().map(|ending| format!("{}{ending}", home.name)).collect();
         for name in &names {
@@ -22,21 +22,21 @@ impl Databases {
         databases
     }
 
-    fn fill(&self, text: &str) -> String {
+    pub fn fill(&self, text: &str) -> String {
         text.replace('@', &self.home.name)
     }
 
     /// The server's address, without a database.
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.home.url.strip_suffix(&self.home.name).unwrap().to_string()
     }
 
     /// The pattern of all of them, but not of their home.
-    fn all(&self) -> String {
+    pub fn all(&self) -> String {
         format!("{}?*", self.home.name)
     }
 
-    async fn drop(self) {
+    pub async fn drop(self) {
         // Children stand behind their parents.
         for name in self.names.iter().rev() {
             self.home.run(&format!("DROP DATABASE `{name}`;")).await;
@@ -189,7 +189,7 @@ async fn rules_renames_and_patterns_say_which_database_they_mean() {
         .prints(&[&from.fill("the table `@_crm.customers` that it points to is not carried")]);
     let alone = format!("{}_shop", from.home.name);
     ferry(&["plan", &url, &to.url, "--database", &alone])
-        .code(0)
+        .code(1)
         .prints(&[&from.fill("the database `@_crm` is not in the run"), "--database"]);
     from.drop().await;
     to.drop().await;

@@ -103,6 +103,7 @@ async fn a_schema_of_an_orm_is_loaded_with_its_own_types_and_nothing_fires() {
         "'ada@x', 'Ada', true, '1815-12-10', '2020-01-02 03:04:05.678+00', 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6', 'happy', '{\"a\": 1}', 12.5, 'ADA', 7, 'mine'",
     )
     .await;
+    // D9: no trigger has fired, and all of them stand as before.
     assert_eq!(to.value("SELECT count(*) FROM audit").await.as_deref(), Some("0"));
     assert_eq!(to.value("SELECT string_agg(id, ',') FROM _prisma_migrations").await.as_deref(), Some("mine"));
     assert_eq!((to.value(TRIGGERS).await, to.value(INDEXES).await), before);

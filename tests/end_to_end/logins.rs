@@ -71,6 +71,35 @@ async fn a_password_comes_from_a_command_a_file_or_the_databases_own_files() {
 }
 
 #[tokio::test]
+async fn a_token_that_has_expired_is_asked_for_once_more() {
+    let from = MySqlDatabase::create("CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1);").await;
+    let to = PostgresDatabase::create("").await;
+    let ((source, read), (target, write)) = (parted(&from.url), parted(&to.url));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("ferry.toml");
+    let asked = |side: &str| folder.path().join(side).display().to_string();
+    // Every second word of it is one of yesterday.
+    let command = |side: &str, token: &str| {
+        let file = asked(side);
+        format!("echo x >> {file}; if [ $(($(wc -l < {file}) % 2)) = 1 ]; then echo expired; else echo {token}; fi")
+    };
+    let text = format!(
+        "[source]\nurl = \"{source}\"\npassword_command = \"{}\"\n[target]\nurl = \"{target}\"\npassword_command = \"{}\"\n",
+        command("source", &read),
+        command("target", &write)
+    );
+    std::fs::write(&config, text).expect("the file is written");
+    let config = config.to_str().expect("the path is UTF-8");
+    ferry(&["run", "-c", config, "--jobs", "1"]).code(0).prints(&["Proven by digest"]);
+    for side in ["source", "target"] {
+        let times = std::fs::read_to_string(asked(side)).expect("the command ran").lines().count();
+        assert!(times >= 4 && times.is_multiple_of(2), "{side}: asked {times} times");
+    }
+    from.drop().await;
+    to.drop().await;
+}
+
+#[tokio::test]
 async fn a_server_without_tls_is_refused_where_tls_is_asked_for_and_says_how_to_allow_it() {
     let from = MySqlDatabase::create("CREATE TABLE t (id INT PRIMARY KEY);").await;
     let to = PostgresDatabase::create("").await;

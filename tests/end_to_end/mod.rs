@@ -1,8 +1,12 @@
 //! MariaDB to PostgreSQL with the command as a person runs it; what arrived is judged by PostgreSQL itself.
 
 mod append;
+mod bounds;
+mod bulk;
 mod databases;
+mod delivery;
 mod diff;
+mod drops;
 mod examples;
 mod existing;
 mod explain;
@@ -12,6 +16,7 @@ mod loading;
 mod logins;
 mod lost;
 mod masks;
+mod matrix;
 mod merges;
 mod objects;
 mod parity;
@@ -21,11 +26,13 @@ mod probe;
 mod reference;
 mod rejects;
 mod renames;
+mod rights;
 mod schema_objects;
 mod splits;
 mod stalls;
 mod subsets;
 mod tables;
 mod types;
+mod unlogged;
 mod upsert;
 mod vectors;

@@ -60,6 +60,7 @@ async fn keys_indexes_defaults_and_comments_arrive_and_the_rest_is_listed() {
     assert!(server.contains("MariaDB") || server.contains("MySQL"), "{server}");
     assert!(!report.to_string().contains("test:test"), "the password is in the report");
 
+    // C8: what is not carried is listed, with its source.
     for (object, name) in
         [("view", "v_totals"), ("trigger", "orders_audit"), ("procedure", "refresh"), ("function", "twice"), ("event", "nightly")]
     {
@@ -69,7 +70,7 @@ async fn keys_indexes_defaults_and_comments_arrive_and_the_rest_is_listed() {
     let ddl: Vec<&Value> = report["problems"].as_array().unwrap().iter().filter(|one| one["object"] == "view").collect();
     assert!(ddl[0]["ddl"].as_str().unwrap().to_lowercase().contains("sum("), "{ddl:?}");
 
-    // Columns.
+    // C2: columns that are invisible arrive; C4: so do defaults, `NULL` and 'NULL' apart.
     let nullable = "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute
         WHERE attrelid = 'people'::regclass AND attnum > 0 AND NOT attnotnull";
     assert_eq!(

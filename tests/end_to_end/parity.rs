@@ -107,6 +107,7 @@ async fn a_schema_fault_that_is_planted_in_a_run_fails_it_and_is_named() {
             "[[hook]]\nwhen = \"after\"\nside = \"target\"\ntable = \"orders\"\nsql = '''{fault}'''\n"
         ));
         let report = report(1, &["run", &from.url, &to.url, "-m", &mapping.path()]);
+        // V6: columns, keys, indexes, checks and next numbers are compared too.
         assert!(differences(&report).iter().any(|what| what.contains(says)), "{fault}: {:#}", report["schema"]);
         let at = if fault.contains("customers") { "customers" } else { "orders" };
         assert_eq!(table(&report, at)["outcome"], "differs", "{fault}: {report:#}");

@@ -33,6 +33,7 @@ async fn rejected_rows_are_kept_whole_and_sent_again_under_a_corrected_mapping()
     said.code(1).prints(&["REJECTS", "NOT PROVEN: 31 rows of 1 of 2 tables were rejected", "dbferry rejects "]);
     let done = done.unwrap();
     let many = table(&done, "many");
+    // D8: exit code 1, each rejected row counted and kept.
     assert_eq!(
         (many["outcome"].as_str(), many["rows"].as_u64(), many["rejected"].as_u64()),
         (Some("rejected"), Some(29_969), Some(31))

@@ -42,7 +42,7 @@ async fn checks_defaults_generated_columns_and_triggers_act_as_in_the_source() {
     assert_eq!(names(&report, "note", "check"), ["known_status"], "{:#}", report["problems"]);
     assert!(names(&report, "not_carried", "default").is_empty() && names(&report, "not_carried", "on update").is_empty());
 
-    // Checks (K5): all validated, and each refuses what the source refuses.
+    // K5: all validated, and each refuses what the source refuses.
     let valid = "SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE contype = 'c' AND convalidated AND conrelid = 'orders'::regclass";
     assert_eq!(to.value(valid).await.as_deref(), Some("is_active,known_status,large,positive,recent"));
     let insert = |columns: &str, values: &str| format!("INSERT INTO orders (price, quantity, {columns}) VALUES (1, 2, {values})");
@@ -53,7 +53,7 @@ async fn checks_defaults_generated_columns_and_triggers_act_as_in_the_source() {
     to.refuses("INSERT INTO orders (price, quantity, size) VALUES (1, 1, 'l')", "23514").await;
     to.run(&insert("status, ordered", "'Paid ', NULL")).await;
 
-    // Defaults (C4) and generated columns (C1), by using them.
+    // C4: defaults that are expressions. C1: columns that are computed.
     to.holds(
         "orders",
         "status = 'Paid '",
@@ -67,7 +67,7 @@ async fn checks_defaults_generated_columns_and_triggers_act_as_in_the_source() {
     let kinds = "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attgenerated <> ''";
     assert_eq!(to.value(kinds).await.as_deref(), Some("total,ratio,label,big,again"));
 
-    // ON UPDATE (C3): only when the row changes and the statement does not set the column.
+    // C3: only when the row changes and the statement does not set the column.
     let state = "SELECT (changed = '2020-01-01 00:00:00.123+00') || ' ' || (touched = '2020-01-01') FROM orders WHERE id = 1";
     assert_eq!(to.value(state).await.as_deref(), Some("true true"), "the copy has set it");
     to.run("UPDATE orders SET quantity = quantity").await;
@@ -83,7 +83,7 @@ async fn checks_defaults_generated_columns_and_triggers_act_as_in_the_source() {
     to.run("UPDATE orders SET quantity = 6 WHERE id = 2").await;
     assert_eq!(to.value("SELECT touched IS NOT NULL FROM orders WHERE id = 2").await.as_deref(), Some("true"), "it was NULL");
 
-    // Full text (X4).
+    // X4: words.
     let index = to.value("SELECT pg_get_indexdef('words'::regclass)").await.unwrap();
     assert!(index.contains("USING gin (to_tsvector('simple'::regconfig"), "{index}");
     let found = "SELECT string_agg(id::text, ',') FROM orders

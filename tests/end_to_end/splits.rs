@@ -93,6 +93,12 @@ async fn rows_go_into_two_tables_and_what_no_part_takes_is_told() {
         "so that rows may lack their parent there",
         "of_person",
     ]);
+    // Where each row belongs to a part, nobody is told of rows that there are not.
+    let gap = by_rows("id = 7");
+    ferry(&["plan", &from.url, &to.url, "-m", &gap.path()]).code(0).prints(&["left behind, and there are such rows"]);
+    let all = by_rows("id >= 5");
+    ferry(&["plan", &from.url, &to.url, "-m", &all.path()]).code(0).never_says("left behind");
+    ferry(&["plan", &from.url, &to.url, "-m", &all.path(), "--probe", "off"]).code(0).prints(&["left behind"]);
     let done = report(0, &["run", &from.url, &to.url, "-m", &file.path(), "--verify", "full"]);
     assert_eq!((&target(&done, "public.some")["rows"], &target(&done, "public.others")["rows"]), (&1.into(), &1.into()));
     let rows = "SELECT (SELECT string_agg(name, ' ') FROM \"some\") || '|' || (SELECT string_agg(name, ' ') FROM others)";

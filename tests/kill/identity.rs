@@ -123,3 +123,31 @@ CREATE INDEX by_customer ON orders (customer)";
     from.drop().await;
     to.drop().await;
 }
+
+#[tokio::test]
+async fn another_server_or_another_order_of_keys_is_named() {
+    let (from, to) = (MySqlDatabase::create(SHOP).await, PostgresDatabase::create("").await);
+    let line = ["run", &from.url, &to.url];
+    let resume = || ferry(&["run", &from.url, &to.url, "--resume"]);
+    killed(&line, "chunk-committed");
+    // As if the servers had been others when the run began.
+    let stored = to.value("SELECT plan::text FROM dbferry.runs").await.unwrap();
+    for (side, key, value, says) in [
+        ("source", "version_number", "[10, 6, 21]", "the source is MariaDB"),
+        ("source", "flavour", "\"MySQL\"", "the plan was made for MySQL"),
+        ("target", "version_number", "[12, 0, 0]", "the target is PostgreSQL"),
+    ] {
+        to.run(&format!("UPDATE dbferry.runs SET plan = jsonb_set(plan::jsonb, '{{{side},server,{key}}}', '{value}')::json"))
+            .await;
+        resume().code(2).complains(&[says, "the plan was made for", "dbferry abandon"]);
+        to.run(&format!("UPDATE dbferry.runs SET plan = $plan${stored}$plan$::json")).await;
+    }
+    from.run("ALTER TABLE customers MODIFY name VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL;").await;
+    resume()
+        .code(2)
+        .complains(&[".customers` (", "columns `name`.native.collation: \"utf8mb4_general_ci\" before, \"utf8mb4_bin\" now"]);
+    from.run("ALTER TABLE customers MODIFY name VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL;").await;
+    resume().code(0).prints(&["Proven by digest"]);
+    from.drop().await;
+    to.drop().await;
+}

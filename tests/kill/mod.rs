@@ -1,13 +1,21 @@
 //! Whatever is killed at whatever instant, `--resume` continues, and ends where an undisturbed run ends.
 
+mod faults;
 #[cfg(debug_assertions)]
 mod identity;
 #[cfg(debug_assertions)]
 mod lease;
 #[cfg(debug_assertions)]
+mod moved;
+mod network;
+#[cfg(debug_assertions)]
 mod points;
+#[cfg(debug_assertions)]
+mod quiet;
 mod random;
-mod servers;
+#[cfg(debug_assertions)]
+mod readers;
+pub mod servers;
 #[cfg(debug_assertions)]
 mod signals;
 

@@ -278,8 +278,12 @@ async fn tables_that_stand_and_whose_rows_are_changed_by_their_key() {
 
 #[test]
 fn every_failpoint_is_tried() {
-    let tried: Vec<&str> =
-        [&FRESH, &TRUNCATE, &APPEND, &UPSERT].iter().flat_map(|scenario| scenario.points).map(|(point, _)| *point).collect();
+    let tried: Vec<&str> = [&FRESH, &TRUNCATE, &APPEND, &UPSERT]
+        .iter()
+        .flat_map(|scenario| scenario.points)
+        .chain(super::moved::POINTS)
+        .map(|(point, _)| *point)
+        .collect();
     let missing: Vec<&&str> = ALL.iter().filter(|point| !tried.contains(point)).collect();
     assert!(missing.is_empty(), "no test kills at {missing:?}");
 }

@@ -5,6 +5,8 @@
 #![allow(dead_code)]
 
 pub mod ferry;
+pub mod proxy;
+pub mod random;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,16 +1,20 @@
 //! Rows on their way into a batch. Where rows are kept, one that cannot be decoded is set aside, and the others go on.
+//!
+//! Rows come in blocks and are decoded column by column, so that each decoder has a loop of its own over values that are still in the
+//! core's cache; rows that are kept are decoded one by one.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use sqlx::mysql::MySqlRow;
 
 use super::decode::{ColumnDecoder, RowBytes, decoder, hex, wire};
 use super::select::expressions;
-use crate::engine::{Batch, RawRows};
+use super::wire::Block;
+use crate::engine::{Batch, Held, RawRows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
 use crate::model::logical::{LogicalType, schema};
@@ -29,6 +33,13 @@ pub(super) struct BatchBuilder<'a> {
     decoders: Decoders,
     /// Where each column's first expression stands in the row.
     positions: Vec<usize>,
+    /// How many expressions were asked for.
+    width: usize,
+    /// What each row adds, and where values stand that add more by their length, with how much.
+    row_bytes: usize,
+    sized: Vec<(usize, usize)>,
+    /// Kept, so that no block allocates.
+    sizes: Vec<usize>,
     /// Rows in the decoders.
     rows: usize,
     /// Bytes of all rows.
@@ -43,7 +54,7 @@ pub(super) struct BatchBuilder<'a> {
     pieces: Vec<RecordBatch>,
     rejects: Vec<Reject>,
     /// The rows as they came, where they are kept.
-    raw: Vec<MySqlRow>,
+    raw: RawBuffer,
 }
 
 /// One decoder per column.
@@ -62,6 +73,11 @@ fn decoders(what: &ReadPlan) -> Result<(Decoders, Vec<usize>)> {
     Ok((decoders, positions))
 }
 
+/// A value's bytes on the wire.
+fn value_bytes(block: &Block<'_>, row: usize, at: usize) -> usize {
+    block.value(row, at).flatten().map_or(0, <[u8]>::len)
+}
+
 /// How many expressions a column has, which does not depend on the server.
 fn width(column: &ReadColumn, keep_raw: bool) -> usize {
     expressions(column, &ServerInfo::default(), keep_raw).len()
@@ -70,6 +86,11 @@ fn width(column: &ReadColumn, keep_raw: bool) -> usize {
 impl<'a> BatchBuilder<'a> {
     pub(super) fn new(what: &'a ReadPlan) -> Result<Self> {
         let (decoders, positions) = decoders(what)?;
+        let width = what.columns.iter().map(|column| width(column, what.keep_raw)).sum();
+        // An eighth of a byte for each validity bit, rounded up.
+        let row_bytes = decoders.len().div_ceil(8) + decoders.iter().map(|decoder| decoder.size().each).sum::<usize>();
+        let sized = positions.iter().zip(&decoders).map(|(at, decoder)| (*at, decoder.size().per_byte));
+        let sized = sized.filter(|(_, per_byte)| *per_byte > 0).collect();
         let schema = schema(what.columns.iter().map(|column| (column.name.as_str(), &column.logical)));
         let under_policies =
             what.columns.iter().enumerate().filter(|(_, column)| !column.policies.is_empty()).map(|(at, _)| at).collect();
@@ -78,6 +99,10 @@ impl<'a> BatchBuilder<'a> {
             schema,
             decoders,
             positions,
+            width,
+            row_bytes,
+            sized,
+            sizes: Vec::new(),
             rows: 0,
             bytes: 0,
             under_policies,
@@ -85,13 +110,8 @@ impl<'a> BatchBuilder<'a> {
             applied: Vec::new(),
             pieces: Vec::new(),
             rejects: Vec::new(),
-            raw: Vec::new(),
+            raw: RawBuffer::default(),
         })
-    }
-
-    /// True if the batch must be finished before a row of so many bytes.
-    pub(super) fn is_full(&self, bytes: usize, most: usize) -> bool {
-        (self.bytes > 0 && self.bytes + bytes > most) || self.rejects.len() >= MOST_REJECTS
     }
 
     /// True if there is something to finish.
@@ -99,29 +119,117 @@ impl<'a> BatchBuilder<'a> {
         self.rows > 0 || !self.pieces.is_empty() || !self.rejects.is_empty()
     }
 
-    /// The row's bytes in memory.
-    pub(super) fn row_bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        // An eighth of a byte for each validity bit, rounded up.
-        let mut bytes = self.decoders.len().div_ceil(8);
-        for decoder in &self.decoders {
-            bytes += decoder.bytes(row)?;
+    /// Takes rows of the block, from row `from` on, until the batch has `most` bytes; returns the first row that is left. When that is
+    /// `from` itself, the batch must be finished before more is taken.
+    ///
+    /// # Errors
+    /// `Value` for the first row that cannot be decoded, with column and key.
+    pub(super) fn take(&mut self, block: &Block<'_>, from: usize, most: usize) -> Result<usize> {
+        if block.width() != self.width {
+            let what = format!("the server sent {} columns where {} were asked for", block.width(), self.width);
+            return Err(Error::new(ErrorKind::SourceRead, what));
         }
-        // Kept as it came, a row is there twice.
-        Ok(if self.what.keep_raw { bytes.saturating_mul(2).saturating_add(size_of::<MySqlRow>()) } else { bytes })
+        self.measure(block, from);
+        let mut to = from;
+        if self.what.keep_raw {
+            while let Some(bytes) = self.sizes.get(to - from).copied().filter(|bytes| self.has_room(*bytes, most)) {
+                self.append(block, to, bytes)?;
+                to += 1;
+            }
+            return Ok(to);
+        }
+        while let Some(bytes) = self.sizes.get(to - from).copied().filter(|bytes| self.has_room(*bytes, most)) {
+            self.bytes += bytes;
+            to += 1;
+        }
+        self.extend(block, from..to)?;
+        Ok(to)
     }
 
-    pub(super) fn append(&mut self, row: MySqlRow, bytes: usize) -> Result<()> {
-        match self.decode(RowBytes::Live(&row)) {
+    /// The bytes in memory of one row.
+    pub(super) fn row_bytes(&self, block: &Block<'_>, row: usize) -> usize {
+        let sized = |(at, per_byte): &(usize, usize)| value_bytes(block, row, *at).saturating_mul(*per_byte);
+        self.kept(self.row_bytes + self.sized.iter().map(sized).sum::<usize>())
+    }
+
+    /// Kept as it came, a row is there twice.
+    fn kept(&self, bytes: usize) -> usize {
+        let spans = self.width * size_of::<Option<Range<usize>>>();
+        if self.what.keep_raw { bytes.saturating_mul(2).saturating_add(spans) } else { bytes }
+    }
+
+    /// Gives an error of a row the row's key, and the name of the column that takes the most of it.
+    pub(super) fn name_widest(&self, error: Error, block: &Block<'_>, row: usize) -> Error {
+        let widest = self.what.columns.iter().zip(&self.positions).max_by_key(|(_, at)| value_bytes(block, row, **at));
+        match widest {
+            Some((column, _)) => error.column(&column.name).key(self.key(RowBytes::Live(block, row))),
+            None => error,
+        }
+    }
+
+    fn has_room(&self, bytes: usize, most: usize) -> bool {
+        (self.bytes == 0 || self.bytes + bytes <= most) && self.rejects.len() < MOST_REJECTS
+    }
+
+    /// Finds out the bytes in memory of the rows from `from` on.
+    fn measure(&mut self, block: &Block<'_>, from: usize) {
+        self.sizes.clear();
+        self.sizes.resize(block.rows() - from, self.row_bytes);
+        for (at, per_byte) in &self.sized {
+            for (row, size) in self.sizes.iter_mut().enumerate() {
+                *size += value_bytes(block, from + row, *at).saturating_mul(*per_byte);
+            }
+        }
+        if self.what.keep_raw {
+            let mut sizes = std::mem::take(&mut self.sizes);
+            sizes.iter_mut().for_each(|size| *size = self.kept(*size));
+            self.sizes = sizes;
+        }
+    }
+
+    /// Decodes rows, column by column.
+    fn extend(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<()> {
+        let mut end = rows.end;
+        let mut fault = None;
+        let mut applied = Vec::new();
+        for (at, decoder) in self.decoders.iter_mut().enumerate() {
+            // Of several faults the one in the first row is told, and of that row's the first one.
+            let done = if self.under_policies.contains(&at) {
+                under_policy(&mut **decoder, block, rows.start..end, |row, kind| applied.push((at, row, kind)))
+            } else {
+                decoder.extend(block, rows.start..end)
+            };
+            if let Err((row, error)) = done {
+                (end, fault) = (row, Some((at, row, error)));
+            }
+        }
+        if let Some((at, row, error)) = fault {
+            let name = self.what.columns.get(at).map_or("?", |column| column.name.as_str());
+            return Err(error.column(name).key(self.key(RowBytes::Live(block, row))));
+        }
+        let mut losses = std::mem::take(&mut self.losses);
+        for (at, row, kind) in applied {
+            if let Some(column) = self.what.columns.get(at) {
+                let key = || Some(self.key(RowBytes::Live(block, row)));
+                losses.add(&column.name, kind, &column.policies.word(kind), 1, key);
+            }
+        }
+        self.losses = losses;
+        self.rows += rows.len();
+        Ok(())
+    }
+
+    /// Takes one row, which is kept.
+    fn append(&mut self, block: &Block<'_>, row: usize, bytes: usize) -> Result<()> {
+        let values = RowBytes::Live(block, row);
+        self.bytes += bytes;
+        match self.decode(values) {
             Ok(()) => {
-                self.bytes += bytes;
-                if self.what.keep_raw {
-                    self.raw.push(row);
-                }
+                self.raw.push(block, row);
                 Ok(())
             }
-            Err(error) if self.what.keep_raw && error.kind() == ErrorKind::Value => {
-                let kept = raw_row(self.what, &self.positions, RowBytes::Live(&row))?;
-                self.bytes += bytes;
+            Err(error) if error.kind() == ErrorKind::Value => {
+                let kept = raw_row(self.what, &self.positions, |at| wire(values, at))?;
                 self.set_aside(&error, kept)
             }
             Err(error) => Err(error),
@@ -220,39 +328,82 @@ impl<'a> BatchBuilder<'a> {
         (self.rows, self.bytes) = (0, 0);
         let raw = std::mem::take(&mut self.raw);
         let raw = self.what.keep_raw.then(|| -> Arc<dyn RawRows> {
-            Arc::new(Kept { rows: raw, what: self.what.clone(), positions: self.positions.clone() })
+            Arc::new(Kept { rows: raw, width: self.width, what: self.what.clone(), positions: self.positions.clone() })
         });
         let losses = std::mem::take(&mut self.losses);
         let rejects = std::mem::take(&mut self.rejects);
-        Ok(Batch { bytes: rows.get_array_memory_size(), rows, losses, rejects, raw })
+        Ok(Batch { bytes: rows.get_array_memory_size(), rows, losses, rejects, raw, held: Held::default() })
     }
 }
 
-/// The rows of a batch as the driver has them, which costs no copy.
+/// Decodes a column's values one by one, and tells what its policies have done to each.
+fn under_policy(
+    decoder: &mut dyn ColumnDecoder,
+    block: &Block<'_>,
+    rows: Range<usize>,
+    mut tell: impl FnMut(usize, LossKind),
+) -> Result<(), (usize, Error)> {
+    let mut applied = Vec::new();
+    for row in rows {
+        decoder.append(RowBytes::Live(block, row)).map_err(|error| (row, error))?;
+        decoder.applied(&mut applied);
+        applied.drain(..).for_each(|kind| tell(row, kind));
+    }
+    Ok(())
+}
+
+/// The bytes of rows, one value behind the other.
+#[derive(Default)]
+struct RawBuffer {
+    bytes: Vec<u8>,
+    /// Row by row, none for NULL.
+    places: Vec<Option<Range<usize>>>,
+}
+
+impl RawBuffer {
+    fn push(&mut self, block: &Block<'_>, row: usize) {
+        for at in 0..block.width() {
+            let value = block.value(row, at).flatten();
+            self.places.push(value.map(|value| {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(value);
+                start..self.bytes.len()
+            }));
+        }
+    }
+}
+
+/// The rows of a batch as they came.
 struct Kept {
-    rows: Vec<MySqlRow>,
+    rows: RawBuffer,
+    width: usize,
     what: ReadPlan,
     positions: Vec<usize>,
 }
 
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Kept({} rows)", self.rows.len())
+        write!(f, "Kept({} bytes)", self.rows.bytes.len())
     }
 }
 
 impl RawRows for Kept {
     fn raw(&self, row: usize) -> Result<RawRow> {
-        let row = self.rows.get(row).ok_or_else(|| Error::internal("a batch keeps fewer rows than it has"))?;
-        raw_row(&self.what, &self.positions, RowBytes::Live(row))
+        let missing = || Error::internal("a batch keeps fewer rows than it has");
+        let from = row.checked_mul(self.width).ok_or_else(missing)?;
+        let places = self.rows.places.get(from..).and_then(|places| places.get(..self.width)).ok_or_else(missing)?;
+        raw_row(&self.what, &self.positions, |at| match places.get(at).ok_or_else(missing)? {
+            Some(place) => self.rows.bytes.get(place.clone()).map(Some).ok_or_else(missing),
+            None => Ok(None),
+        })
     }
 }
 
 /// All bytes of a row.
-fn raw_row(what: &ReadPlan, positions: &[usize], row: RowBytes<'_>) -> Result<RawRow> {
+fn raw_row<'a>(what: &ReadPlan, positions: &[usize], value: impl Fn(usize) -> Result<Option<&'a [u8]>>) -> Result<RawRow> {
     let columns = what.columns.iter().zip(positions).map(|(column, at)| {
         let parts = *at..*at + width(column, what.keep_raw);
-        let bytes = parts.map(|at| Ok(wire(row, at)?.map(<[u8]>::to_vec))).collect::<Result<_>>()?;
+        let bytes = parts.map(|at| Ok(value(at)?.map(<[u8]>::to_vec))).collect::<Result<_>>()?;
         Ok(RawColumn { name: column.name.clone(), native: column.native.full.clone(), bytes })
     });
     Ok(RawRow { columns: columns.collect::<Result<_>>()? })

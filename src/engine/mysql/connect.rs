@@ -3,14 +3,16 @@
 //! The settings matter: a `sql_select_limit` cuts results short without a word, another time zone shifts each TIMESTAMP,
 //! another character set puts `?` where a letter was, a time limit ends a long read midway.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, Row};
 
 use super::error::{failed, not_connected};
+use super::wire::{self, Tls, TlsMode};
 use crate::config::endpoint::{Endpoint, Secret};
-use crate::config::login::{credentials, is_local};
+use crate::config::login::{again_if_refused, credentials, is_local};
 use crate::engine::SessionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
@@ -18,9 +20,16 @@ use crate::model::catalog::ServerInfo;
 /// Longest wait for a connection and its settings.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The server's own.
+const DEFAULT_PORT: u16 = 3306;
+
 /// Seconds that the server waits for us in the middle of a result or between two statements. A reader may idle for as long as the
 /// largest table of the run takes.
 const SERVER_WAIT_SECONDS: u32 = 7 * 24 * 3600;
+
+/// The least `max_allowed_packet` of a session: the server's functions give NULL, without an error, for text that is longer. A VARCHAR or TEXT
+/// of 64 KiB in another character set becomes at most four times as long.
+pub(super) const LEAST_PACKET: u64 = 256 * 1024;
 
 /// Prepared statements that a session keeps: the first, inner and last range of a few tables.
 const STATEMENTS_KEPT: usize = 16;
@@ -36,14 +45,18 @@ const PARAMETERS: &str = "`ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `socke
 #[derive(Clone)]
 pub(super) struct Connector {
     options: MySqlConnectOptions,
+    /// The same for readers, which speak the protocol themselves: encryption, and a local socket instead of host and port.
+    tls: Tls,
+    socket: Option<String>,
     /// Asked for its password at each connect.
     at: Endpoint,
     /// The address without secrets, for messages.
     label: String,
     /// The database, or the patterns that choose several.
     database: String,
-    /// `/* dbferry/<run> */ `: the protocol's own session names are not sent by the driver, so statements carry it.
-    mark: String,
+    /// `/* dbferry/<run> */ `: the protocol's own session names are not sent by the driver, so statements carry it. A run that goes on is
+    /// known only when there are sessions already.
+    mark: Arc<RwLock<String>>,
 }
 
 impl Connector {
@@ -53,7 +66,7 @@ impl Connector {
         let bad = |what: String| Error::new(ErrorKind::Config, what);
         let mut options = MySqlConnectOptions::new()
             .host(&at.host)
-            .port(at.port.unwrap_or(3306))
+            .port(at.port.unwrap_or(DEFAULT_PORT))
             .charset("utf8mb4")
             // Its own settings are switched off: ours come in one statement of their own.
             .pipes_as_concat(false)
@@ -64,6 +77,7 @@ impl Connector {
             // server does not answer, holds up the next one by a delayed acknowledgement of 40 ms.
             .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging();
+        let (mut tls, mut socket) = (Tls::default(), None);
         // Of several databases none is the session's own: every name carries its database, and one that does not is refused.
         if !at.has_several() {
             options = options.database(&at.database);
@@ -71,6 +85,7 @@ impl Connector {
         if !is_local(&at.host) && !at.params.contains_key("socket") {
             // A password in the clear is anybody's. Whoever wants that says so.
             options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
+            tls.mode = TlsMode::VerifyIdentity;
         }
         for (name, value) in &at.params {
             options = match name.to_ascii_lowercase().replace('_', "-").as_str() {
@@ -80,54 +95,123 @@ impl Connector {
                             .with_source(error)
                             .hint("Write disabled, preferred, required, verify-ca or verify-identity")
                     })?;
+                    tls.mode = tls_mode(mode);
                     options.ssl_mode(mode)
                 }
-                "ssl-ca" => options.ssl_ca(value),
-                "ssl-cert" => options.ssl_client_cert(value),
-                "ssl-key" => options.ssl_client_key(value),
-                "socket" => options.socket(value),
+                "ssl-ca" => {
+                    tls.ca = Some(value.clone());
+                    options.ssl_ca(value)
+                }
+                "ssl-cert" => {
+                    tls.cert = Some(value.clone());
+                    options.ssl_client_cert(value)
+                }
+                "ssl-key" => {
+                    tls.key = Some(value.clone());
+                    options.ssl_client_key(value)
+                }
+                "socket" => {
+                    socket = Some(value.clone());
+                    options.socket(value)
+                }
                 _ => {
                     return Err(bad(format!("`{name}` is no parameter of a `mysql://` address"))
                         .hint(format!("The parameters are {PARAMETERS}")));
                 }
             };
         }
-        // The name goes into a comment, so nothing may end the comment early.
-        let name: String = session
-            .application_name
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.'))
-            .collect();
+        let mark = Arc::new(RwLock::new(mark_of(&session.application_name)));
         let database = if at.has_several() { at.databases.join(", ") } else { at.database.clone() };
-        Ok(Connector { options, at: at.clone(), label: at.to_string(), database, mark: format!("/* {name} */ ") })
+        Ok(Connector { options, tls, socket, at: at.clone(), label: at.to_string(), database, mark })
     }
 
     /// The comment that statements begin with.
-    pub(super) fn mark(&self) -> &str {
-        &self.mark
+    pub(super) fn mark(&self) -> String {
+        self.mark.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on statements carry this name; those of readers that are open keep theirs.
+    pub(super) fn rename(&self, name: &str) {
+        *self.mark.write().unwrap_or_else(PoisonError::into_inner) = mark_of(name);
+    }
+
+    async fn login(&self) -> Result<MySqlConnection> {
+        let login = credentials(&self.at).await?;
+        let mut options = self.options.clone();
+        if let Some(user) = &login.user {
+            options = options.username(user);
+        }
+        if let Some(password) = login.password.as_ref().map(Secret::expose) {
+            options = options.password(password);
+        }
+        options.connect().await.map_err(|error| not_connected(&self.label, error))
     }
 
     /// A session with our settings, and its server.
     pub(super) async fn connect(&self) -> Result<(MySqlConnection, ServerInfo)> {
         let opening = async {
-            let login = credentials(&self.at).await?;
-            let mut options = self.options.clone();
-            if let Some(user) = &login.user {
-                options = options.username(user);
-            }
-            if let Some(password) = login.password.as_ref().map(Secret::expose) {
-                options = options.password(password);
-            }
-            let mut connection = options.connect().await.map_err(|error| not_connected(&self.label, error))?;
+            let mut connection = again_if_refused(&self.at, || self.login()).await?;
             crate::engine::no_delay::set_on_sockets_to(self.at.port.unwrap_or(3306));
             let server = detect(&mut connection, &self.database).await?;
             pin(&mut connection, &server).await?;
             Ok((connection, server))
         };
+        self.in_time(opening).await
+    }
+
+    /// A session of ours with the same settings, for a reader of `server`.
+    pub(super) async fn reader(&self, server: &ServerInfo) -> Result<wire::Session> {
+        let opening = async {
+            let mut session = again_if_refused(&self.at, || self.reader_login()).await?;
+            let not_set = |error| failed("the session could not be set up", error);
+            for statement in settings(server) {
+                session.execute(&statement).await.map_err(not_set)?;
+            }
+            let found = session.query(PINNED).await.map_err(not_set)?;
+            let found = found.into_iter().next().unwrap_or_default();
+            check_pinned(|at| Ok(found.get(at).cloned().flatten().and_then(|bytes| String::from_utf8(bytes).ok())))?;
+            Ok(session)
+        };
+        self.in_time(opening).await
+    }
+
+    async fn reader_login(&self) -> Result<wire::Session> {
+        let login = credentials(&self.at).await?;
+        let login = wire::Login {
+            host: &self.at.host,
+            port: self.at.port.unwrap_or(DEFAULT_PORT),
+            socket: self.socket.as_deref(),
+            tls: &self.tls,
+            // The driver's own, where the address names nobody.
+            user: login.user.as_deref().unwrap_or("root"),
+            password: login.password.as_ref().map(Secret::expose).unwrap_or_default(),
+            database: (!self.at.has_several()).then_some(self.at.database.as_str()),
+        };
+        wire::Session::open(&login).await.map_err(|error| not_connected(&self.label, error))
+    }
+
+    async fn in_time<T>(&self, opening: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::time::timeout(CONNECT_TIMEOUT, opening).await.unwrap_or_else(|_| {
             let seconds = CONNECT_TIMEOUT.as_secs();
             Err(Error::new(ErrorKind::Unreachable, format!("{} did not answer within {seconds} seconds", self.label)))
         })
+    }
+}
+
+/// The comment with a session's name, which nothing in it may end early.
+fn mark_of(name: &str) -> String {
+    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.')).collect();
+    format!("/* {name} */ ")
+}
+
+/// The driver's mode as ours.
+fn tls_mode(mode: MySqlSslMode) -> TlsMode {
+    match mode {
+        MySqlSslMode::Disabled => TlsMode::Disabled,
+        MySqlSslMode::Preferred => TlsMode::Preferred,
+        MySqlSslMode::Required => TlsMode::Required,
+        MySqlSslMode::VerifyCa => TlsMode::VerifyCa,
+        MySqlSslMode::VerifyIdentity => TlsMode::VerifyIdentity,
     }
 }
 
@@ -172,7 +256,8 @@ pub(super) fn is_maria(server: &ServerInfo) -> bool {
     server.flavour == "MariaDB"
 }
 
-async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()> {
+/// The statements that pin a session's settings.
+fn settings(server: &ServerInfo) -> [String; 3] {
     let wait = SERVER_WAIT_SECONDS;
     let mut settings = vec![
         format!("sql_mode = '{SQL_MODE}'"),
@@ -203,19 +288,21 @@ async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()
             settings.push("show_gipk_in_create_table_and_information_schema = ON".into());
         }
     }
-    let not_set = |error| failed("the session could not be set up", error);
-    execute(connection, "SET NAMES utf8mb4").await.map_err(not_set)?;
     let settings: Vec<String> = settings.into_iter().map(|setting| format!("SESSION {setting}")).collect();
-    execute(connection, format!("SET {}", settings.join(", "))).await.map_err(not_set)?;
-    execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.map_err(not_set)?;
-    // A proxy or an `init_connect` may have had the last word.
-    let found = sqlx::query(
-        "SELECT CAST(@@session.character_set_client AS CHAR), CAST(@@session.character_set_connection AS CHAR), \
-         CAST(@@session.character_set_results AS CHAR), CAST(@@session.time_zone AS CHAR)",
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(not_set)?;
+    [
+        "SET NAMES utf8mb4".into(),
+        format!("SET {}", settings.join(", ")),
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".into(),
+    ]
+}
+
+/// Asks for the settings of [`check_pinned`].
+const PINNED: &str = "SELECT CAST(@@session.character_set_client AS CHAR), CAST(@@session.character_set_connection AS CHAR), \
+                      CAST(@@session.character_set_results AS CHAR), CAST(@@session.time_zone AS CHAR), \
+                      CAST(@@session.max_allowed_packet AS CHAR)";
+
+/// Refuses a session whose settings are not ours: a proxy or an `init_connect` may have had the last word.
+fn check_pinned(found: impl Fn(usize) -> Result<Option<String>>) -> Result<()> {
     for (at, (name, wanted)) in [
         ("character_set_client", "utf8mb4"),
         ("character_set_connection", "utf8mb4"),
@@ -225,14 +312,31 @@ async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()
     .into_iter()
     .enumerate()
     {
-        let value: Option<String> = found.try_get(at).map_err(not_set)?;
+        let value = found(at)?;
         if value.as_deref() != Some(wanted) {
             let value = value.unwrap_or_default();
             return Err(Error::new(ErrorKind::Unsupported, format!("the session's `{name}` stays `{value}`, not `{wanted}`"))
                 .hint("Connect to the server itself instead of through a proxy"));
         }
     }
+    let packet: u64 = found(4)?.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
+    if packet < LEAST_PACKET {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("the server's `max_allowed_packet` is {packet} bytes, and below {LEAST_PACKET} texts would be read as NULL"),
+        )
+        .hint("Raise it: SET GLOBAL max_allowed_packet = 67108864"));
+    }
     Ok(())
+}
+
+async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()> {
+    let not_set = |error| failed("the session could not be set up", error);
+    for statement in settings(server) {
+        execute(connection, statement).await.map_err(not_set)?;
+    }
+    let found = sqlx::query(PINNED).fetch_one(connection).await.map_err(not_set)?;
+    check_pinned(|at| found.try_get(at).map_err(not_set))
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 //! Every bound is a parameter, brought to the column's own type by the server, so that it compares under the column's own
 //! collation and the index can serve it.
 
-use sqlx::mysql::{MySqlArguments, MySqlRow};
-use sqlx::{Arguments, Row};
+use sqlx::Row;
+use sqlx::mysql::MySqlRow;
 
 use super::error::failed;
 use super::select::{is_bytes, quote};
+use super::wire::Bound;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::NativeType;
 use crate::model::chunk::{ChunkRange, KeyValue};
@@ -95,24 +96,24 @@ impl KeyColumn {
         }
     }
 
-    fn bind(&self, value: &KeyValue, arguments: &mut MySqlArguments) -> Result<()> {
+    fn bind(&self, value: &KeyValue, arguments: &mut Vec<Bound>) -> Result<()> {
         let wrong = || Error::internal(format!("a bound of `{}` does not have the column's type", self.name));
-        let added = match (&self.form, value) {
+        arguments.push(match (&self.form, value) {
             (Form::Int, KeyValue::Int(number)) => match (i64::try_from(*number), u64::try_from(*number)) {
-                (Ok(number), _) => arguments.add(number),
-                (_, Ok(number)) => arguments.add(number),
+                (Ok(number), _) => Bound::Int(number),
+                (_, Ok(number)) => Bound::UInt(number),
                 _ => return Err(wrong()),
             },
-            (Form::Cast(_), KeyValue::Text(text)) => arguments.add(text.as_str()),
-            (Form::Bytes | Form::Text { .. }, KeyValue::Bytes(bytes)) => arguments.add(bytes.as_slice()),
+            (Form::Cast(_), KeyValue::Text(text)) => Bound::Text(text.clone()),
+            (Form::Bytes | Form::Text { .. }, KeyValue::Bytes(bytes)) => Bound::Bytes(bytes.clone()),
             _ => return Err(wrong()),
-        };
-        added.map_err(|error| Error::internal("a bound could not be encoded").with_source(error))
+        });
+        Ok(())
     }
 }
 
 /// The condition for a range, its bounds added to `arguments`; none for all rows.
-pub(super) fn condition(key: &[KeyColumn], range: &ChunkRange, arguments: &mut MySqlArguments) -> Result<Option<String>> {
+pub(super) fn condition(key: &[KeyColumn], range: &ChunkRange, arguments: &mut Vec<Bound>) -> Result<Option<String>> {
     let first = || key.first().ok_or_else(|| Error::internal("a range without a key"));
     match range {
         ChunkRange::Whole => Ok(None),
@@ -145,7 +146,7 @@ pub(super) enum Side {
 
 /// `key <side> bound` in the expanded form, since the server makes no range of `(a, b) >= (?, ?)`:
 /// `(a > ? OR (a = ? AND b >= ?))`.
-pub(super) fn compare(key: &[KeyColumn], bound: &[KeyValue], side: Side, arguments: &mut MySqlArguments) -> Result<String> {
+pub(super) fn compare(key: &[KeyColumn], bound: &[KeyValue], side: Side, arguments: &mut Vec<Bound>) -> Result<String> {
     let (Some((column, key)), Some((value, bound))) = (key.split_first(), bound.split_first()) else {
         return Err(Error::internal("a bound with more columns than its key, or with none"));
     };

@@ -2,10 +2,10 @@
 //!
 //! `connect` a session with pinned settings; `source` the way in; `catalog` what the database holds;
 //! `typemap` its types; `plan` chunks, `key` their bounds in SQL; `snapshot` one instant for all readers,
-//! `readers` who hands them out; `read` one chunk as Arrow, `filter` conditions, `select` which expressions are asked for,
+//! `readers` who hands them out, `position` whether the log proves that nothing was written; `leftovers` ends sessions of an earlier attempt; `read` one chunk as Arrow, `filter` conditions, `select` which expressions are asked for,
 //! `expression` what checks and defaults mean, `decode` wire bytes into Arrow; `subset` rows by sample and by foreign keys; `profile` counts
 //! and aggregates, `probe` questions about the data; `waiting` what the
-//! server does for us; `error` the server's errors as ours.
+//! server does for us; `wire` the protocol of the readers; `error` the server's errors as ours.
 
 use std::sync::Arc;
 
@@ -24,18 +24,26 @@ mod decode;
 mod error;
 mod expression;
 mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod gauge;
 mod key;
+mod leftovers;
 mod plan;
+mod position;
 mod probe;
 mod profile;
 mod read;
 mod readers;
+mod rights;
 mod select;
 mod snapshot;
 mod source;
 mod subset;
 pub mod typemap;
 mod waiting;
+mod wire;
 
 pub use snapshot::{Barrier, MySqlSnapshot};
 pub use source::MySqlSource;

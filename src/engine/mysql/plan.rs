@@ -6,11 +6,12 @@
 //! Both leave the first and the last range open, so that a wrong estimate makes a chunk large, never a row lost.
 
 use sqlx::mysql::{MySqlArguments, MySqlRow};
-use sqlx::{AssertSqlSafe, MySqlConnection, Row};
+use sqlx::{Arguments, AssertSqlSafe, MySqlConnection, Row};
 
 use super::error::failed;
 use super::key::{KeyColumn, Side, compare, condition};
 use super::select::{quote, quote_table};
+use super::wire::Bound;
 use crate::error::{Error, Result};
 use crate::model::catalog::{Index, IndexMethod, Table};
 use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange, KeyValue};
@@ -191,7 +192,7 @@ impl Cutter<'_> {
         let Some(first) = self.key.columns.first() else { return Ok(None) };
         let name = quote(&first.name);
         let sql = format!("SELECT CAST(MIN({name}) AS CHAR), CAST(MAX({name}) AS CHAR) FROM {}", self.from());
-        let row = self.fetch(sql, MySqlArguments::default()).await?;
+        let row = self.fetch(sql, Vec::new()).await?;
         let read = |at: usize| -> Result<Option<i128>> {
             let Some(row) = &row else { return Ok(None) };
             let text: Option<String> =
@@ -210,7 +211,7 @@ impl Cutter<'_> {
         let lower = Some(vec![KeyValue::Int(span.from)]);
         // One behind the largest value may not fit the column's type, and is no bound of a chunk either.
         let upper = (span.to <= most).then(|| vec![KeyValue::Int(span.to)]);
-        let mut arguments = MySqlArguments::default();
+        let mut arguments = Vec::new();
         let condition = condition(&key, &ChunkRange::Key { lower, upper }, &mut arguments)?.unwrap_or_default();
         // With FORCE INDEX and no ORDER BY, MySQL 8 does not look into the index and says 1.
         let name = key.first().map(|column| quote(&column.name)).unwrap_or_default();
@@ -251,7 +252,7 @@ impl Cutter<'_> {
 
     /// The key that stands `offset` rows behind the bound.
     async fn step(&mut self, bound: Option<&[KeyValue]>, side: Side, offset: u64) -> Result<Option<Vec<KeyValue>>> {
-        let mut arguments = MySqlArguments::default();
+        let mut arguments = Vec::new();
         let condition = match bound {
             Some(bound) => compare(&self.key.columns, bound, side, &mut arguments)?,
             None => {
@@ -271,7 +272,17 @@ impl Cutter<'_> {
         format!("{} FORCE INDEX ({})", quote_table(&self.table.name), quote(&self.key.index))
     }
 
-    async fn fetch(&mut self, sql: String, arguments: MySqlArguments) -> Result<Option<MySqlRow>> {
+    async fn fetch(&mut self, sql: String, bounds: Vec<Bound>) -> Result<Option<MySqlRow>> {
+        let mut arguments = MySqlArguments::default();
+        for bound in bounds {
+            match bound {
+                Bound::Int(number) => arguments.add(number),
+                Bound::UInt(number) => arguments.add(number),
+                Bound::Text(text) => arguments.add(text),
+                Bound::Bytes(bytes) => arguments.add(bytes),
+            }
+            .map_err(|error| Error::internal("a bound could not be encoded").with_source(error))?;
+        }
         let sql = sqlx::query_with(AssertSqlSafe(format!("{}{sql}", self.mark)), arguments);
         sql.fetch_optional(&mut *self.connection).await.map_err(|error| failed("the table could not be cut into chunks", error))
     }

@@ -35,7 +35,12 @@ pub(super) async fn probe(
             }
         } else if answer.found > 0 {
             let condition = condition(table, question)?;
-            let sql = format!("FROM {} WHERE {condition}", asking.rows());
+            let mut sql = format!("FROM {} WHERE {condition}", asking.rows());
+            if let Question::LongEntry { parts, .. } = question {
+                let length = entry_length(table, parts);
+                answer.longest = asking.counts(&format!("SELECT MAX({length}) {sql}")).await?.first().copied();
+                sql.push_str(&format!(" ORDER BY {length} DESC"));
+            }
             answer.example = asking.example(&sql, "").await?;
         }
     }
@@ -78,7 +83,7 @@ impl Asking<'_> {
         let sql = format!("SELECT {} FROM {}", expressions.join(", "), self.rows());
         let counts = self.counts(&sql).await?;
         let pairs = counts.chunks_exact(2).map(|pair| match pair {
-            [values, found] => Answer { values: *values, found: *found, example: None },
+            [values, found] => Answer { values: *values, found: *found, example: None, longest: None },
             _ => Answer::default(),
         });
         Ok(pairs.collect())
@@ -119,8 +124,9 @@ impl Asking<'_> {
         let Some(row) = self.one(&format!("SELECT {} {from_where} LIMIT 1", shown.join(", "))).await? else { return Ok(None) };
         let mut parts = Vec::new();
         for (place, column) in key.iter().enumerate() {
-            let bytes = super::decode::wire(super::decode::RowBytes::Live(&row), place)?;
-            let value = bytes.map_or("NULL".into(), |bytes| String::from_utf8_lossy(bytes).into_owned());
+            let bytes: Option<Vec<u8>> =
+                row.try_get_unchecked(place).map_err(|error| failed("a key could not be read", error).table(&self.table.name))?;
+            let value = bytes.map_or("NULL".into(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
             parts.push(format!("{column} = {value}"));
         }
         Ok(Some(parts.join(", ")))
@@ -183,9 +189,11 @@ fn columns(question: &Question) -> Option<Vec<&str>> {
         | Q::OutOfRange { column, .. }
         | Q::NoLabel { column }
         | Q::NulCharacter { column }
+        | Q::NulEscape { column }
         | Q::InvalidText { column }
         | Q::EncodedTwice { column } => Some(vec![column]),
         Q::LongerThan { columns, .. } => Some(columns.iter().map(String::as_str).collect()),
+        Q::LongEntry { parts, .. } => Some(parts.iter().map(|(column, _)| column.as_str()).collect()),
         Q::Orphan { .. } | Q::OtherSpelling { .. } => None,
     }
 }
@@ -212,6 +220,11 @@ fn condition(table: &Table, question: &Question) -> Result<String> {
         Q::NulCharacter { column } => {
             format!("LOCATE(CAST(CHAR(0) AS BINARY), CAST(CONVERT({} USING utf8mb4) AS BINARY)) > 0", quote(column))
         }
+        // Behind an even number of backslashes, each pair of which is one. The cheap condition comes first.
+        Q::NulEscape { column } => {
+            let text = format!("CONVERT({} USING utf8mb4)", quote(column));
+            format!("(LOCATE('\\\\u0000', {text}) > 0 AND {text} REGEXP '(^|[^\\\\\\\\])(\\\\\\\\\\\\\\\\)*\\\\\\\\u0000')")
+        }
         Q::InvalidText { column } => {
             let (name, native) = (quote(column), native(column));
             match text_form(&native) {
@@ -231,8 +244,21 @@ fn condition(table: &Table, question: &Question) -> Result<String> {
             let lengths: Vec<String> = columns.iter().map(|column| format!("COALESCE(LENGTH({}), 0)", quote(column))).collect();
             format!("{} > {bytes}", lengths.join(" + "))
         }
+        Q::LongEntry { parts, bytes, .. } => format!("{} > {bytes}", entry_length(table, parts)),
         Q::Orphan { .. } | Q::OtherSpelling { .. } => return Err(Error::internal("a join is no condition")),
     })
+}
+
+/// The bytes of an index entry's text and bytes, text as UTF-8.
+fn entry_length(table: &Table, parts: &[(String, Option<u32>)]) -> String {
+    let lengths = parts.iter().map(|(name, start)| {
+        let is_text = table.column(name).is_some_and(|column| column.native.charset.is_some());
+        let whole = quote(name);
+        let value = start.map_or(whole.clone(), |start| format!("LEFT({whole}, {start})"));
+        let value = if is_text { format!("CONVERT({value} USING utf8mb4)") } else { value };
+        format!("COALESCE(LENGTH({value}), 0)")
+    });
+    lengths.collect::<Vec<_>>().join(" + ")
 }
 
 fn zero_date(name: &str) -> String {

@@ -4,11 +4,11 @@
 //! microseconds, under [`ProfileKind::Temporal`] too: the one form that another engine's interval has as well.
 
 use arrow::datatypes::i256;
-use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, MySqlConnection, Row};
+use sqlx::{AssertSqlSafe, MySqlConnection};
 
 use super::error::failed;
 use super::select::{quote, quote_table};
+use super::wire::{Field, Session};
 use crate::engine::{Profile, ProfileColumn, ProfileKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{NativeType, Table};
@@ -17,12 +17,17 @@ use crate::model::catalog::{NativeType, Table};
 const SUMMED_DIGITS: u8 = 43;
 
 /// How many rows `table` has.
-pub(super) async fn count(connection: &mut MySqlConnection, mark: &str, table: &Table) -> Result<u64> {
-    let sql = format!("{mark}SELECT COUNT(*) FROM {}", from(table));
+pub(super) async fn count(session: &mut Session, mark: &str, table: &Table) -> Result<u64> {
+    let sql = format!("{mark}SELECT CAST(COUNT(*) AS CHAR) FROM {}", from(table));
     let failed = |error| failed("the rows could not be counted", error).table(&table.name);
-    let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await.map_err(failed)?;
-    let count: i64 = row.try_get(0).map_err(failed)?;
-    u64::try_from(count).map_err(|_| Error::internal("a negative count"))
+    let rows = session.ask(&sql).await.map_err(failed)?;
+    number(rows.first().and_then(|row| row.first()).cloned().flatten())
+}
+
+/// A number of rows, from its text.
+fn number(text: Field) -> Result<u64> {
+    let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| Error::internal("a count that is none"))
 }
 
 /// [`crate::engine::Source::any_row`].
@@ -42,21 +47,18 @@ fn from(table: &Table) -> String {
 }
 
 /// All aggregates in one statement.
-pub(super) async fn profile(
-    connection: &mut MySqlConnection,
-    mark: &str,
-    table: &Table,
-    columns: &[ProfileColumn],
-) -> Result<Profile> {
+pub(super) async fn profile(session: &mut Session, mark: &str, table: &Table, columns: &[ProfileColumn]) -> Result<Profile> {
     let mut expressions = vec!["CAST(COUNT(*) AS CHAR)".to_string()];
     for column in columns {
         expressions.extend(aggregates(column));
     }
     let sql = format!("{mark}SELECT {} FROM {}", expressions.join(", "), from(table));
     let failed = |error| failed("the columns could not be profiled", error).table(&table.name);
-    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await.map_err(failed)?;
-    let mut reader = Fields { row: &row, at: 0 };
-    let rows = reader.text()?.and_then(|text| text.parse().ok()).ok_or_else(|| Error::internal("a count that is none"))?;
+    // In the binary protocol, where a float is its bits.
+    let rows = session.ask(&sql).await.map_err(failed)?;
+    let row = rows.into_iter().next().unwrap_or_default();
+    let mut reader = Fields { fields: row.into_iter() };
+    let rows = number(reader.next()?)?;
     let columns = columns
         .iter()
         .map(|column| read(column, &mut reader).map_err(|error| error.table(&table.name).column(&column.name)))
@@ -112,7 +114,7 @@ fn aggregates(column: &ProfileColumn) -> Vec<String> {
     all
 }
 
-fn read(column: &ProfileColumn, fields: &mut Fields<'_>) -> Result<Vec<Option<String>>> {
+fn read(column: &ProfileColumn, fields: &mut Fields) -> Result<Vec<Option<String>>> {
     let mut all = vec![fields.text()?];
     match column.kind {
         ProfileKind::Exact => {
@@ -152,24 +154,24 @@ fn read(column: &ProfileColumn, fields: &mut Fields<'_>) -> Result<Vec<Option<St
 }
 
 /// The row's fields, one after another.
-struct Fields<'a> {
-    row: &'a MySqlRow,
-    at: usize,
+struct Fields {
+    fields: std::vec::IntoIter<Field>,
 }
 
-impl Fields<'_> {
+impl Fields {
+    fn next(&mut self) -> Result<Field> {
+        self.fields.next().ok_or_else(|| Error::internal("the server sent fewer aggregates than were asked for"))
+    }
+
     fn text(&mut self) -> Result<Option<String>> {
-        let value = self.row.try_get_unchecked(self.at).map_err(|error| failed("an aggregate could not be read", error));
-        self.at += 1;
-        value
+        let text = self.next()?.map(String::from_utf8).transpose();
+        text.map_err(|error| Error::new(ErrorKind::SourceRead, "an aggregate could not be read").with_source(error))
     }
 
     /// A FLOAT's value as a double is exact.
     fn float(&mut self) -> Result<Option<f64>> {
-        let bytes = super::decode::wire(super::decode::RowBytes::Live(self.row), self.at)?;
-        self.at += 1;
-        let Some(bytes) = bytes else { return Ok(None) };
-        if let Ok(four) = <[u8; 4]>::try_from(bytes) {
+        let Some(bytes) = self.next()? else { return Ok(None) };
+        if let Ok(four) = <[u8; 4]>::try_from(bytes.as_slice()) {
             return Ok(Some(f32::from_le_bytes(four).into()));
         }
         let eight = <[u8; 8]>::try_from(bytes).map_err(|_| Error::internal("the server sent a float of another length"))?;

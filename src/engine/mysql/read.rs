@@ -1,28 +1,26 @@
 //! One chunk as a stream of batches.
 //!
-//! A task of its own owns the reader and decodes, one batch ahead of whoever takes them; when the stream is dropped the task ends and
-//! the reader is thrown away. The result must end with the server's own end-of-result, otherwise the stream ends with an error.
-//! After a value that was refused the rest of the result is read and forgotten, so that one bad table does not cost the others their
-//! readers.
+//! A task of its own owns the reader and decodes, one batch ahead of whoever takes them. The result must end with the server's own
+//! end-of-result, otherwise the stream ends with an error.
+//! A reader is a part of the snapshot and cannot be had again. So after a value that was refused, and when the stream is dropped because the
+//! target failed, the rest of the result is read and forgotten, for a while: the chunk is tried again in the same snapshot.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::stream::BoxStream;
-use sqlx::mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
-use sqlx::{AssertSqlSafe, Either, Executor};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::batch::BatchBuilder;
-use super::decode::RowBytes;
 use super::error::failed;
 use super::key::{KeyColumn, condition};
 use super::readers::Readers;
 use super::select::{expressions, quote, quote_table};
-use crate::engine::{Batch, BatchStream};
+use super::wire::{Bound, Rows};
+use crate::engine::budget::Filling;
+use crate::engine::{Batch, BatchStream, Budget};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 use crate::model::catalog::{NativeType, ServerInfo, Table};
@@ -34,6 +32,9 @@ const MOST_BATCH_BYTES: usize = 1 << 30;
 
 /// Longest time that the rest of a result is worth its reader.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What an error of the server says of a chunk.
+const NOT_READ: &str = "a chunk could not be read";
 
 /// What all reads of a snapshot share.
 pub(super) struct Context {
@@ -55,14 +56,14 @@ impl Context {
     }
 
     /// The statement for a chunk, with its bounds.
-    fn statement(&self, what: &ReadPlan, range: &ChunkRange) -> Result<(String, MySqlArguments)> {
+    fn statement(&self, what: &ReadPlan, range: &ChunkRange) -> Result<(String, Vec<Bound>)> {
         let columns: Vec<String> =
             what.columns.iter().flat_map(|column| expressions(column, &self.server, what.keep_raw)).collect();
         if columns.is_empty() {
             return Err(Error::internal("a read plan without columns"));
         }
         let key = what.chunk_key.iter().map(|name| self.key_column(what, name)).collect::<Result<Vec<_>>>()?;
-        let mut arguments = MySqlArguments::default();
+        let mut arguments = Vec::new();
         let mut sql = format!("{}SELECT {} FROM {}", self.mark, columns.join(", "), quote_table(&what.table));
         let mut conditions: Vec<String> = what.row_filter.iter().map(|filter| format!("({filter})")).collect();
         if let Some(condition) = condition(&key, range, &mut arguments)? {
@@ -88,12 +89,13 @@ impl Context {
 }
 
 /// [`crate::engine::Snapshot::read`].
-pub(super) fn stream(readers: Arc<Readers>, context: Arc<Context>, what: ReadPlan, chunk: Chunk) -> BatchStream {
+pub(super) fn stream(readers: Arc<Readers>, context: Arc<Context>, what: ReadPlan, chunk: Chunk, budget: &Budget) -> BatchStream {
+    let filling = budget.filling(&what.table, chunk.estimated_bytes / chunk.estimated_rows.max(1));
     // Nothing happens before the first poll.
     let start = async move {
         let (batches, received) = mpsc::channel(1);
         let table = what.table.clone();
-        let task = tokio::spawn(async move { read(&readers, &context, &what, &chunk.range, &batches).await });
+        let task = tokio::spawn(async move { read(&readers, &context, &what, &chunk.range, filling, &batches).await });
         Incoming { received, task: Some(task), table }
     };
     futures::stream::once(start).flat_map(|incoming| futures::stream::unfold(incoming, Incoming::next)).boxed()
@@ -126,14 +128,20 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
+        let Some(mut task) = self.task.take() else { return };
+        self.received.close();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    if tokio::time::timeout(DRAIN_TIMEOUT, &mut task).await.is_err() {
+                        task.abort();
+                    }
+                });
+            }
+            Err(_) => task.abort(),
         }
     }
 }
-
-/// Rows as the driver hands them out, and the server's end of the result.
-type Rows<'a> = BoxStream<'a, Result<Either<MySqlQueryResult, MySqlRow>, sqlx::Error>>;
 
 /// Reads a chunk and sends its batches, or an error as the last item.
 async fn read(
@@ -141,6 +149,7 @@ async fn read(
     context: &Context,
     what: &ReadPlan,
     range: &ChunkRange,
+    filling: Filling,
     batches: &mpsc::Sender<Result<Batch>>,
 ) {
     // Nobody listens any more when the stream was dropped, so whether an error arrives does not matter.
@@ -154,12 +163,21 @@ async fn read(
         Ok(connection) => connection,
         Err(error) => return tell(error).await,
     };
-    // With arguments, even none, the driver prepares the statement, so values come in the binary protocol.
-    let mut rows: Rows<'_> = connection.fetch_many(sqlx::query_with(AssertSqlSafe(sql), arguments));
-    let at_end = match fill(&mut rows, builder, what, batches).await {
-        Ok(at_end) => at_end,
+    let mut filling = filling;
+    filling.begin().await;
+    let mut rows = match connection.rows(&sql, &arguments).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            drop(lent);
+            return tell(failed(NOT_READ, error)).await;
+        }
+    };
+    let at_end = match fill(&mut rows, builder, what, &mut filling, batches).await {
+        Ok(true) => true,
+        // Nobody listens any more.
+        Ok(false) => tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut rows)).await.unwrap_or(false),
         // The connection is sound when only a value was not: the reader is worth the rest of the chunk.
-        Err(error) if error.kind() == ErrorKind::Value => {
+        Err(error) if matches!(error.kind(), ErrorKind::Value | ErrorKind::Unsupported) => {
             tell(error).await;
             tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut rows)).await.unwrap_or(false)
         }
@@ -172,6 +190,7 @@ async fn read(
     };
     drop(rows);
     if at_end {
+        // The reader gives its buffer up first, and `filling` then the part of the budget that stood for it.
         lent.give_back();
     }
 }
@@ -181,44 +200,44 @@ async fn fill(
     rows: &mut Rows<'_>,
     mut builder: BatchBuilder<'_>,
     what: &ReadPlan,
+    filling: &mut Filling,
     batches: &mpsc::Sender<Result<Batch>>,
 ) -> Result<bool> {
     let most = what.batch_bytes.clamp(1, MOST_BATCH_BYTES);
     let Ok(mut room) = batches.reserve().await else { return Ok(false) };
-    let mut ended = false;
-    while let Some(item) = rows.next().await {
-        match item.map_err(|error| failed("a chunk could not be read", error))? {
-            Either::Left(_) => ended = true,
-            Either::Right(row) => {
-                let bytes = builder.row_bytes(RowBytes::Live(&row))?;
-                if builder.is_full(bytes, most) {
-                    room.send(Ok(builder.finish()?));
-                    // The next batch begins when the last one was taken: one batch ahead, not two.
-                    let Ok(next) = batches.reserve().await else { return Ok(false) };
-                    room = next;
-                }
-                builder.append(row, bytes)?;
+    while let Some(block) = rows.next().await.map_err(|error| failed(NOT_READ, error))? {
+        let mut row = 0;
+        while row < block.rows() {
+            let bytes = builder.row_bytes(&block, row);
+            let mut next = row;
+            if !filling.is_short_of(bytes) || !builder.holds_anything() {
+                filling.widen(bytes).await.map_err(|error| builder.name_widest(error, &block, row))?;
+                next = builder.take(&block, row, most)?;
             }
+            if next == row || bytes > most {
+                // One that is wider than a batch is sent at once: the next is as wide, perhaps, and there must be room for it before it comes.
+                room.send(Ok(Batch { held: filling.hand_over(), ..builder.finish()? }));
+                // The next batch begins when the last one was taken: one batch ahead, not two.
+                let Ok(free) = batches.reserve().await else { return Ok(false) };
+                room = free;
+                filling.begin().await;
+            }
+            row = next;
         }
     }
-    if !ended {
-        return Err(Error::new(ErrorKind::ConnectionLost, "the server's result ended without its end mark"));
-    }
     if builder.holds_anything() {
-        room.send(Ok(builder.finish()?));
+        room.send(Ok(Batch { held: filling.hand_over(), ..builder.finish()? }));
     }
     Ok(true)
 }
 
 /// Reads a result to its end; true if it had one.
 async fn drain(rows: &mut Rows<'_>) -> bool {
-    let mut ended = false;
-    while let Some(item) = rows.next().await {
-        match item {
-            Ok(Either::Left(_)) => ended = true,
-            Ok(Either::Right(_)) => {}
+    loop {
+        match rows.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return true,
             Err(_) => return false,
         }
     }
-    ended
 }

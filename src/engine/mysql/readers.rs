@@ -5,19 +5,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sqlx::{Connection, MySqlConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::wire::Session;
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) struct Readers {
-    idle: std::sync::Mutex<Vec<MySqlConnection>>,
+    idle: std::sync::Mutex<Vec<Session>>,
     free: Arc<Semaphore>,
     alive: AtomicUsize,
 }
 
 impl Readers {
-    pub(super) fn new(connections: Vec<MySqlConnection>) -> Arc<Self> {
+    pub(super) fn new(connections: Vec<Session>) -> Arc<Self> {
         let count = connections.len();
         Arc::new(Readers {
             idle: std::sync::Mutex::new(connections),
@@ -51,8 +51,7 @@ impl Readers {
         self.free.close();
         let connections = self.idle.lock().map(|mut idle| std::mem::take(&mut *idle)).unwrap_or_default();
         for connection in connections {
-            // The server notices a closed socket as well, so an error here changes nothing.
-            let _ = connection.close().await;
+            connection.close().await;
         }
     }
 }
@@ -60,22 +59,23 @@ impl Readers {
 /// A reader, lent. Dropped without [`Lent::give_back`], it is gone.
 pub(super) struct Lent {
     readers: Arc<Readers>,
-    connection: Option<MySqlConnection>,
+    connection: Option<Session>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Lent {
     /// The session.
-    pub(super) fn connection(&mut self) -> Result<&mut MySqlConnection> {
+    pub(super) fn connection(&mut self) -> Result<&mut Session> {
         self.connection.as_mut().ok_or_else(|| Error::internal("a reader was used after its end"))
     }
 
     /// Gives the reader back; only after a result that was read to its end.
     pub(super) fn give_back(mut self) {
-        if let Some(connection) = self.connection.take()
+        if let Some(mut connection) = self.connection.take()
             && !self.readers.free.is_closed()
             && let Ok(mut idle) = self.readers.idle.lock()
         {
+            connection.shrink();
             idle.push(connection);
             drop(idle);
             self.permit.take();

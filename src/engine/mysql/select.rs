@@ -46,6 +46,12 @@ pub(super) fn text_form(native: &NativeType) -> TextForm {
     }
 }
 
+/// True for types whose values may be longer than the server's `max_allowed_packet`: its functions give NULL for those, without an error.
+/// The others have at most 64 KiB, and a session with a limit below [`super::connect::LEAST_PACKET`] is refused.
+pub(super) fn may_exceed_packet(native: &NativeType) -> bool {
+    matches!(native.name.as_str(), "mediumtext" | "longtext" | "json")
+}
+
 /// The expressions for one column, in the order in which its decoder expects them.
 /// Where rows are kept, the very bytes of text that the server converts come along.
 pub(super) fn expressions(column: &ReadColumn, server: &ServerInfo, keep_raw: bool) -> Vec<String> {
@@ -61,6 +67,9 @@ pub(super) fn expressions(column: &ReadColumn, server: &ServerInfo, keep_raw: bo
             vec![name.clone(), format!("CAST({name} + 0 AS UNSIGNED)")]
         }
         LogicalType::Text { .. } | LogicalType::Json => match text_form(&column.native) {
+            TextForm::Bytes if may_exceed_packet(&column.native) => {
+                vec![format!("CAST({name} AS BINARY)"), format!("{name} IS NOT NULL")]
+            }
             TextForm::Bytes => vec![format!("CAST({name} AS BINARY)")],
             TextForm::Converted => vec![name],
             TextForm::Checked => {
@@ -90,7 +99,8 @@ mod tests {
     fn only_text_that_may_not_come_back_the_same_is_asked_for_twice() {
         let server = ServerInfo::default();
         let count = |charset: &str, keep_raw| {
-            let native = NativeType { name: "varchar".into(), charset: Some(charset.into()), ..NativeType::default() };
+            let (name, charset) = charset.split_once(' ').unwrap_or(("varchar", charset));
+            let native = NativeType { name: name.into(), charset: Some(charset.into()), ..NativeType::default() };
             let logical = LogicalType::Text { length: None };
             let column = ReadColumn { name: "c".into(), native, logical, policies: ValuePolicies::default() };
             let all = expressions(&column, &server, keep_raw);
@@ -99,6 +109,8 @@ mod tests {
         for plain in ["utf8mb4", "utf8mb3", "ascii", "latin1"] {
             assert_eq!((count(plain, false), count(plain, true)), ((1, false), (1, false)), "{plain}");
         }
+        // What may be longer than a packet is asked for twice, too: NULL alone would not tell whether it was NULL.
+        assert_eq!((count("longtext utf8mb3", false), count("longtext utf8mb4", false)), ((2, false), (1, false)));
         for other in ["sjis", "cp932", "gbk", "cp1251"] {
             assert_eq!((count(other, false), count(other, true)), ((2, true), (3, true)), "{other}");
         }

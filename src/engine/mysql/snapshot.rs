@@ -1,7 +1,11 @@
 //! One instant for all readers.
 //!
-//! The readers connect first. Then a barrier session keeps writers out for the moment in which each reader opens its own snapshot,
-//! and is closed again on every path; a lock is waited for a few seconds at most, since writers queue up behind a waiting one.
+//! The readers connect first, a few spare ones among them for those that are lost on the way. Then a barrier session keeps writers out for
+//! the moment in which each reader opens its own snapshot, and is closed again on every path. Writers queue up behind a lock that waits,
+//! so it waits for the least that the server knows, a few times with a pause in between.
+//!
+//! MySQL is never asked for its global lock: behind a long SELECT it does not come, and once it has been given up every later statement on
+//! that table still waits for that SELECT to end. MariaDB, whose lock waits for no SELECT, is.
 //! What could not be had is told, never pretended: [`Barrier`].
 
 use std::fmt;
@@ -9,24 +13,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row};
+use sqlx::{Connection, MySqlConnection, Row};
 
 use super::connect::{Connector, execute, is_maria};
 use super::error::failed;
 use super::readers::Readers;
 use super::select::quote_table;
-use super::{profile, read};
-use crate::engine::{BatchStream, Consistency, LogPosition, Profile, ProfileColumn, Snapshot};
+use super::wire::Session;
+use super::{position, profile, read};
+use crate::engine::{BatchStream, Budget, Consistency, LogPosition, Profile, ProfileColumn, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{ServerInfo, Table};
 use crate::model::chunk::Chunk;
 use crate::model::unit::ReadPlan;
 
 /// Longest wait for a lock, in seconds. While we wait, writers wait behind us.
-const LOCK_WAIT_SECONDS: u32 = 3;
+const LOCK_WAIT_SECONDS: u32 = 1;
+
+/// How often a lock is asked for that does not come in time.
+const LOCK_TRIES: u32 = 3;
+
+/// The pause before it is asked for again: writers that have waited behind us go on.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
+
+/// The server's error for a lock that does not come in time.
+const LOCK_TIMED_OUT: u16 = 1205;
 
 /// Longest time that the barrier is held.
-const BARRIER_TIMEOUT: Duration = Duration::from_secs(10);
+const BARRIER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections that the server must have left for others, beside a spare reader.
+const LEFT_FOR_OTHERS: i64 = 10;
 
 /// Seconds after which the server frees the barrier of a client that fell silent.
 const BARRIER_WAIT_SECONDS: u32 = 30;
@@ -75,22 +92,46 @@ pub struct MySqlSnapshot {
     read: Arc<read::Context>,
     barrier: Barrier,
     position: Option<LogPosition>,
+    doubt: Option<String>,
+    /// Readers that were opened.
+    opened: usize,
 }
 
 impl MySqlSnapshot {
-    pub(super) async fn open(connector: &Connector, server: &ServerInfo, tables: &[Table], readers: usize) -> Result<Self> {
-        let mut sessions = connect_readers(connector, readers.max(1)).await?;
-        let (barrier, position) = begin_all(connector, server, tables, &mut sessions).await?;
+    /// Opens `readers`, and up to `spares` more that take the place of those that are lost.
+    pub(super) async fn open(
+        connector: &Connector,
+        server: &ServerInfo,
+        tables: &[Table],
+        readers: usize,
+        spares: usize,
+    ) -> Result<Self> {
+        let readers = readers.max(1);
+        // Before the readers, which may take all that the server has to spare.
+        let (mut holder, _) = connector.connect().await?;
+        let mut sessions = connect_readers(connector, server, readers).await?;
+        add_spares(connector, server, &mut holder, &mut sessions, spares).await;
+        let (mut barrier, position) = begin_all(&mut holder, server, tables, &mut sessions).await?;
+        if matches!(barrier, Barrier::None(_)) && readers == 1 {
+            // One alone has one instant, whatever the others would have.
+            sessions.truncate(1);
+            barrier = Barrier::OneReader;
+        }
+        let doubt = position::doubt(&mut holder, server, position.is_some()).await?;
+        // The lock is free already; whether the goodbye arrives does not matter.
+        let _ = holder.close().await;
         if let Barrier::None(why) = &barrier {
             tracing::warn!(why, "the readers have no common instant");
         } else {
             tracing::info!(%barrier, ?position, readers = sessions.len(), "snapshot taken");
         }
         Ok(MySqlSnapshot {
+            opened: sessions.len(),
             readers: Readers::new(sessions),
-            read: Arc::new(read::Context::new(connector.mark(), server.clone(), tables)),
+            read: Arc::new(read::Context::new(&connector.mark(), server.clone(), tables)),
             barrier,
             position,
+            doubt,
         })
     }
 
@@ -120,29 +161,67 @@ impl Snapshot for MySqlSnapshot {
         self.position.as_ref()
     }
 
+    fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
+    }
+
+    fn is_lost(&self) -> bool {
+        self.readers() == 0
+    }
+
     fn describe(&self) -> String {
-        match &self.barrier {
+        let lost = self.opened.saturating_sub(self.readers());
+        let mut text = match &self.barrier {
             Barrier::None(why) => format!("the readers have no instant in common: {why}"),
-            how => format!("{} readers share one instant, by {how}", self.readers()),
+            Barrier::SameLogPosition => format!(
+                "{} readers share one instant: no lock could be had, and all of them were opened between two equal readings of the position in the binary log",
+                self.opened
+            ),
+            Barrier::OneReader => "one reader, and so one instant".to_string(),
+            how => format!("{} readers, spare ones among them, share one instant, by {how}", self.opened),
+        };
+        if lost > 0 {
+            let went = if self.is_lost() { "no other one is left" } else { "others that hold the same instant went on" };
+            text.push_str(&format!("; {lost} of them were lost on the way, and {went}"));
         }
+        text
     }
 
     async fn count(&self, table: &Table) -> Result<u64> {
-        let mut lent = self.readers.lend().await?;
-        let count = profile::count(lent.connection()?, self.read.mark(), table).await?;
-        lent.give_back();
-        Ok(count)
+        loop {
+            let mut lent = self.readers.lend().await?;
+            match profile::count(lent.connection()?, self.read.mark(), table).await {
+                // That reader is gone now; the next one sees the same rows, until none is left.
+                Err(error) if error.kind() == ErrorKind::ConnectionLost => tracing::warn!(%error, "a reader was lost"),
+                Ok(count) => {
+                    lent.give_back();
+                    return Ok(count);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn profile(&self, table: &Table, columns: &[ProfileColumn]) -> Result<Profile> {
-        let mut lent = self.readers.lend().await?;
-        let profile = profile::profile(lent.connection()?, self.read.mark(), table, columns).await?;
-        lent.give_back();
-        Ok(profile)
+        loop {
+            let mut lent = self.readers.lend().await?;
+            match profile::profile(lent.connection()?, self.read.mark(), table, columns).await {
+                Err(error) if error.kind() == ErrorKind::ConnectionLost => tracing::warn!(%error, "a reader was lost"),
+                Ok(profile) => {
+                    lent.give_back();
+                    return Ok(profile);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn read(&self, what: &ReadPlan, chunk: &Chunk) -> BatchStream {
-        read::stream(Arc::clone(&self.readers), Arc::clone(&self.read), what.clone(), chunk.clone())
+        self.read_within(what, chunk, &Budget::boundless())
+    }
+
+    fn read_within(&self, what: &ReadPlan, chunk: &Chunk, budget: &Budget) -> BatchStream {
+        read::stream(Arc::clone(&self.readers), Arc::clone(&self.read), what.clone(), chunk.clone(), budget)
     }
 
     async fn close(&self) -> Result<()> {
@@ -152,11 +231,11 @@ impl Snapshot for MySqlSnapshot {
 }
 
 /// As many sessions as wanted; fewer, but at least one, when the server has no more to spare.
-async fn connect_readers(connector: &Connector, readers: usize) -> Result<Vec<MySqlConnection>> {
+async fn connect_readers(connector: &Connector, server: &ServerInfo, readers: usize) -> Result<Vec<Session>> {
     let mut sessions = Vec::with_capacity(readers);
-    for result in futures::future::join_all((0..readers).map(|_| connector.connect())).await {
+    for result in futures::future::join_all((0..readers).map(|_| connector.reader(server))).await {
         match result {
-            Ok((session, _)) => sessions.push(session),
+            Ok(session) => sessions.push(session),
             Err(error) if error.kind() == ErrorKind::TooManyConnections && readers > 1 => {
                 tracing::warn!(%error, "fewer readers than asked for");
             }
@@ -169,36 +248,76 @@ async fn connect_readers(connector: &Connector, readers: usize) -> Result<Vec<My
     Ok(sessions)
 }
 
-/// Opens the snapshot of each session under the strongest barrier that can be had.
-async fn begin_all(
+/// Adds spare readers, as many as the server has connections for. None is as good as one to begin with, so nothing fails here.
+async fn add_spares(
     connector: &Connector,
     server: &ServerInfo,
+    holder: &mut MySqlConnection,
+    sessions: &mut Vec<Session>,
+    spares: usize,
+) {
+    for _ in 0..spares {
+        // Where a user has a limit of its own, nobody tells how much of it is used.
+        let most = "SELECT CAST(IF(@@session.max_user_connections > 0, 0, @@global.max_connections) AS SIGNED)";
+        let most = sqlx::query_scalar::<_, i64>(most).fetch_one(&mut *holder).await.unwrap_or_default();
+        let used = sqlx::raw_sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'").fetch_one(&mut *holder).await;
+        let used = used.ok().and_then(|row| row.try_get::<String, _>(1).ok()?.parse::<i64>().ok());
+        if used.is_none_or(|used| used.saturating_add(LEFT_FOR_OTHERS) >= most) {
+            return;
+        }
+        match connector.reader(server).await {
+            Ok(session) => sessions.push(session),
+            Err(error) => return tracing::warn!(%error, "no spare reader"),
+        }
+    }
+}
+
+/// Asks for a lock, again if it does not come in time.
+async fn lock(holder: &mut MySqlConnection, sql: &str) -> Result<(), sqlx::Error> {
+    let mut tries = 1;
+    loop {
+        match execute(holder, sql).await {
+            Err(error) if super::error::number(&error) == Some(LOCK_TIMED_OUT) && tries < LOCK_TRIES => {
+                tries += 1;
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Opens the snapshot of each session under the strongest barrier that can be had. On each error `holder` is to be dropped: the server frees
+/// its locks when its socket closes.
+async fn begin_all(
+    holder: &mut MySqlConnection,
+    server: &ServerInfo,
     tables: &[Table],
-    sessions: &mut [MySqlConnection],
+    sessions: &mut [Session],
 ) -> Result<(Barrier, Option<LogPosition>)> {
     let mut whys = Vec::new();
     let list: Vec<String> = tables.iter().map(|table| format!("{} READ", quote_table(&table.name))).collect();
-    let mut locks = vec![(Barrier::GlobalLock, "FLUSH TABLES WITH READ LOCK".to_string())];
+    let mut locks = Vec::new();
+    if is_maria(server) {
+        locks.push((Barrier::GlobalLock, "FLUSH TABLES WITH READ LOCK".to_string()));
+    }
     if !list.is_empty() {
         locks.push((Barrier::TableLocks, format!("LOCK TABLES {}", list.join(", "))));
     }
-    // A session of its own, dropped on each path out of here: the server frees its locks when its socket closes.
-    let (mut holder, _) = connector.connect().await?;
     execute(
-        &mut holder,
+        holder,
         format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}, SESSION wait_timeout = {BARRIER_WAIT_SECONDS}"),
     )
     .await
     .map_err(|error| failed("the session of the lock could not be set up", error))?;
     for (barrier, sql) in locks {
-        match execute(&mut holder, sql).await {
+        match lock(holder, &sql).await {
             Ok(()) => {
                 let position = tokio::time::timeout(BARRIER_TIMEOUT, async {
                     futures::future::try_join_all(sessions.iter_mut().map(begin)).await?;
-                    log_position(&mut holder, server).await
+                    log_position(holder, server).await
                 })
                 .await;
-                let released = execute(&mut holder, "UNLOCK TABLES").await;
+                let released = execute(holder, "UNLOCK TABLES").await;
                 let position = position.unwrap_or_else(|_| {
                     let seconds = BARRIER_TIMEOUT.as_secs();
                     Err(Error::new(ErrorKind::Snapshot, format!("the readers did not open within {seconds} seconds of the lock")))
@@ -208,24 +327,20 @@ async fn begin_all(
                     Error::new(ErrorKind::Snapshot, "the session of the lock was lost while readers were opened")
                         .with_source(error)
                 })?;
-                // The lock is free already; whether the goodbye arrives does not matter.
-                let _ = holder.close().await;
                 return Ok((barrier, position));
             }
             Err(error) if super::error::number(&error).is_some() => whys.push(format!("{barrier}: {error}")),
             Err(error) => return Err(failed("the session of the lock was lost", error)),
         }
     }
-    let (barrier, position) = begin_by_position(&mut holder, server, sessions, whys).await?;
-    let _ = holder.close().await;
-    Ok((barrier, position))
+    begin_by_position(holder, server, sessions, whys).await
 }
 
 /// Without a lock: opens all snapshots again until they have the same log position.
 async fn begin_by_position(
     control: &mut MySqlConnection,
     server: &ServerInfo,
-    sessions: &mut [MySqlConnection],
+    sessions: &mut [Session],
     mut whys: Vec<String>,
 ) -> Result<(Barrier, Option<LogPosition>)> {
     let mut position = None;
@@ -269,16 +384,16 @@ async fn begin_by_position(
 }
 
 /// Opens the snapshot of one session.
-async fn begin(session: &mut MySqlConnection) -> Result<()> {
+async fn begin(session: &mut Session) -> Result<()> {
     let not_opened = |error| failed("a reader's snapshot could not be opened", error);
     // A second try finds the transaction of the first one.
-    execute(session, "ROLLBACK").await.map_err(not_opened)?;
-    execute(session, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.map_err(not_opened)?;
-    execute(session, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await.map_err(not_opened)?;
+    session.execute("ROLLBACK").await.map_err(not_opened)?;
+    session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.map_err(not_opened)?;
+    session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await.map_err(not_opened)?;
     // In another isolation level, or without an engine that can, the server ignores the clause with a mere warning.
-    let warnings = sqlx::raw_sql("SHOW WARNINGS").fetch_all(session).await.map_err(not_opened)?;
+    let warnings = session.query("SHOW WARNINGS").await.map_err(not_opened)?;
     if let Some(warning) = warnings.first() {
-        let text: String = warning.try_get(2).unwrap_or_default();
+        let text = String::from_utf8_lossy(warning.get(2).and_then(Option::as_deref).unwrap_or_default());
         return Err(Error::new(ErrorKind::Snapshot, format!("the server opened no consistent snapshot: {text}")));
     }
     Ok(())
@@ -300,16 +415,17 @@ async fn log_position(session: &mut MySqlConnection, server: &ServerInfo) -> Res
 }
 
 /// MariaDB: where in the log this session's snapshot stands.
-async fn snapshot_position(session: &mut MySqlConnection) -> Result<Option<LogPosition>> {
-    let rows = sqlx::query(AssertSqlSafe("SHOW STATUS LIKE 'binlog_snapshot%'"))
-        .fetch_all(session)
+async fn snapshot_position(session: &mut Session) -> Result<Option<LogPosition>> {
+    let rows = session
+        .query("SHOW STATUS LIKE 'binlog_snapshot%'")
         .await
         .map_err(|error| failed("the log position of a snapshot could not be read", error))?;
     let mut position = LogPosition::default();
     for row in &rows {
-        let (Ok(name), Ok(value)) = (row.try_get::<String, _>(0), row.try_get::<String, _>(1)) else { continue };
+        let [Some(name), Some(value)] = row.as_slice() else { continue };
+        let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
         match name.to_ascii_lowercase().as_str() {
-            "binlog_snapshot_file" => position.file = value,
+            "binlog_snapshot_file" => position.file = value.into_owned(),
             "binlog_snapshot_position" => position.offset = value.parse().unwrap_or(0),
             _ => {}
         }
@@ -318,7 +434,7 @@ async fn snapshot_position(session: &mut MySqlConnection) -> Result<Option<LogPo
 }
 
 /// A refusal by the server is an answer: it cannot be had. A lost connection stays an error.
-fn optional<T>(result: Result<T, sqlx::Error>) -> Result<Option<T>> {
+pub(super) fn optional<T>(result: Result<T, sqlx::Error>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if super::error::number(&error).is_some() => Ok(None),

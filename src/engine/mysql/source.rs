@@ -7,14 +7,14 @@ use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 
 use super::connect::{Connector, execute};
-use super::{MySqlSnapshot, catalog, collision, error, plan, probe, profile, waiting};
+use super::{MySqlSnapshot, catalog, collision, error, gauge, leftovers, plan, probe, profile, rights, waiting};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{KeyOf, SessionOptions, SharedKeys, Snapshot, Source, TableFilter, Waiting};
+use crate::engine::{Gauge, KeyOf, SessionOptions, SharedKeys, Snapshot, Source, Strain, TableFilter, Waiting};
 use crate::error::Result;
-use crate::model::Hook;
-use crate::model::catalog::{Catalog, ServerInfo, Table};
+use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
 use crate::model::probe::{Answer, Question};
+use crate::model::{Hook, RunId};
 
 /// A MySQL or MariaDB server that is read from.
 pub struct MySqlSource {
@@ -50,14 +50,19 @@ impl MySqlSource {
     /// # Errors
     /// As [`Source::snapshot`].
     pub async fn open_snapshot(&self, tables: &[Table], readers: usize) -> Result<MySqlSnapshot> {
-        MySqlSnapshot::open(&self.connector, &self.server, tables, readers).await
+        // Who has asked questions is not needed any more; the server has sessions for others.
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        MySqlSnapshot::open(&self.connector, &self.server, tables, readers, 0).await
     }
 
     async fn control(&self, slot: &mut Option<MySqlConnection>) -> Result<MySqlConnection> {
-        match slot.take() {
-            Some(connection) => Ok(connection),
-            None => Ok(self.connector.connect().await?.0),
+        if let Some(mut connection) = slot.take() {
+            // The server may have been restarted since it was used last.
+            if connection.ping().await.is_ok() {
+                return Ok(connection);
+            }
         }
+        Ok(self.connector.connect().await?.0)
     }
 }
 
@@ -79,10 +84,18 @@ impl Source for MySqlSource {
         Ok(catalog)
     }
 
+    async fn missing_rights(&self, tables: &[Table]) -> Result<Vec<Problem>> {
+        let mut slot = self.control.lock().await;
+        let mut connection = self.control(&mut slot).await?;
+        let missing = rights::missing(&mut connection, &self.connector.mark(), &self.server, tables).await?;
+        *slot = Some(connection);
+        Ok(missing)
+    }
+
     async fn plan_chunks(&self, table: &Table, target_bytes: u64) -> Result<ChunkPlan> {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
-        let plan = plan::plan_chunks(&mut connection, self.connector.mark(), table, target_bytes).await?;
+        let plan = plan::plan_chunks(&mut connection, &self.connector.mark(), table, target_bytes).await?;
         *slot = Some(connection);
         Ok(plan)
     }
@@ -90,7 +103,7 @@ impl Source for MySqlSource {
     async fn any_row(&self, table: &Table) -> Result<bool> {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
-        let found = profile::any_row(&mut connection, self.connector.mark(), table).await?;
+        let found = profile::any_row(&mut connection, &self.connector.mark(), table).await?;
         *slot = Some(connection);
         Ok(found)
     }
@@ -101,26 +114,49 @@ impl Source for MySqlSource {
             Some(connection) => connection,
             None => self.connector.connect().await?.0,
         };
-        let answers = probe::probe(&mut connection, self.connector.mark(), table, questions, first_rows).await?;
+        let answers = probe::probe(&mut connection, &self.connector.mark(), table, questions, first_rows).await?;
         self.askers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         Ok(Some(answers))
     }
 
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
-        Ok(Arc::new(self.open_snapshot(tables, readers).await?))
+        let spares = if readers > 1 { 2 } else { 1 };
+        Ok(Arc::new(MySqlSnapshot::open(&self.connector, &self.server, tables, readers, spares).await?))
     }
 
     async fn shared_keys(&self, keys: [KeyOf<'_>; 2]) -> Result<SharedKeys> {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
-        let shared = collision::shared_keys(&mut connection, self.connector.mark(), keys).await?;
+        let shared = collision::shared_keys(&mut connection, &self.connector.mark(), keys).await?;
         *slot = Some(connection);
         Ok(shared)
     }
 
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         let (mut connection, _) = self.connector.connect().await?;
-        waiting::waiting(&mut connection, self.connector.mark()).await
+        waiting::waiting(&mut connection, &self.connector.mark()).await
+    }
+
+    async fn take_over(&self, run: RunId) -> Result<Vec<String>> {
+        self.connector.rename(&format!("dbferry/{run}"));
+        let (mut connection, _) = self.connector.connect().await?;
+        let told = leftovers::end(&mut connection, &self.connector.mark()).await?;
+        // Everything is done: a server that does not hear the farewell notices the closed socket.
+        let _ = connection.close().await;
+        Ok(told)
+    }
+
+    async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
+        let (connection, server) = self.connector.connect().await?;
+        Ok(Box::new(gauge::MySqlGauge::new(connection, &server, &self.connector.mark(), asked)?))
+    }
+
+    async fn free_sessions(&self) -> Result<Option<u64>> {
+        let mut slot = self.control.lock().await;
+        let mut connection = self.control(&mut slot).await?;
+        let free = gauge::free_sessions(&mut connection).await?;
+        *slot = Some(connection);
+        Ok(Some(free))
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {

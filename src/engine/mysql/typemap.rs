@@ -91,6 +91,11 @@ const NAMES: &[&str] = &[
 ];
 
 impl Dialect for MySqlDialect {
+    /// Both count their series by two numbers: 8.0 and 8.4, 10.6 and 10.11.
+    fn series(&self, server: &ServerInfo) -> (u32, u32) {
+        (server.version_number.0, server.version_number.1)
+    }
+
     fn to_logical(&self, native: &NativeType) -> Option<LogicalType> {
         use LogicalType as L;
         let unsigned = native.unsigned;
@@ -192,6 +197,12 @@ impl Dialect for MySqlDialect {
             name if name.ends_with("_ci") => Some(Folding::CaseAndAccents),
             _ => None,
         }
+    }
+
+    fn ignores_end_spaces(&self, native: &NativeType) -> bool {
+        // PAD SPACE: all but MySQL's newest and MariaDB's `_nopad_` ones.
+        let collation = native.collation.as_deref().filter(|_| native.labels.is_empty());
+        collation.is_some_and(|name| name != "binary" && !name.contains("_0900_") && !name.contains("_nopad_"))
     }
 
     fn takes_conditions(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Tables as they stand in a PostgreSQL database, in a few queries for all of them.
 //!
-//! Partial indexes, and those of other methods than btree, gin and gist, have no place in the model and are left out, so that none of them is
+//! Partial indexes, and those of other methods than btree, hash, gin and gist, have no place in the model and are left out, so that none of them is
 //! ever taken for a key.
 
 use std::collections::HashMap;
@@ -144,7 +144,7 @@ const INDEXES: &str = "
     CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indoption::int2[]) WITH ORDINALITY AS part(attnum, options, position)
     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = part.attnum AND part.attnum <> 0
     WHERE i.indrelid::int8 = ANY ($1) AND i.indisvalid AND i.indpred IS NULL AND part.position <= i.indnkeyatts
-      AND m.amname IN ('btree', 'gin', 'gist')
+      AND m.amname IN ('btree', 'gin', 'gist', 'hash')
     ORDER BY i.indrelid, c.relname, i.indexrelid, part.position";
 
 async fn indexes(connection: &mut PgConnection, oids: &[i64], found: &mut Found) -> Result<()> {
@@ -167,6 +167,7 @@ async fn indexes(connection: &mut PgConnection, oids: &[i64], found: &mut Found)
             let method = match get::<String>(&row, "method")?.as_str() {
                 "gin" => IndexMethod::FullText,
                 "gist" => IndexMethod::Spatial,
+                "hash" => IndexMethod::Hash,
                 _ => IndexMethod::BTree,
             };
             let unique = get(&row, "is_unique")?;

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 use super::error;
 use super::lease::Fence;
 use crate::config::endpoint::{Endpoint, Secret};
-use crate::config::login::{credentials, is_local};
+use crate::config::login::{again_if_refused, credentials, is_local};
 use crate::engine::SessionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
@@ -49,7 +49,8 @@ impl Connector {
             .port(at.port.unwrap_or(5432))
             .database(&at.database)
             .application_name(&session.application_name)
-            .extra_float_digits(3)
+            // Set with the other settings instead: poolers in session mode refuse a startup parameter that they do not know.
+            .extra_float_digits(None)
             // No named statements, so that poolers between us and the server do not matter.
             .statement_cache_capacity(0)
             .disable_statement_logging();
@@ -116,6 +117,21 @@ impl Connector {
         self.fence().map_or_else(|| self.name == name, |fence| fence.session_name() == name)
     }
 
+    async fn login(&self, fence: Option<&Fence>) -> Result<PgConnection> {
+        let login = credentials(&self.at).await?;
+        let mut options = self.options.clone();
+        if let Some(user) = &login.user {
+            options = options.username(user);
+        }
+        if let Some(password) = &login.password {
+            options = options.password(Secret::expose(password));
+        }
+        if let Some(fence) = fence {
+            options = options.application_name(&fence.session_name());
+        }
+        PgConnection::connect_with(&options).await.map_err(|error| error::map_connect(error, &self.place))
+    }
+
     /// Opens a session and pins it.
     ///
     /// # Errors
@@ -124,20 +140,8 @@ impl Connector {
     pub(super) async fn connect(&self) -> Result<PgConnection> {
         let opened = tokio::time::timeout(self.timeout, async {
             let fence = self.fence();
-            let login = credentials(&self.at).await?;
-            let mut options = self.options.clone();
-            if let Some(user) = &login.user {
-                options = options.username(user);
-            }
-            if let Some(password) = &login.password {
-                options = options.password(Secret::expose(password));
-            }
-            if let Some(fence) = &fence {
-                options = options.application_name(&fence.session_name());
-            }
-            let mut connection =
-                PgConnection::connect_with(&options).await.map_err(|error| error::map_connect(error, &self.place))?;
-            crate::engine::no_delay::set_on_sockets_to(options.get_port());
+            let mut connection = again_if_refused(&self.at, || self.login(fence.as_ref())).await?;
+            crate::engine::no_delay::set_on_sockets_to(self.options.get_port());
             self.pin(&mut connection).await?;
             if let Some(fence) = fence {
                 fence.check(&mut connection).await?;
@@ -156,6 +160,7 @@ impl Connector {
     async fn pin(&self, connection: &mut PgConnection) -> Result<()> {
         let failed = |error| error::map(error, format!("the session at {} could not be set up", self.place));
         // One message: each way there and back would cost a connection as much as its login.
+        // A client that is gone without a word is noticed by the server within a minute, and its locks are free.
         // By way of pg_settings, since not every version knows every one (`idle_session_timeout` came with 14).
         let rows = sqlx::raw_sql(
             "SELECT current_setting('server_version_num')::int4;
@@ -164,7 +169,8 @@ impl Connector {
                 ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),
                 ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('extra_float_digits', '3'),
                 ('bytea_output', 'hex'), ('jit', 'off'), ('standard_conforming_strings', 'on'), ('client_min_messages', 'warning'),
-                ('default_transaction_isolation', 'read committed'), ('default_transaction_deferrable', 'off')
+                ('default_transaction_isolation', 'read committed'), ('default_transaction_deferrable', 'off'),
+                ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')
              ) AS v(name, value) JOIN pg_catalog.pg_settings AS s ON s.name = v.name;
              SELECT current_setting('server_encoding'), current_setting('client_encoding'), current_setting('TimeZone'),
                     current_setting('search_path'), current_setting('row_security'), current_setting('statement_timeout')",
@@ -183,6 +189,9 @@ impl Connector {
                 format!("{} is PostgreSQL {major}; dbferry needs {OLDEST_MAJOR} or later", self.place),
             ));
         }
+        // Tables, marks and leases must outlive a crash; chunks say for themselves that theirs may be carried again.
+        let durable = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+        sqlx::raw_sql(durable).execute(&mut *connection).await.map_err(failed)?;
         let setting = |index: usize| row.try_get::<String, _>(index).map_err(failed);
         let encoding = setting(0)?;
         if encoding != "UTF8" {
@@ -198,7 +207,7 @@ impl Connector {
                 ErrorKind::Unsupported,
                 format!("the session at {} does not keep its settings ({})", self.place, is.join(", ")),
             )
-            .hint("Connect to the server itself, and not through a pooler that resets sessions"));
+            .hint("Connect to the server itself, and not through a pooler in transaction mode, which gives each transaction to another session"));
         }
         Ok(())
     }

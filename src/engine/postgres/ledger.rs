@@ -10,6 +10,7 @@ use super::typemap::PostgresDialect;
 use super::{error, lease};
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::instant::InstantRecord;
 use crate::ledger::lease::{Holder, Living};
 use crate::ledger::{HookRecord, Ledger, RunRecord, RunState};
 use crate::model::reject::RejectRecord;
@@ -143,6 +144,7 @@ impl PostgresLedger {
                 "The hooks that were begun, and those that have gone through",
             ),
             ("rejects", super::rejects::COLUMNS, "Rows that could not be carried, as the source sent them"),
+            ("instants", super::instants::COLUMNS, "The instants of the source that rows were read at"),
             ("losses", super::losses::COLUMNS, "What value policies of the mapping have done, chunk by chunk, committed together with its rows"),
         ];
         for (name, columns, comment) in tables {
@@ -423,6 +425,18 @@ impl Ledger for PostgresLedger {
         rows.iter().map(|row| mark(row).map_err(self.failed("could not be read"))).collect()
     }
 
+    async fn note_instant(&self, run: RunId, instant: &InstantRecord) -> Result<()> {
+        self.insert_instant(run, instant).await
+    }
+
+    async fn settle_instant(&self, run: RunId, number: u32) -> Result<()> {
+        self.complete_instant(run, number).await
+    }
+
+    async fn instants(&self, run: RunId) -> Result<Vec<InstantRecord>> {
+        self.all_instants(run).await
+    }
+
     async fn hooks(&self, run: RunId) -> Result<Vec<HookRecord>> {
         let columns = "hook, sha256, done_at IS NOT NULL, coalesce(extract(epoch FROM done_at - begun_at), 0)::float8";
         let rows = self.rows("hooks", columns, Some(run), "begun_at").await?;
@@ -446,7 +460,11 @@ impl Ledger for PostgresLedger {
     async fn forget(&self, id: RunId) -> Result<()> {
         let mut lease = self.pool.acquire().await?;
         let run_id = id.0;
-        let all = ["receipts", "marks", "hooks", "leases", "runs"];
+        let mut all = vec!["receipts", "marks", "hooks", "leases", "runs"];
+        // A ledger of an earlier version has none.
+        if self.stands(&mut lease, "instants").await.map_err(self.failed("could not be read"))? {
+            all.push("instants");
+        }
         let sql: Vec<String> =
             all.iter().map(|name| format!("DELETE FROM {} WHERE run = '{run_id}'", self.table(name))).collect();
         run(&mut lease, format!("BEGIN; {}; COMMIT", sql.join("; "))).await.map_err(self.failed("could not forget the run"))?;

@@ -1,26 +1,35 @@
 //! A few connections, lent out one by one.
 //!
-//! Not the driver's pool: a connection that was dropped in the midst of a chunk must be closed, never cleaned up and lent again.
+//! Not the driver's pool: a connection that was dropped in the midst of a chunk must be closed, never cleaned up and lent again. Its session
+//! may live on in the server, when the network between both is gone: before others are lent it is ended, since it may hold locks, or commit.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connect::Connector;
 use super::lease::Fence;
+use super::lost::{Lost, SessionId, Watched};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The pause before a full server is asked again.
 const FULL_SERVER_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long the run's own other connections are waited for, before the full server is an error.
+const FULL_SERVER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection, and its session.
+type Idle = (PgConnection, SessionId);
+
 /// The connections of a sink. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Pool {
     connector: Arc<Connector>,
-    idle: Arc<Mutex<Vec<PgConnection>>>,
+    idle: Arc<Mutex<Vec<Idle>>>,
+    lost: Lost,
     permits: Arc<Semaphore>,
     limit: usize,
 }
@@ -29,7 +38,13 @@ impl Pool {
     /// Lends out at most `limit` connections at a time.
     pub(super) fn new(connector: Connector, limit: usize) -> Self {
         let limit = limit.max(1);
-        Pool { connector: Arc::new(connector), idle: Arc::default(), permits: Arc::new(Semaphore::new(limit)), limit }
+        Pool {
+            connector: Arc::new(connector),
+            idle: Arc::default(),
+            lost: Lost::default(),
+            permits: Arc::new(Semaphore::new(limit)),
+            limit,
+        }
     }
 
     /// The run that sessions belong to, once it is held.
@@ -59,25 +74,35 @@ impl Pool {
     /// Lends a connection, that has answered just now; waits while all are lent out.
     pub(super) async fn acquire(&self) -> Result<Lease> {
         let permit = self.permit().await?;
+        let began = Instant::now();
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = match idle {
+            let (mut connection, id) = match idle {
                 // One that died while it lay idle is replaced without a word.
-                Some(mut connection) => match connection.ping().await {
-                    Ok(()) => connection,
+                Some((mut connection, id)) => match connection.ping().await {
+                    Ok(()) => (connection, id),
                     Err(_) => continue,
                 },
                 None => match self.connector.connect().await {
-                    Ok(connection) => connection,
+                    Ok(mut connection) => {
+                        let id = SessionId::of(&mut connection).await?;
+                        (connection, id)
+                    }
                     // The server has none to spare, and the run has others: one of them will be free in a while.
-                    Err(error) if error.kind() == ErrorKind::TooManyConnections && self.lent() > 1 => {
+                    Err(error)
+                        if error.kind() == ErrorKind::TooManyConnections
+                            && self.lent() > 1
+                            && began.elapsed() < FULL_SERVER_PATIENCE =>
+                    {
                         tokio::time::sleep(FULL_SERVER_PAUSE).await;
                         continue;
                     }
                     Err(error) => return Err(error),
                 },
             };
-            return Ok(Lease { connection, idle: Arc::clone(&self.idle), _permit: permit });
+            self.lost.end(&mut connection).await?;
+            let id = self.lost.watch(id);
+            return Ok(Lease { connection, id, idle: Arc::clone(&self.idle), _permit: permit });
         }
     }
 
@@ -86,7 +111,13 @@ impl Pool {
     pub(super) async fn acquire_untried(&self) -> Result<Option<Lease>> {
         let permit = self.permit().await?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Ok(idle.map(|connection| Lease { connection, idle: Arc::clone(&self.idle), _permit: permit }))
+        let Some((mut connection, id)) = idle else { return Ok(None) };
+        if self.lost.end(&mut connection).await.is_err() {
+            // Dead, or not able to: `acquire` finds out which.
+            return Ok(None);
+        }
+        let id = self.lost.watch(id);
+        Ok(Some(Lease { connection, id, idle: Arc::clone(&self.idle), _permit: permit }))
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit> {
@@ -107,14 +138,18 @@ impl Pool {
 /// A connection that is lent. Dropping it closes the connection, and so takes back its open transaction; see [`Lease::give_back`].
 pub(super) struct Lease {
     connection: PgConnection,
-    idle: Arc<Mutex<Vec<PgConnection>>>,
+    id: Watched,
+    idle: Arc<Mutex<Vec<Idle>>>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Lease {
     /// Gives a connection back that is in no transaction and in no COPY.
-    pub(super) fn give_back(self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
+    pub(super) fn give_back(mut self) {
+        // The driver's buffers grow with the widest row, and would stay so.
+        self.connection.shrink_buffers();
+        let id = self.id.is_sound();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((self.connection, id));
     }
 }
 

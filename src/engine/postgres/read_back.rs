@@ -18,7 +18,8 @@ use super::profile;
 use super::target::{TargetTable, quoted, quoted_columns, run, target_table, target_tables};
 use super::upsert;
 use super::{error, leaves};
-use crate::engine::{Batch, BatchStream, Profile, ProfileColumn, ReadBack};
+use crate::engine::budget::Filling;
+use crate::engine::{Batch, BatchStream, Budget, Profile, ProfileColumn, ReadBack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange};
 use crate::model::load::UpsertKey;
@@ -109,11 +110,18 @@ impl PostgresReadBack {
         Ok(target)
     }
 
-    async fn read_all(self, table: Table, range: ChunkRange, to: &Sender<Piece>) -> Result<()> {
+    async fn read_all(
+        self,
+        table: Table,
+        range: ChunkRange,
+        batch_bytes: usize,
+        mut filling: Filling,
+        to: &Sender<Piece>,
+    ) -> Result<()> {
         let failed = |error| error::map(error, "the target could not be read").table(&table.name);
         let mut reader = self.reader().await?;
         let target = self.target(&mut reader, &table).await?;
-        let mut decoder = RowDecoder::new(&table, &target.columns)?;
+        let mut decoder = RowDecoder::new(&table, &target.columns, batch_bytes)?;
         let (place, range) = match target.leaves.as_deref().and_then(|leaves| leaves::within(leaves, &range)) {
             Some((leaf, range)) => (leaf.name.clone(), range),
             None => (quoted(&table.name), range),
@@ -123,21 +131,42 @@ impl PostgresReadBack {
         let rows_of = narrowed(pages, &table);
         let columns = quoted_columns(table.columns.iter().map(|column| column.name.as_str()));
         let sql = format!("COPY (SELECT {columns} FROM {place}{rows_of}) TO STDOUT (FORMAT binary)");
+        filling.begin().await;
         let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
         while let Some(data) = rows.next().await {
-            decoder.feed(&data.map_err(failed)?);
+            let data = data.map_err(failed)?;
+            if filling.is_short_of(data.len()) {
+                // A row is one message, so that what was read is whole rows.
+                if let Some(batch) = decoder.so_far()? {
+                    let piece = Piece::Rows(Batch { held: filling.hand_over(), ..batch });
+                    if to.send(piece).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                filling.widen(data.len()).await.map_err(|error| error.table(&table.name))?;
+            }
+            decoder.feed(data);
             while let Some(batch) = decoder.next()? {
-                if to.send(Piece::Rows(batch)).await.is_err() {
+                // One message may end two batches. Each needs a part: who takes them cannot be the one to wait for it, since the next reader
+                // of this table may wait for him.
+                filling.begin().await;
+                if to.send(Piece::Rows(Batch { held: filling.hand_over(), ..batch })).await.is_err() {
                     // Nobody wants the rest: the reader is in the midst of its rows, and is closed.
                     return Ok(());
                 }
             }
+            filling.begin().await;
         }
         drop(rows);
         let last = decoder.finish()?;
-        reader.give_back();
+        // The driver keeps the buffer of a wide row, whatever it is asked: another session takes the place of this one.
+        if filling.is_wide() {
+            drop(reader)
+        } else {
+            reader.give_back()
+        }
         if let Some(batch) = last {
-            let _ = to.send(Piece::Rows(batch)).await;
+            let _ = to.send(Piece::Rows(Batch { held: filling.hand_over(), ..batch })).await;
         }
         let _ = to.send(Piece::End).await;
         Ok(())
@@ -308,12 +337,18 @@ impl ReadBack for PostgresReadBack {
     }
 
     fn read(&self, table: &Table, chunk: &Chunk) -> BatchStream {
+        self.read_within(table, chunk, &Budget::boundless())
+    }
+
+    fn read_within(&self, table: &Table, chunk: &Chunk, budget: &Budget) -> BatchStream {
         let (back, table, range) = (self.clone(), table.clone(), chunk.range.clone());
+        let filling = budget.filling(&table.name, chunk.estimated_bytes / chunk.estimated_rows.max(1));
+        let batch_bytes = budget.batch_bytes();
         // The work begins at the first poll; one batch waits while the next one is read.
         futures::stream::once(async move {
             let (to, from) = channel(1);
             tokio::spawn(async move {
-                if let Err(error) = back.read_all(table, range, &to).await {
+                if let Err(error) = back.read_all(table, range, batch_bytes, filling, &to).await {
                     let _ = to.send(Piece::Failed(error)).await;
                 }
             });

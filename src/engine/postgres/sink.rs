@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use sqlx::{AssertSqlSafe, Either, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Either, PgConnection, Row};
 
 use super::connect::{Connector, server_info};
 use super::encode::RowEncoder;
@@ -14,14 +14,19 @@ use super::ledger::PostgresLedger;
 use super::pool::{Lease, Pool};
 use super::read_back::PostgresReadBack;
 use super::target::{TargetTable, run, target_table, target_tables};
-use super::{catalog, check, hook, schema, standing, upsert, waiting, write};
+use super::{
+    catalog, check, dependents, gauge, hook, pooler, rights, schema, sequences, standing, take_out, upsert, waiting, write,
+};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{Asked, ChunkWriter, Ddl, DdlPhase, Inspection, ReadBack, SessionOptions, Sink, Waiting};
-use crate::error::{ErrorKind, Result};
+use crate::engine::{
+    Asked, ChunkWriter, Ddl, DdlPhase, Gauge, Inspection, ReadBack, SessionOptions, Sink, Strain, TakeOut, TakenOut, Waiting,
+};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
-use crate::model::catalog::{Column, ServerInfo, Table};
+use crate::model::catalog::{Column, Problem, ServerInfo, Table};
 use crate::model::load::UpsertKey;
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 use crate::model::unit::WorkUnit;
 use crate::model::{Hook, ObjectName, RunId};
 
@@ -55,6 +60,10 @@ impl PostgresSink {
         // One more than carry rows: for the ledger.
         let pool = Pool::new(Connector::new(at, options)?, options.jobs.saturating_add(1));
         let mut lease = pool.acquire().await?;
+        let mut other = pool.connect().await?;
+        pooler::refuse(&mut lease, &mut other, &at.to_string()).await?;
+        // Its socket is closed; whether the goodbye arrives does not matter.
+        let _ = other.close().await;
         let server = server_info(&mut lease).await?;
         let triggers_off = may_switch_triggers_off(&mut lease)
             .await
@@ -195,11 +204,25 @@ impl Sink for PostgresSink {
         Ok(schemas)
     }
 
+    async fn sequences(&self, names: &[ObjectName]) -> Result<Vec<Sequence>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = sequences::sequences(&mut lease, names).await?;
+        lease.give_back();
+        Ok(found)
+    }
+
     async fn table_names(&self, schemas: &[String]) -> Result<Vec<ObjectName>> {
         let mut lease = self.pool.acquire().await?;
         let names = standing::table_names(&mut lease, schemas).await?;
         lease.give_back();
         Ok(names)
+    }
+
+    async fn undroppable(&self, tables: &[&Table]) -> Result<Vec<Problem>> {
+        let mut lease = self.pool.acquire().await?;
+        let found = dependents::undroppable(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(found)
     }
 
     async fn inspect(&self, asked: &[Asked]) -> Result<Inspection> {
@@ -246,6 +269,13 @@ impl Sink for PostgresSink {
         check::check(&mut lease, &self.server, schemas, owner, &self.ledger_schema).await?;
         lease.give_back();
         Ok(())
+    }
+
+    async fn may_not_drop(&self, tables: &[ObjectName]) -> Result<Vec<Error>> {
+        let mut lease = self.pool.acquire().await?;
+        let errors = rights::may_not_drop(&mut lease, tables).await?;
+        lease.give_back();
+        Ok(errors)
     }
 
     async fn apply(&self, ddl: &Ddl) -> Result<()> {
@@ -320,6 +350,11 @@ impl Sink for PostgresSink {
         Ok(Box::new(self.begin(unit, table, write::Claim::Reject(number)).await?))
     }
 
+    async fn take_out(&self, run: RunId, rows: &TakeOut) -> Result<TakenOut> {
+        let lease = self.pool.acquire().await?;
+        take_out::take_out(lease, &self.ledger, run, rows, self.triggers_off).await
+    }
+
     fn ledger(&self) -> &dyn Ledger {
         &*self.ledger
     }
@@ -328,6 +363,17 @@ impl Sink for PostgresSink {
         // What lies idle would count against the server's limit beside the readers.
         self.pool.close_idle();
         Ok(Arc::new(PostgresReadBack::open(self.pool.clone(), &self.ledger_schema, readers).await?))
+    }
+
+    async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
+        Ok(Box::new(gauge::PostgresGauge::new(self.pool.connect().await?, asked)?))
+    }
+
+    async fn free_sessions(&self) -> Result<Option<u64>> {
+        let mut lease = self.pool.acquire().await?;
+        let free = gauge::free_sessions(&mut lease).await?;
+        lease.give_back();
+        Ok(Some(free))
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {

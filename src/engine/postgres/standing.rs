@@ -136,7 +136,7 @@ async fn encoders(connection: &mut PgConnection, table: &Table, standing: &mut S
         return Ok(());
     }
     let checked = match target_table(connection, table).await {
-        Ok(target) => RowEncoder::new(table, &target.columns).and_then(|_| RowDecoder::new(table, &target.columns).map(drop)),
+        Ok(target) => RowEncoder::new(table, &target.columns).and_then(|_| RowDecoder::new(table, &target.columns, 1).map(drop)),
         Err(error) if error.kind() == ErrorKind::SchemaChanged => Err(error),
         Err(error) => return Err(error),
     };

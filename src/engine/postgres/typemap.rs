@@ -11,11 +11,12 @@
 use super::ddl;
 use super::type_text::{self, MAX_BITS, MAX_CHARACTERS, MAX_DIMENSIONS};
 use crate::config::objects::CollationChoice;
-use crate::engine::{Clear, Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted};
+use crate::engine::{Clear, Ddl, DdlOptions, Dialect, Fidelity, Folding, Quoted, SequenceStep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Column, NativeType, Problem, ServerInfo, Table};
 use crate::model::logical::{LogicalType, Zone};
 use crate::model::schema::TableSchema;
+use crate::model::sequence::Sequence;
 
 /// PostgreSQL's types and SQL.
 pub struct PostgresDialect;
@@ -44,8 +45,21 @@ impl Dialect for PostgresDialect {
         Quoted(ddl::quote_name(name))
     }
 
+    fn sequence(&self, one: &Sequence, step: SequenceStep, owner: Option<&str>) -> Result<Vec<Ddl>, String> {
+        ddl::sequence(one, step, owner)
+    }
+
+    /// The system columns of every table; in capitals they are other names.
+    fn reserves_column_name(&self, name: &str) -> bool {
+        matches!(name, "tableoid" | "xmin" | "cmin" | "xmax" | "cmax" | "ctid")
+    }
+
     fn holds_nul_in_text(&self) -> bool {
         false
+    }
+
+    fn holds_nul_in_json(&self, native: &NativeType) -> bool {
+        native.name != "jsonb"
     }
 
     /// A third of a page of 8 kB: "Limits for Index Row Size" in the manual's chapter on B-Tree indexes.

@@ -1,13 +1,14 @@
 //! One chunk's way into the target: one transaction, one COPY, one receipt. Rows that are found by a key take the way of [`upsert`].
 //!
 //! A task of its own owns the connection and sends, while the caller encodes the next piece. Two buffers go round between both, so a slow server
-//! holds the caller up. Whatever ends the writer without a commit closes the connection, and so takes everything back.
+//! holds the caller up. A row that is much wider than a piece is sent in slices, and waited for. Whatever ends the writer without a commit closes the connection, and so takes everything back.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::encode::{HEADER, RowEncoder, TRAILER};
@@ -26,8 +27,14 @@ use crate::model::{Digest, Losses, ObjectName, RunId};
 /// A piece is sent once it has so many bytes: far above the cost of a message, far below what memory is counted in.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A buffer that one wide row has made larger than this is not used again.
-const KEPT_BYTES: usize = 4 * PIECE_BYTES;
+/// Smallest piece. Where memory is short pieces are small: each job has four, two on their way, one being filled, one of the driver's.
+const LEAST_PIECE_BYTES: usize = 16 << 10;
+
+/// Pieces of one batch at least.
+const PIECES_PER_BATCH: usize = 4;
+
+/// A buffer that one wide row has made so many times as large as a piece is not used again, nor is another one filled meanwhile.
+const WIDE_PIECES: usize = 4;
 
 /// Where a chunk goes.
 struct Destination {
@@ -35,6 +42,7 @@ struct Destination {
     run: RunId,
     table: ObjectName,
     chunk: u32,
+    piece_bytes: usize,
     claim: Claim,
     /// What follows the COPY, of rows that are found by a key.
     merge: Option<Merge>,
@@ -52,6 +60,8 @@ pub(super) enum Claim {
 /// What the task is to do.
 enum Order {
     Send(Vec<u8>),
+    /// Likewise, in slices; and say when it is gone.
+    SendWide(Vec<u8>, oneshot::Sender<()>),
     Commit(Receipt, Vec<Reject>),
     Abort,
 }
@@ -61,6 +71,7 @@ pub(super) struct Writer {
     encoder: Arc<RowEncoder>,
     table: ObjectName,
     chunk: u32,
+    piece_bytes: usize,
     buffer: Vec<u8>,
     rows: u64,
     /// Rows of the source that the chunk is made from, if told.
@@ -112,14 +123,17 @@ pub(super) async fn begin(
     // One piece on its way, and one waiting.
     let (orders, todo) = channel(1);
     let (used, spare) = channel(2);
-    let destination = Destination { ledger, run: unit.run, table: table.clone(), chunk: unit.chunk.id, claim, merge };
+    let piece_bytes = (unit.read.batch_bytes / PIECES_PER_BATCH).clamp(LEAST_PIECE_BYTES, PIECE_BYTES);
+    let chunk = unit.chunk.id;
+    let destination = Destination { ledger, run: unit.run, table: table.clone(), chunk, piece_bytes, claim, merge };
     let task = tokio::spawn(destination.carry(lease, sql, todo, used));
-    let mut buffer = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
+    let mut buffer = Vec::with_capacity(room_of(piece_bytes));
     buffer.extend_from_slice(HEADER);
     Ok(Writer {
         encoder,
         table,
-        chunk: unit.chunk.id,
+        chunk,
+        piece_bytes,
         buffer,
         rows: 0,
         rows_read: None,
@@ -134,6 +148,11 @@ pub(super) async fn begin(
     })
 }
 
+/// Capacity of a buffer: the last row of a piece goes beyond it.
+fn room_of(piece_bytes: usize) -> usize {
+    piece_bytes + piece_bytes / 8
+}
+
 impl Destination {
     async fn carry(self, mut lease: Lease, sql: String, mut orders: Receiver<Order>, used: Sender<Vec<u8>>) -> Result<()> {
         let failed = |error| error::map(error, format!("the target refused chunk {}", self.chunk)).table(&self.table);
@@ -143,10 +162,19 @@ impl Destination {
                 Some(Order::Send(mut piece)) => {
                     copy.send(piece.as_slice()).await.map_err(failed)?;
                     piece.clear();
-                    if piece.capacity() <= KEPT_BYTES {
+                    if piece.capacity() <= WIDE_PIECES * self.piece_bytes {
                         // Without a taker it is dropped, which is as good.
                         let _ = used.try_send(piece);
                     }
+                }
+                Some(Order::SendWide(piece, gone)) => {
+                    // The driver copies what it sends into a buffer that it keeps.
+                    for slice in piece.chunks(self.piece_bytes.max(1)) {
+                        copy.send(slice).await.map_err(failed)?;
+                    }
+                    drop(piece);
+                    // A writer that does not wait any more has been dropped.
+                    let _ = gone.send(());
                 }
                 Some(Order::Commit(receipt, rejects)) => break (receipt, rejects),
                 Some(Order::Abort) => {
@@ -216,7 +244,19 @@ impl Writer {
     /// Sends what is buffered.
     async fn flush(&mut self) -> Result<()> {
         self.bytes += u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
-        let next = self.spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8));
+        if self.buffer.len() > WIDE_PIECES * self.piece_bytes {
+            let piece = std::mem::take(&mut self.buffer);
+            let (gone, sent) = oneshot::channel();
+            self.order(Order::SendWide(piece, gone)).await?;
+            if sent.await.is_err() {
+                // The task has ended, and says why.
+                self.broken = true;
+                self.end().await?;
+                return Err(Error::internal("a chunk ended before its commit").table(&self.table));
+            }
+            return Ok(());
+        }
+        let next = self.spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(room_of(self.piece_bytes)));
         let piece = std::mem::replace(&mut self.buffer, next);
         self.order(Order::Send(piece)).await
     }
@@ -246,7 +286,7 @@ impl ChunkWriter for Writer {
                 return Err(error);
             }
             self.rows += u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
-            if self.buffer.len() >= PIECE_BYTES {
+            if self.buffer.len() >= self.piece_bytes {
                 self.flush().await?;
             }
             return Ok(());
@@ -255,8 +295,8 @@ impl ChunkWriter for Writer {
         let bound = encoder.bind(rows)?;
         let mut row = 0;
         while row < rows.num_rows() {
-            row = bound.put(row, PIECE_BYTES, &mut self.buffer)?;
-            if self.buffer.len() >= PIECE_BYTES {
+            row = bound.put(row, self.piece_bytes, &mut self.buffer)?;
+            if self.buffer.len() >= self.piece_bytes {
                 self.flush().await?;
             }
         }

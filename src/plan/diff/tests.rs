@@ -110,6 +110,7 @@ fn plan(file: &str, mapping: &str, environment: &Environment<'_>) -> Plan {
             .collect(),
         ddl,
         schema: Vec::new(),
+        sequences: Vec::new(),
         hooks,
         problems: mapped.problems.into_iter().chain(more).collect(),
     }

@@ -264,6 +264,7 @@ fn side(table: &Table, column: &Column) -> Side {
             DefaultValue::Literal(text) => format!("'{text}'"),
             DefaultValue::Bytes(bytes) => format!("X'{}'", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
             DefaultValue::CurrentTimestamp(fsp) => format!("CURRENT_TIMESTAMP({fsp})"),
+            DefaultValue::NextOf(sequence) => format!("nextval('{sequence}')"),
             DefaultValue::Expression(sql) => sql.clone(),
         }),
         also,

@@ -96,8 +96,12 @@ fn refused(question: &Question, name: &str) -> Option<String> {
             "the empty value of an enumeration, which is none of its labels, is refused".into()
         }
         Question::NulCharacter { column } if is(column) => "text with a NUL character is refused".into(),
+        Question::NulEscape { column } if is(column) => "JSON with a NUL character is refused".into(),
         Question::InvalidText { column } if is(column) => "text that is none in its character set is refused".into(),
         Question::LongerThan { columns, bytes } if columns.iter().any(is) => format!("more than {bytes} bytes are refused"),
+        Question::LongEntry { index, parts, bytes } if parts.iter().any(|(column, _)| is(column)) => {
+            format!("more than {bytes} bytes in an entry of the index `{index}` are refused")
+        }
         Question::Orphan { key, .. } if key.columns.iter().any(is) => {
             format!("a value that no row of `{}` has fails the foreign key `{}`", key.parent, key.name)
         }

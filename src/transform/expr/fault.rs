@@ -56,7 +56,13 @@ fn arrow_words(error: &ArrowError) -> String {
         ArrowError::CastError(what)
         | ArrowError::ParseError(what)
         | ArrowError::ComputeError(what)
-        | ArrowError::InvalidArgumentError(what) => what.clone(),
+        | ArrowError::InvalidArgumentError(what) => match what.as_str() {
+            // Arrow's words for a reading of no instant, or of two.
+            "Cannot cast timezone to different timezone" => {
+                "the clock of that zone shows this reading never, or twice, since it is put forward and back in that hour".into()
+            }
+            _ => what.clone(),
+        },
         ArrowError::ExternalError(error) => match error.downcast_ref::<DataFusionError>() {
             Some(error) => words(error),
             None => error.to_string(),

@@ -8,47 +8,11 @@ use dbferry::model::logical::Zone;
 use dbferry::model::{LogicalType as L, json};
 
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::*;
 use crate::support::PostgresDatabase;
-
-/// How many values a property is tried with, from `DBFERRY_TEST_VALUES`.
-fn value_count() -> usize {
-    std::env::var("DBFERRY_TEST_VALUES").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
-}
-
-/// Random values; the seed comes from `DBFERRY_TEST_SEED` and stands in every message.
-struct Random {
-    seed: u64,
-    runner: TestRunner,
-}
-
-impl Random {
-    fn new() -> Self {
-        let seed = std::env::var("DBFERRY_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand_seed);
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        Random { seed, runner: TestRunner::new_with_rng(Config::default(), rng) }
-    }
-
-    fn one<T: std::fmt::Debug>(&mut self, strategy: &impl Strategy<Value = T>) -> T {
-        strategy.new_tree(&mut self.runner).unwrap().current()
-    }
-
-    /// Values, every tenth of them NULL.
-    fn some<T: std::fmt::Debug>(&mut self, strategy: impl Strategy<Value = T>) -> Vec<Option<T>> {
-        let strategy = proptest::option::weighted(0.9, strategy);
-        (0..value_count()).map(|_| self.one(&strategy)).collect()
-    }
-}
-
-fn rand_seed() -> u64 {
-    u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap()
-}
+use crate::support::random::Random;
 
 /// What is carried, and how the database is asked whether it has arrived.
 struct Case {

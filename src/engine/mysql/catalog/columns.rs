@@ -44,6 +44,14 @@ pub(super) async fn read(
         if logical.is_none() {
             problems.push(unknown_type(table, &session.in_patterns(&table.name.name), &name, &native));
         }
+        if native.full.to_ascii_lowercase().contains("zerofill") {
+            let why = format!(
+                "`{}` shows its numbers with zeros in front, and other engines do not; the numbers are the same",
+                native.full
+            );
+            let problem = Problem::new(Severity::Note, "column", format!("{}.{name}", table.name), why);
+            problems.push(problem.hint("Where people read it so, show it by `lpad(x::text, …, '0')`"));
+        }
         let default = if generated.is_some() { None } else { defaults::parse(session, &native, &extra, row.text(4)?.as_deref()) };
         table.columns.push(Column {
             name,

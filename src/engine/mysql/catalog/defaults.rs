@@ -16,6 +16,7 @@ use super::super::typemap::parse::unquote;
 use super::expressions;
 use super::query::{Session, quote, unhex};
 use crate::error::Result;
+use crate::model::ObjectName;
 use crate::model::catalog::{Column, DefaultValue, NativeType, Problem, Severity, Table};
 
 /// The default, as far as the printed text tells it. `extra` in lower case.
@@ -52,8 +53,21 @@ fn mariadb(native: &NativeType, printed: &str) -> Option<DefaultValue> {
     }
     Some(match number(native, printed) {
         Some(number) => DefaultValue::Literal(number),
-        None => DefaultValue::Expression(printed.to_string()),
+        None => match next_of(printed) {
+            Some(sequence) => DefaultValue::NextOf(sequence),
+            None => DefaultValue::Expression(printed.to_string()),
+        },
     })
+}
+
+/// The sequence of ``nextval(`shop`.`numbers`)``.
+fn next_of(printed: &str) -> Option<ObjectName> {
+    let quoted = printed.strip_prefix("nextval(`")?.strip_suffix("`)")?;
+    // A backtick within a name stands there twice.
+    let mut parts = quoted.split("`.`");
+    let (schema, name) = (parts.next()?, parts.next()?);
+    let plain = |part: &str| part.replace("``", "`");
+    parts.next().is_none().then(|| ObjectName::new(plain(schema), plain(name)))
 }
 
 /// The digits of `CURRENT_TIMESTAMP`, `current_timestamp()` and `CURRENT_TIMESTAMP(6)`.

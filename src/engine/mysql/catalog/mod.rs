@@ -9,7 +9,8 @@
 //! - `query`: questions and answers; names and texts in SQL; what the session must be like.
 //! - `tables`: tables, their sizes, next ids; `columns`, with `defaults` and `labels`; `indexes`; `constraints`.
 //! - `expressions`: undoing what MySQL does to expressions before it prints them.
-//! - `objects`: what has no place in the model and is listed: views, routines, triggers, events, sequences; `partitions`: how rows are parted.
+//! - `objects`: what has no place in the model and is listed: views, routines, triggers, events; `partitions`: how rows are parted;
+//!   `sequences` of MariaDB.
 //!
 //! What concerns columns, indexes and checks of a carried table is in the model, and the target lists what it cannot make.
 
@@ -24,6 +25,7 @@ mod objects;
 mod partitions;
 mod query;
 mod read;
+mod sequences;
 mod tables;
 
 pub use read::{read, read_several};

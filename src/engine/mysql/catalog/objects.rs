@@ -18,7 +18,7 @@ pub(super) const USER_RIGHTS: &str = "SELECT PRIVILEGE_TYPE FROM information_sch
 pub(super) const ME: &str = "CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - \
     CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
 
-/// Lists views, sequences, routines, triggers, events, history rows and periods.
+/// Lists views, routines, triggers, events, history rows and periods.
 pub(super) async fn list(
     session: &mut Session<'_>,
     listed: &[Listed],
@@ -31,7 +31,8 @@ pub(super) async fn list(
             "BASE TABLE" => {}
             "SYSTEM VERSIONED" => problems.push(history(session, one, tables).await?),
             "VIEW" => list_one(session, problems, "view", &one.name, "Views are not carried").await?,
-            "SEQUENCE" => sequence(session, problems, &one.name).await?,
+            // Read by `sequences`.
+            "SEQUENCE" => {}
             other => {
                 let why = format!("dbferry does not know tables of the type `{other}`");
                 problems.push(Problem::new(Severity::NotCarried, "table", session.name(&one.name), why));
@@ -45,22 +46,6 @@ pub(super) async fn list(
     blind_spots(session, problems).await
 }
 
-/// Lists a sequence of MariaDB with the value that it hands out next, which its DDL does not tell.
-async fn sequence(session: &mut Session<'_>, problems: &mut Vec<Problem>, name: &str) -> Result<()> {
-    let sql = format!("SELECT next_not_cached_value FROM {}", session.quoted(name));
-    let next = match session.rows(&sql).await {
-        Ok(rows) => rows.first().map(|row| row.text(0)).transpose()?.flatten(),
-        Err(error) if error.kind() == ErrorKind::ConnectionLost => return Err(error),
-        Err(_) => None,
-    };
-    let at = next.as_ref().map(|next| format!("; the next value is {next}")).unwrap_or_default();
-    list_one(session, problems, "sequence", name, &format!("Sequences are not carried{at}")).await?;
-    if let (Some(problem), Some(next)) = (problems.last_mut(), next) {
-        problem.hint = Some(format!("Make it in the target by hand, to begin at {next}"));
-    }
-    Ok(())
-}
-
 /// Lists one object with its DDL.
 async fn list_one(session: &mut Session<'_>, problems: &mut Vec<Problem>, object: &str, name: &str, why: &str) -> Result<()> {
     let (ddl, note) = definition(session, object, name).await?;
@@ -71,7 +56,7 @@ async fn list_one(session: &mut Session<'_>, problems: &mut Vec<Problem>, object
 }
 
 /// The object's DDL; or a remark on why it could not be read.
-async fn definition(session: &mut Session<'_>, object: &str, name: &str) -> Result<(Option<String>, String)> {
+pub(super) async fn definition(session: &mut Session<'_>, object: &str, name: &str) -> Result<(Option<String>, String)> {
     let sql = format!("SHOW CREATE {} {}", object.to_ascii_uppercase(), session.quoted(name));
     let shown = match session.rows(&sql).await {
         Ok(rows) => match rows.first() {
@@ -89,7 +74,7 @@ async fn definition(session: &mut Session<'_>, object: &str, name: &str) -> Resu
 
 async fn history(session: &mut Session<'_>, one: &Listed, tables: &BTreeMap<String, Table>) -> Result<Problem> {
     let few = tables.get(&one.name).is_some_and(|table| table.estimated_rows <= COUNT_HISTORY_UP_TO_ROWS);
-    let mut count = String::new();
+    let mut count = format!("; they are not counted, since the table has more than {COUNT_HISTORY_UP_TO_ROWS} rows");
     if few {
         let table = session.quoted(&one.name);
         let sql = format!("SELECT (SELECT COUNT(*) FROM {table} FOR SYSTEM_TIME ALL) - (SELECT COUNT(*) FROM {table})");

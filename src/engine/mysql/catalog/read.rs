@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use sqlx::MySqlConnection;
 
 use super::query::Session;
-use super::{columns, constraints, databases, indexes, labels, objects, partitions, tables};
+use super::{columns, constraints, databases, indexes, labels, objects, partitions, sequences, tables};
 use crate::engine::TableFilter;
 use crate::error::Result;
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
+use crate::model::sequence::Sequence;
 
 /// Reads the catalog of the connection's database.
 ///
@@ -20,8 +21,9 @@ use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 pub async fn read(connection: &mut MySqlConnection, server: &ServerInfo, filter: &TableFilter) -> Result<Catalog> {
     let mut session = Session::open(connection, server).await?;
     let mut problems = Vec::new();
-    let tables = one(&mut session, filter, &mut problems).await?;
-    Ok(Catalog { server: server.clone(), tables, problems })
+    let mut sequences = Vec::new();
+    let tables = one(&mut session, filter, &mut sequences, &mut problems).await?;
+    Ok(Catalog { server: server.clone(), tables, sequences, problems })
 }
 
 /// Reads the catalogs of all databases that fit `patterns`, as one: tables are sorted by database and name.
@@ -37,16 +39,21 @@ pub async fn read_several(
     let mut session = Session::open(connection, server).await?;
     let mut problems = Vec::new();
     let chosen = databases::choose(&mut session, patterns, &mut problems).await?;
-    let mut tables = Vec::new();
+    let (mut tables, mut sequences) = (Vec::new(), Vec::new());
     for database in chosen {
         session.go_to(&database);
-        tables.extend(one(&mut session, filter, &mut problems).await?);
+        tables.extend(one(&mut session, filter, &mut sequences, &mut problems).await?);
     }
-    Ok(Catalog { server: server.clone(), tables, problems })
+    Ok(Catalog { server: server.clone(), tables, sequences, problems })
 }
 
 /// The tables of the session's database.
-async fn one(session: &mut Session<'_>, filter: &TableFilter, problems: &mut Vec<Problem>) -> Result<Vec<Table>> {
+async fn one(
+    session: &mut Session<'_>,
+    filter: &TableFilter,
+    sequences: &mut Vec<Sequence>,
+    problems: &mut Vec<Problem>,
+) -> Result<Vec<Table>> {
     let listed = tables::list(session, filter).await?;
     let mut tables: BTreeMap<String, Table> = tables::carried(session, &listed, problems);
     if !tables.is_empty() {
@@ -61,6 +68,7 @@ async fn one(session: &mut Session<'_>, filter: &TableFilter, problems: &mut Vec
             partitions::read(session, &mut tables).await?;
         }
     }
+    sequences.extend(sequences::read(session, &listed, problems).await?);
     objects::list(session, &listed, &tables, filter, problems).await?;
     Ok(tables.into_values().collect())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryBuilder};
 
-use super::{ColumnDecoder, RowBytes, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, text, unexpected, wire};
 use crate::error::Result;
 
 /// Marks a type number of EWKB behind which the SRID stands.
@@ -40,13 +40,17 @@ fn write_ewkb(wkb: &[u8], srid: u32, out: &mut Vec<u8>) -> Result<()> {
 }
 
 impl ColumnDecoder for Geometry {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
+    fn size(&self) -> Size {
         // The offset, and the SRID that is added.
-        Ok(8 + wire(row, self.at)?.map_or(0, <[u8]>::len))
+        Size { each: 8, per_byte: 1 }
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         let Some(wkb) = wire(row, self.at)? else {
+            // A shape without WKB is longer than the server's functions return.
+            if wire(row, self.at + 1)?.is_some() {
+                return Err(text::longer_than_packet());
+            }
             self.builder.append_null();
             return Ok(());
         };

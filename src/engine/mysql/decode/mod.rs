@@ -4,12 +4,11 @@
 //! columns whose hard values become something else, as the mapping says.
 //! A decoder refuses what its Arrow type cannot hold unchanged; the reader adds table, column and key.
 
-use arrow::array::ArrayRef;
-use sqlx::mysql::MySqlRow;
-use sqlx::{Decode, MySql, Row};
+use std::ops::Range;
 
-use super::error::failed;
-use super::select::{TextForm, text_form};
+use arrow::array::ArrayRef;
+
+use super::wire::Block;
 use crate::engine::text_policy::TextPolicy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::NativeType;
@@ -25,25 +24,52 @@ mod policy;
 mod temporal;
 mod text;
 
-/// The bytes of a row: as the driver has them, or as they were kept.
+/// The bytes of a row: where they were received, or as they were kept.
 #[derive(Clone, Copy)]
 pub(super) enum RowBytes<'a> {
     /// From the server.
-    Live(&'a MySqlRow),
+    Live(&'a Block<'a>, usize),
     /// From the ledger.
     Kept(&'a [Option<Vec<u8>>]),
 }
 
+/// Upper bound for the bytes of Arrow data that a value adds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    /// For each value, NULL too.
+    pub(super) each: usize,
+    /// For each byte that it has on the wire.
+    pub(super) per_byte: usize,
+}
+
+impl Size {
+    /// Of values that all have the same size.
+    pub(super) fn fixed(each: usize) -> Self {
+        Size { each, per_byte: 0 }
+    }
+}
+
 /// Builds one column of a batch.
 pub(super) trait ColumnDecoder: Send {
-    /// Upper bound for the bytes of Arrow data that the row's value adds.
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize>;
+    /// Upper bound for the bytes of Arrow data that a row's value adds.
+    fn size(&self) -> Size;
 
     /// Adds the row's value.
     ///
     /// # Errors
     /// `Value`, without its place; the decoder is of no use afterwards.
     fn append(&mut self, row: RowBytes<'_>) -> Result<()>;
+
+    /// Adds the values of some rows: one loop for each type of decoder.
+    ///
+    /// # Errors
+    /// As [`ColumnDecoder::append`], with the row that failed.
+    fn extend(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), (usize, Error)> {
+        for row in rows {
+            self.append(RowBytes::Live(block, row)).map_err(|error| (row, error))?;
+        }
+        Ok(())
+    }
 
     /// Tells what the column's policies have done to the value that was appended last, and forgets it. Asked only of columns with policies.
     fn applied(&mut self, _into: &mut Vec<LossKind>) {}
@@ -82,10 +108,7 @@ pub(super) fn decoder(column: &ReadColumn, at: usize) -> Result<Box<dyn ColumnDe
         L::Date => temporal::date(at),
         L::Timestamp { zone: Zone::None | Zone::Utc, .. } => temporal::timestamp(at, &column.logical),
         L::Duration { .. } => temporal::duration(at),
-        L::Text { .. } | L::Json => match text_form(&column.native) {
-            TextForm::Bytes | TextForm::Converted => text::text(at, None),
-            TextForm::Checked => text::text(at, Some(at + 1)),
-        },
+        L::Text { .. } | L::Json => text::text(at, text::Beside::of(&column.native, at + 1)),
         L::Binary { .. } => text::binary(at),
         L::Bits { length } => text::bits(at, *length),
         L::Uuid => text::uuid(at),
@@ -123,28 +146,27 @@ fn under_policies(column: &ReadColumn, at: usize) -> Option<Box<dyn ColumnDecode
         }
         (L::Uuid, ValuePolicies { uuid: Some(order), .. }) => Some(policy::packed_uuid(at, *order)),
         (L::Text { .. }, policies) => {
-            let lossless_at = (text_form(native) == TextForm::Checked).then_some(at + 1);
-            TextPolicy::of(policies).map(|policy| policy::policy_text(at, lossless_at, policy))
+            let beside = text::Beside::of(native, at + 1);
+            TextPolicy::of(policies).map(|policy| policy::policy_text(at, beside, policy))
         }
         _ => None,
     }
 }
 
-/// The value's bytes as they came; none for NULL.
-///
-/// Temporal values keep their length in front. The driver calls a zero date NULL, so neither its `is_null` nor decoding into an
-/// `Option` may be used; to take the bytes fails for NULL alone.
+/// The value's bytes as they came; none for NULL. Temporal values keep their length in front.
+#[inline]
 pub(super) fn wire(row: RowBytes<'_>, at: usize) -> Result<Option<&[u8]>> {
     match row {
-        RowBytes::Live(row) => {
-            let value =
-                row.try_get_raw(at).map_err(|error| failed("the server sent fewer columns than were asked for", error))?;
-            Ok(<&[u8] as Decode<MySql>>::decode(value).ok())
-        }
+        RowBytes::Live(block, row) => block.value(row, at).ok_or_else(missing),
         RowBytes::Kept(row) => {
             row.get(at).map(Option::as_deref).ok_or_else(|| Error::internal("a kept row has fewer columns than were read"))
         }
     }
+}
+
+#[cold]
+fn missing() -> Error {
+    Error::new(ErrorKind::SourceRead, "the server sent fewer columns than were asked for")
 }
 
 /// A value that cannot be carried.

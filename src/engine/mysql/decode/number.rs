@@ -8,7 +8,7 @@ use arrow::datatypes::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
 };
 
-use super::{ColumnDecoder, RowBytes, refused, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, refused, unexpected, wire};
 use crate::error::Result;
 use crate::model::LogicalType;
 
@@ -26,8 +26,8 @@ impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> 
 }
 
 impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> ColumnDecoder for Fixed<T, F> {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(size_of::<T::Native>())
+    fn size(&self) -> Size {
+        Size::fixed(size_of::<T::Native>())
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -85,8 +85,8 @@ pub(super) fn bool(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Bool {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(1)
+    fn size(&self) -> Size {
+        Size::fixed(1)
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -106,58 +106,133 @@ impl ColumnDecoder for Bool {
 }
 
 pub(super) fn decimal128(at: usize, logical: &LogicalType, precision: u8, scale: u8) -> Box<dyn ColumnDecoder> {
+    let plain = PlainDecimal::of(precision, scale);
     Fixed::<Decimal128Type, _>::boxed(at, logical.arrow(), move |bytes| {
-        let (negative, digits) = digits(bytes, precision, scale)?;
-        let mut value: i128 = 0;
-        for digit in digits {
-            // At most 38 digits, so below 2^127.
-            value = value * 10 + i128::from(digit);
+        if let Some(value) = plain.as_ref().and_then(|plain| plain.read(bytes)) {
+            return Ok(value);
         }
-        Ok(if negative { -value } else { value })
+        let digits = Digits::of(bytes, precision, scale)?;
+        // At most 38 digits, so below 2^127.
+        let value = digits.number(0..digits.count).ok_or_else(|| unexpected("decimal", bytes))?;
+        Ok(if digits.negative { -value } else { value })
     })
 }
 
 pub(super) fn decimal256(at: usize, logical: &LogicalType, precision: u8, scale: u8) -> Box<dyn ColumnDecoder> {
     Fixed::<Decimal256Type, _>::boxed(at, logical.arrow(), move |bytes| {
-        let (negative, digits) = digits(bytes, precision, scale)?;
+        let digits = Digits::of(bytes, precision, scale)?;
         // Two halves of at most 38 digits each, so that only one multiplication is 256 bits wide.
-        let (mut high, mut low, mut shift) = (0_i128, 0_i128, 1_i128);
-        for (index, digit) in digits.enumerate() {
-            if index < 38 {
-                high = high * 10 + i128::from(digit);
-            } else {
-                low = low * 10 + i128::from(digit);
-                shift *= 10;
-            }
-        }
-        let value = i256::from_i128(high)
-            .checked_mul(i256::from_i128(shift))
-            .and_then(|value| value.checked_add(i256::from_i128(low)))
-            .ok_or_else(|| unexpected("decimal", bytes))?;
-        Ok(if negative { value.wrapping_neg() } else { value })
+        let half = digits.count.min(38);
+        let value = || {
+            let (high, low) = (digits.number(0..half)?, digits.number(half..digits.count)?);
+            let shift = 10_i128.checked_pow(u32::try_from(digits.count - half).ok()?)?;
+            i256::from_i128(high).checked_mul(i256::from_i128(shift))?.checked_add(i256::from_i128(low))
+        };
+        let value = value().ok_or_else(|| unexpected("decimal", bytes))?;
+        Ok(if digits.negative { value.wrapping_neg() } else { value })
     })
 }
 
-/// Sign and digits of a decimal as the server writes it (`-12.30`), filled up to `scale` digits behind the point and without zeros in
-/// front (ZEROFILL); at most `precision` of them.
-fn digits(bytes: &[u8], precision: u8, scale: u8) -> Result<(bool, impl Iterator<Item = u8>)> {
-    let wrong = || unexpected("decimal of the planned size", bytes);
-    let (negative, number) = bytes.strip_prefix(b"-").map_or((false, bytes), |rest| (true, rest));
-    let point = number.iter().position(|byte| *byte == b'.');
-    let (whole, fraction) = match point {
-        Some(point) => (number.get(..point).unwrap_or_default(), number.get(point + 1..).unwrap_or_default()),
-        None => (number, &[][..]),
-    };
-    let zeros = whole.iter().take_while(|byte| **byte == b'0').count();
-    let whole = whole.get(zeros..).unwrap_or_default();
-    let fill = usize::from(scale).checked_sub(fraction.len()).ok_or_else(wrong)?;
-    if whole.len() + usize::from(scale) > usize::from(precision)
-        || number.is_empty()
-        || !whole.iter().chain(fraction).all(u8::is_ascii_digit)
-    {
-        return Err(wrong());
+/// Decimals of up to 18 digits as the server mostly writes them, all digits behind the point and none too many before it, in one pass.
+#[derive(Debug, Clone, Copy)]
+struct PlainDecimal {
+    whole: usize,
+    fraction: usize,
+}
+
+impl PlainDecimal {
+    fn of(precision: u8, scale: u8) -> Option<Self> {
+        let whole = precision.checked_sub(scale)?;
+        (whole + scale <= 18).then_some(PlainDecimal { whole: whole.into(), fraction: scale.into() })
     }
-    Ok((negative, whole.iter().chain(fraction).map(|byte| byte - b'0').chain(std::iter::repeat_n(0, fill))))
+
+    /// The number without its point; none for anything out of the ordinary.
+    #[inline]
+    fn read(self, bytes: &[u8]) -> Option<i128> {
+        let (negative, number) = match bytes {
+            [b'-', rest @ ..] => (true, rest),
+            _ => (false, bytes),
+        };
+        let (whole, fraction) = match self.fraction {
+            0 => (number, &[][..]),
+            fraction => match number.split_at_checked(number.len().checked_sub(fraction + 1)?)? {
+                (whole, [b'.', fraction @ ..]) => (whole, fraction),
+                _ => return None,
+            },
+        };
+        if whole.is_empty() || (whole.len() > self.whole && whole != b"0") {
+            return None;
+        }
+        let value = small(small(0, whole)?, fraction)?;
+        let value = i128::from(value);
+        Some(if negative { -value } else { value })
+    }
+}
+
+/// `value` with more digits behind it, all together at most 19; none if one of them is no digit.
+#[inline]
+fn small(mut value: u64, digits: &[u8]) -> Option<u64> {
+    let mut wrong = false;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        wrong |= digit > 9;
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    (!wrong).then_some(value)
+}
+
+/// Most digits of a decimal.
+const MOST_DIGITS: usize = 76;
+
+/// Sign and digits of a decimal as the server writes it (`-12.30`), filled up to the scale behind the point and without zeros in
+/// front (ZEROFILL); at most as many as the precision says.
+struct Digits {
+    negative: bool,
+    /// As characters.
+    digits: [u8; MOST_DIGITS],
+    count: usize,
+}
+
+impl Digits {
+    fn of(bytes: &[u8], precision: u8, scale: u8) -> Result<Self> {
+        let wrong = || unexpected("decimal of the planned size", bytes);
+        let (negative, number) = bytes.strip_prefix(b"-").map_or((false, bytes), |rest| (true, rest));
+        let point = number.iter().position(|byte| *byte == b'.');
+        let (whole, fraction) = match point {
+            Some(point) => (number.get(..point).unwrap_or_default(), number.get(point + 1..).unwrap_or_default()),
+            None => (number, &[][..]),
+        };
+        let zeros = whole.iter().take_while(|byte| **byte == b'0').count();
+        let whole = whole.get(zeros..).unwrap_or_default();
+        let count = whole.len() + usize::from(scale);
+        if fraction.len() > usize::from(scale)
+            || count > usize::from(precision)
+            || number.is_empty()
+            || !whole.iter().chain(fraction).all(u8::is_ascii_digit)
+        {
+            return Err(wrong());
+        }
+        let mut digits = [b'0'; MOST_DIGITS];
+        let into = digits.get_mut(..whole.len() + fraction.len()).ok_or_else(wrong)?;
+        let (front, back) = into.split_at_mut(whole.len());
+        front.copy_from_slice(whole);
+        back.copy_from_slice(fraction);
+        if count > MOST_DIGITS {
+            return Err(wrong());
+        }
+        Ok(Digits { negative, digits, count })
+    }
+
+    /// The number that some of the digits are; none if it does not fit.
+    fn number(&self, range: std::ops::Range<usize>) -> Option<i128> {
+        let mut value = 0_i128;
+        // By pieces, since a multiplication of 128 bits costs as much as several of 64.
+        for piece in self.digits.get(range)?.chunks(18) {
+            let shift = 10_i128.pow(u32::try_from(piece.len()).ok()?);
+            value = value.checked_mul(shift)?.checked_add(i128::from(small(0, piece)?))?;
+        }
+        Some(value)
+    }
 }
 
 /// A vector: little-endian 32-bit floats, one after another.
@@ -175,8 +250,8 @@ pub(super) fn vector(at: usize, dimensions: u32) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Vector {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(self.dimensions * 4)
+    fn size(&self) -> Size {
+        Size::fixed(self.dimensions * 4)
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -209,8 +284,29 @@ mod tests {
     use super::*;
 
     fn read(text: &str, precision: u8, scale: u8) -> Option<String> {
-        let (negative, digits) = digits(text.as_bytes(), precision, scale).ok()?;
-        Some(format!("{}{}", if negative { "-" } else { "" }, digits.map(|d| char::from(b'0' + d)).collect::<String>()))
+        let digits = Digits::of(text.as_bytes(), precision, scale).ok()?;
+        let text: String = digits.digits[..digits.count].iter().map(|digit| char::from(*digit)).collect();
+        Some(format!("{}{text}", if digits.negative { "-" } else { "" }))
+    }
+
+    #[test]
+    fn the_short_way_says_what_the_long_one_says_or_nothing() {
+        let texts = [
+            "0", "-0", "7", "-7.5", "7.50", "0.05", ".05", "-.5", "12.34", "99.99", "100.00", "007.00", "1.2.3", "1e5", "7.05",
+            "", "-", "--1", "1,5",
+        ];
+        for (precision, scale) in [(4, 2), (2, 2), (3, 0), (18, 2), (18, 18), (18, 0)] {
+            let Some(plain) = PlainDecimal::of(precision, scale) else { continue };
+            for text in texts {
+                let Some(short) = plain.read(text.as_bytes()) else { continue };
+                let digits =
+                    Digits::of(text.as_bytes(), precision, scale).unwrap_or_else(|_| panic!("{text} {precision} {scale}"));
+                let long = digits.number(0..digits.count).unwrap();
+                assert_eq!(short, if digits.negative { -long } else { long }, "{text} {precision} {scale}");
+            }
+        }
+        assert_eq!(PlainDecimal::of(15, 2).unwrap().read(b"-12345.67"), Some(-1_234_567));
+        assert!(PlainDecimal::of(19, 2).is_none());
     }
 
     #[test]

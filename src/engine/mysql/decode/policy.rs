@@ -6,9 +6,9 @@ use arrow::array::{ArrayRef, ArrowPrimitiveType, FixedSizeBinaryBuilder, Primiti
 use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 
 use super::temporal::{DAY_MICROS, Wire};
-use super::{ColumnDecoder, RowBytes, text, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, text, unexpected, wire};
 use crate::engine::text_policy::TextPolicy;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::LogicalType;
 use crate::model::loss::LossKind;
 use crate::model::policy::{UuidOrder, ZeroDate};
@@ -48,8 +48,8 @@ impl<T: ArrowPrimitiveType> ColumnDecoder for Dates<T>
 where
     T::Native: Send,
 {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(size_of::<T::Native>())
+    fn size(&self) -> Size {
+        Size::fixed(size_of::<T::Native>())
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -90,8 +90,8 @@ pub(super) fn date_text(at: usize, fsp: Option<u8>) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for DateText {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok("2024-01-31 10:00:00.000000".len() + 4)
+    fn size(&self) -> Size {
+        Size::fixed("2024-01-31 10:00:00.000000".len() + 4)
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -118,29 +118,31 @@ impl ColumnDecoder for DateText {
 /// Text under a policy.
 struct PolicyText {
     at: usize,
-    lossless_at: Option<usize>,
+    beside: text::Beside,
     policy: TextPolicy,
     builder: StringBuilder,
     applied: Vec<LossKind>,
 }
 
-/// Text; `lossless_at` as for text without a policy.
-pub(super) fn policy_text(at: usize, lossless_at: Option<usize>, policy: TextPolicy) -> Box<dyn ColumnDecoder> {
-    Box::new(PolicyText { at, lossless_at, policy, builder: StringBuilder::new(), applied: Vec::new() })
+/// Text; `beside` as for text without a policy.
+pub(super) fn policy_text(at: usize, beside: text::Beside, policy: TextPolicy) -> Box<dyn ColumnDecoder> {
+    Box::new(PolicyText { at, beside, policy, builder: StringBuilder::new(), applied: Vec::new() })
 }
 
 impl ColumnDecoder for PolicyText {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
+    fn size(&self) -> Size {
         // A broken byte becomes a character of three; a NUL what the mapping says.
-        Ok(wire(row, self.at)?.map_or(0, |bytes| bytes.len().saturating_mul(3)).saturating_add(4))
+        Size { each: 4, per_byte: 3 }
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
-        let Some(bytes) = wire(row, self.at)? else {
+        let bytes = wire(row, self.at)?;
+        let lossless = self.beside.is_lossless(row, bytes.is_some())?;
+        let Some(bytes) = bytes else {
             self.builder.append_null();
             return Ok(());
         };
-        if !text::is_lossless(row, self.lossless_at)? {
+        if !lossless {
             if !self.policy.replaces_invalid() {
                 return Err(text::unconvertible(bytes));
             }
@@ -186,16 +188,36 @@ fn unswapped(bytes: [u8; 16], order: UuidOrder) -> [u8; 16] {
     }
 }
 
+/// True for the versions and the variant that are in use (RFC 9562), for none, and for all ones. Bytes in another order are hardly one.
+fn is_uuid(bytes: [u8; 16]) -> bool {
+    let uuid = uuid::Uuid::from_bytes(bytes);
+    uuid.is_nil() || uuid.is_max() || (uuid.get_variant() == uuid::Variant::RFC4122 && (1..=8).contains(&uuid.get_version_num()))
+}
+
+fn no_uuid(order: UuidOrder) -> Error {
+    let (is, other) = match order {
+        UuidOrder::Plain => ("written", "binary16_swapped"),
+        UuidOrder::Swapped => ("swapped", "binary16"),
+    };
+    Error::new(ErrorKind::Value, format!("the 16 bytes are no UUID in {is} order: version or variant is none")).hint(format!(
+        "If the order is the other one, write `uuid = \"{other}\"`; `to = \"uuid\"` instead of `uuid` takes any 16 bytes"
+    ))
+}
+
 impl ColumnDecoder for PackedUuid {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(16)
+    fn size(&self) -> Size {
+        Size::fixed(16)
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
         match wire(row, self.at)? {
             Some(bytes) => {
                 let bytes: [u8; 16] = bytes.try_into().map_err(|_| unexpected("UUID of 16 bytes", bytes))?;
-                self.builder.append_value(unswapped(bytes, self.order))?;
+                let uuid = unswapped(bytes, self.order);
+                if !is_uuid(uuid) {
+                    return Err(no_uuid(self.order));
+                }
+                self.builder.append_value(uuid)?;
             }
             None => self.builder.append_null(),
         }
@@ -228,5 +250,8 @@ mod tests {
         let stored: [u8; 16] = [0x10, 0x26, 0xba, 0xba, 0x6c, 0xcd, 0x78, 0x0c, 0x95, 0x64, 0x5b, 0x8c, 0x65, 0x60, 0x24, 0xdb];
         assert_eq!(unswapped(stored, UuidOrder::Swapped), written.into_bytes());
         assert_eq!(unswapped(stored, UuidOrder::Plain), stored);
+        assert!(is_uuid(written.into_bytes()) && is_uuid([0; 16]) && is_uuid([0xff; 16]));
+        assert!(!is_uuid(unswapped(written.into_bytes(), UuidOrder::Swapped)), "bytes of another order are none");
+        assert!(!is_uuid([0x55; 16]));
     }
 }

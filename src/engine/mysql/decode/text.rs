@@ -6,17 +6,18 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder};
 use arrow::datatypes::{DataType, Field};
 
-use super::{ColumnDecoder, RowBytes, hex, refused, unexpected, wire};
-use crate::error::{Error, Result};
+use super::super::select::{TextForm, may_exceed_packet, text_form};
+use super::{ColumnDecoder, RowBytes, Size, hex, refused, unexpected, wire};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::catalog::NativeType;
 use crate::model::loss::LossKind;
 use crate::model::policy::EnumEmpty;
 
 /// Bytes of an offset into a column of values of different lengths.
 const OFFSET: usize = 4;
 
-fn variable(row: RowBytes<'_>, at: usize) -> Result<usize> {
-    Ok(OFFSET + wire(row, at)?.map_or(0, <[u8]>::len))
-}
+/// A value as long as it is on the wire.
+const VARIABLE: Size = Size { each: OFFSET, per_byte: 1 };
 
 fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| invalid_utf8(bytes))
@@ -41,36 +42,70 @@ pub(super) fn unconvertible(bytes: &[u8]) -> Error {
     .rule(INVALID_TEXT_RULE)
 }
 
-/// Whether the way to utf8mb4 and back gives the same bytes, as far as that was asked.
-pub(super) fn is_lossless(row: RowBytes<'_>, lossless_at: Option<usize>) -> Result<bool> {
-    match lossless_at {
-        Some(at) => Ok(wire(row, at)?.is_some_and(|flag| flag.iter().any(|byte| *byte != 0))),
-        None => Ok(true),
+/// The error of a value that is longer than the server's functions return. Not one of a value that may be rejected: not all of it is there.
+pub(super) fn longer_than_packet() -> Error {
+    let what = "the value is longer than the server's `max_allowed_packet`, and would be read as NULL";
+    Error::new(ErrorKind::Unsupported, what)
+        .hint("Raise it on the source, as far as its longest value: SET GLOBAL max_allowed_packet = 1073741824; then run again")
+}
+
+/// What the server says of a text beside the text itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Beside {
+    /// Nothing.
+    Nothing,
+    /// At this place, whether the way to utf8mb4 and back gives the same bytes.
+    Lossless(usize),
+    /// At this place, whether there is a value at all.
+    Present(usize),
+}
+
+impl Beside {
+    /// As [`super::super::select::expressions`] asks; `next` is the place behind the text.
+    pub(super) fn of(native: &NativeType, next: usize) -> Self {
+        match text_form(native) {
+            TextForm::Checked => Beside::Lossless(next),
+            TextForm::Bytes if may_exceed_packet(native) => Beside::Present(next),
+            TextForm::Bytes | TextForm::Converted => Beside::Nothing,
+        }
+    }
+
+    /// Whether the text is what the column has, as far as that was asked; `there` if it is not NULL.
+    pub(super) fn is_lossless(self, row: RowBytes<'_>, there: bool) -> Result<bool> {
+        let flag = |at| Ok::<_, Error>(wire(row, at)?.map(|flag| flag.iter().any(|byte| *byte != 0)));
+        match self {
+            Beside::Nothing => Ok(true),
+            Beside::Lossless(_) if !there => Ok(true),
+            Beside::Lossless(at) => flag(at)?.ok_or_else(longer_than_packet),
+            Beside::Present(at) if flag(at)?.unwrap_or(there) == there => Ok(true),
+            Beside::Present(_) => Err(longer_than_packet()),
+        }
     }
 }
 
 struct Text {
     at: usize,
-    /// Where the server says whether the way to utf8mb4 and back gives the same bytes.
-    lossless_at: Option<usize>,
+    beside: Beside,
     builder: StringBuilder,
 }
 
-pub(super) fn text(at: usize, lossless_at: Option<usize>) -> Box<dyn ColumnDecoder> {
-    Box::new(Text { at, lossless_at, builder: StringBuilder::new() })
+pub(super) fn text(at: usize, beside: Beside) -> Box<dyn ColumnDecoder> {
+    Box::new(Text { at, beside, builder: StringBuilder::new() })
 }
 
 impl ColumnDecoder for Text {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
-        let Some(bytes) = wire(row, self.at)? else {
+        let bytes = wire(row, self.at)?;
+        let lossless = self.beside.is_lossless(row, bytes.is_some())?;
+        let Some(bytes) = bytes else {
             self.builder.append_null();
             return Ok(());
         };
-        if !is_lossless(row, self.lossless_at)? {
+        if !lossless {
             return Err(unconvertible(bytes));
         }
         self.builder.append_value(utf8(bytes)?);
@@ -92,8 +127,8 @@ pub(super) fn binary(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Binary {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -131,8 +166,8 @@ fn align(bytes: &[u8], length: u32) -> Result<([u8; 8], usize)> {
 }
 
 impl ColumnDecoder for Bits {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -162,8 +197,8 @@ pub(super) fn uuid(at: usize) -> Box<dyn ColumnDecoder> {
 }
 
 impl ColumnDecoder for Uuid {
-    fn bytes(&self, _: RowBytes<'_>) -> Result<usize> {
-        Ok(16)
+    fn size(&self) -> Size {
+        Size::fixed(16)
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -212,8 +247,8 @@ pub(super) fn label(at: usize, labels: &[String], empty: Option<EnumEmpty>) -> B
 }
 
 impl ColumnDecoder for Label {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        variable(row, self.at)
+    fn size(&self) -> Size {
+        VARIABLE
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {
@@ -292,8 +327,8 @@ impl Labels {
 }
 
 impl ColumnDecoder for Labels {
-    fn bytes(&self, row: RowBytes<'_>) -> Result<usize> {
-        Ok(variable(row, self.at)? + OFFSET * self.labels.len().min(64))
+    fn size(&self) -> Size {
+        Size { each: OFFSET * (1 + self.labels.len().min(64)), per_byte: 1 }
     }
 
     fn append(&mut self, row: RowBytes<'_>) -> Result<()> {

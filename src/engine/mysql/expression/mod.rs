@@ -22,18 +22,56 @@ mod typed;
 /// What an expression means, or why that is not known.
 type Read<T> = Result<T, String>;
 
+/// Longest expression that is read, in bytes.
+const LONGEST: usize = 64 << 10;
+
+/// Deepest tree: a stored plan has three levels of JSON for each, and readers of JSON end at 128.
+const DEEPEST: usize = 32;
+
+/// Deepest SQL, whose brackets are levels too.
+const DEEPEST_SQL: usize = 100;
+
+/// Stack for reading: the grammar makes a chain of operators as deep as it has links, and must take it apart again. It is reserved, and used only as far as needed.
+const STACK_BYTES: usize = 256 << 20;
+
 /// [`crate::engine::Dialect::understand`].
 pub(super) fn understand(table: &Table, sql: &str) -> Read<Understood> {
+    let brackets = sql.bytes().filter(|byte| *byte == b'(').count();
+    match sql.len() {
+        // Too short to be deep; most are.
+        0..=100 if brackets <= 8 => read(table, sql),
+        0..=LONGEST => on_a_long_stack(|| read(table, sql)),
+        length => Err(format!("it has {length} bytes, of {LONGEST} at most")),
+    }
+}
+
+/// The grammar calls itself once per level of a text that may be hostile, and so do we.
+fn on_a_long_stack(work: impl FnOnce() -> Read<Understood> + Send) -> Read<Understood> {
+    std::thread::scope(|threads| {
+        let reader = std::thread::Builder::new().stack_size(STACK_BYTES).name("expression".into());
+        match reader.spawn_scoped(threads, work).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => Err("it makes the reader of expressions stop; please report it".into()),
+            Err(error) => Err(format!("no thread could be started to read it: {error}")),
+        }
+    })
+}
+
+fn read(table: &Table, sql: &str) -> Read<Understood> {
     let unreadable = |error: &dyn std::fmt::Display| format!("its SQL is not read: {error}");
     let mut parser = Parser::new(&Grammar {}).try_with_sql(sql).map_err(|error| unreadable(&error))?;
     let parsed = parser.parse_expr().map_err(|error| unreadable(&error))?;
     if parser.peek_token().token != Token::EOF {
         return Err(format!("its SQL is not read from `{}` on", parser.peek_token()));
     }
-    let mut reader = Reader { table, note: None };
+    let mut reader = Reader { table, note: None, depth: 0 };
     let typed = reader.enclosed(&parsed)?;
     if typed.class == Class::Any {
         return Err("its type is not known".into());
+    }
+    let depth = typed.tree.depth();
+    if depth > DEEPEST {
+        return Err(format!("it is nested {depth} levels deep, of {DEEPEST} at most"));
     }
     Ok(Understood { tree: typed.tree, class: typed.class, note: reader.note })
 }
@@ -42,6 +80,8 @@ pub(super) fn understand(table: &Table, sql: &str) -> Read<Understood> {
 struct Reader<'a> {
     table: &'a Table,
     note: Option<String>,
+    /// Levels that are being read.
+    depth: usize,
 }
 
 impl Reader<'_> {
@@ -59,6 +99,16 @@ impl Reader<'_> {
     }
 
     fn expr(&mut self, expr: &Expr) -> Read<Typed> {
+        if self.depth == DEEPEST_SQL {
+            return Err(format!("it is nested more than {DEEPEST_SQL} levels deep"));
+        }
+        self.depth += 1;
+        let read = self.level(expr);
+        self.depth -= 1;
+        read
+    }
+
+    fn level(&mut self, expr: &Expr) -> Read<Typed> {
         match expr {
             Expr::Nested(inner) => self.enclosed(inner),
             Expr::Identifier(name) => self.column(name),
@@ -252,8 +302,17 @@ impl Reader<'_> {
         match op {
             B::And | B::Or => {
                 let function = if *op == B::And { F::And } else { F::Or };
-                let (left, right) = (truth(self.expr(left)?)?, truth(self.expr(right)?)?);
-                Ok(Typed::bool(E::call(function, vec![left, right])))
+                // A chain is one call, however long it is.
+                let (mut links, mut first) = (vec![right], left);
+                while let Expr::BinaryOp { left, op: same, right } = first
+                    && same == op
+                {
+                    links.push(right);
+                    first = left;
+                }
+                links.push(first);
+                let all = links.into_iter().rev().map(|link| truth(self.expr(link)?)).collect::<Read<Vec<_>>>()?;
+                Ok(Typed::bool(E::call(function, all)))
             }
             B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo | B::MyIntegerDivide => {
                 // The grammar takes all that follows DIV for its right side.
@@ -359,6 +418,26 @@ mod tests {
         let column = E::Column { name: "e".into(), class: Class::Label };
         assert_eq!(read.tree, E::call(F::Equal, vec![column, E::Text("New".into())]));
         assert!(refused("`e` = 'gone'").contains("label"));
+    }
+
+    #[test]
+    fn a_chain_is_one_call_and_a_deep_or_a_long_expression_is_refused() {
+        let chain: Vec<String> = (0..5000).map(|number| format!("`a` <> {number}")).collect();
+        let read = understand(&table(), &chain[..3].join(" and ")).unwrap();
+        assert!(matches!(&read.tree, E::Call { function: F::And, arguments } if arguments.len() == 3), "{read:?}");
+        let read = understand(&table(), &chain.join(" or ")[..60_000].rsplit_once(" or ").unwrap().0).unwrap();
+        assert_eq!(read.tree.depth(), 3);
+        assert!(refused(&chain.join(" or ")).contains("bytes"));
+        let nested = |levels: usize| format!("{}`a`{}", "abs(".repeat(levels), ")".repeat(levels));
+        assert!(understand(&table(), &nested(20)).is_ok());
+        for levels in [45, 60, 1000, 10_000] {
+            refused(&nested(levels));
+        }
+        assert!(refused(&["`a`"; 60].join(" + ")).contains("levels deep"));
+        assert!(refused(&format!("`a`{}", " + 1".repeat(15_000))).contains("levels deep"));
+        for hostile in ["(", "coalesce((`a`,", "- ", "not ", "case when ", "`a` in (", "((((`a`)) and ("] {
+            refused(&hostile.repeat(60_000 / hostile.len()));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Labelled, enum_type_name, labelled, on_update, quote_table};
 use crate::engine::{Clear, Ddl, DdlPhase};
-use crate::model::Table;
+use crate::model::{ObjectName, Table};
 
 /// One statement for all of `tables`, so that foreign keys among them do not stand in the way, and then the types behind them.
 pub fn clear(tables: &[&Table], how: Clear) -> Vec<Ddl> {
@@ -16,21 +16,26 @@ pub fn clear(tables: &[&Table], how: Clear) -> Vec<Ddl> {
         Clear::Drop => {
             let mut all = vec![statement(format!("drop {} tables", tables.len()), format!("DROP TABLE IF EXISTS {names}"))];
             // The types of ENUM columns stay behind their table, and other labels under the same name would be refused.
-            let types = tables.iter().flat_map(|table| {
-                let columns = table.columns.iter().filter(|column| labelled(&column.native) == Some(Labelled::Enum));
-                columns.map(|column| enum_type_name(&table.name, &column.name))
-            });
+            let types = tables.iter().flat_map(|table| types_behind(table));
             all.extend(
                 types.map(|name| statement(format!("drop type {name}"), format!("DROP TYPE IF EXISTS {}", quote_table(&name)))),
             );
             // So do the functions of triggers.
-            let functions = tables
-                .iter()
-                .flat_map(|table| on_update::columns(table).map(|column| on_update::function_name(&table.name, &column.name)));
-            all.extend(functions.map(|name| {
+            all.extend(tables.iter().flat_map(|table| functions_behind(table)).map(|name| {
                 statement(format!("drop function {name}"), format!("DROP FUNCTION IF EXISTS {}()", quote_table(&name)))
             }));
             all
         }
     }
+}
+
+/// The types that go with a table.
+pub(in crate::engine::postgres) fn types_behind(table: &Table) -> Vec<ObjectName> {
+    let columns = table.columns.iter().filter(|column| labelled(&column.native) == Some(Labelled::Enum));
+    columns.map(|column| enum_type_name(&table.name, &column.name)).collect()
+}
+
+/// The functions that go with a table; they take nothing.
+pub(in crate::engine::postgres) fn functions_behind(table: &Table) -> Vec<ObjectName> {
+    on_update::columns(table).map(|column| on_update::function_name(&table.name, &column.name)).collect()
 }

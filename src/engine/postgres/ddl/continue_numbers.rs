@@ -12,10 +12,10 @@ pub(in crate::engine::postgres) fn continue_numbers(standing: &Table) -> Vec<Ddl
         // Of a column whose numbers come from a sequence of somebody else's nothing is known, and nothing is changed. A sequence that
         // has no number left hands out none. `greatest` and `least` pass over NULL, which is what an empty table has.
         let body = format!(
-            "DECLARE numbers regclass := pg_catalog.pg_get_serial_sequence({}, {}); next bigint; past numeric; last bigint; \
+            "DECLARE numbers regclass := pg_catalog.pg_get_serial_sequence({}, {}); next numeric; past numeric; last bigint; \
              BEGIN IF numbers IS NULL THEN RETURN; END IF; \
              SELECT seqmax INTO last FROM pg_catalog.pg_sequence WHERE seqrelid = numbers AND seqincrement > 0; \
-             EXECUTE 'SELECT last_value + is_called::int FROM ' || numbers::text INTO next; \
+             EXECUTE 'SELECT last_value::numeric + is_called::int FROM ' || numbers::text INTO next; \
              SELECT max({})::numeric + 1 INTO past FROM {owner}; \
              IF past > next THEN PERFORM pg_catalog.setval(numbers, least(past, last)::bigint, past > last); END IF; END",
             quote_literal(&owner),

@@ -19,6 +19,7 @@ pub(super) fn default_sql(table: &Table, column: &Column, features: &[String], p
         DefaultValue::Literal(text) => (constant(native, text), quote_literal(text)),
         DefaultValue::Bytes(bytes) => (bytes_constant(native, bytes), format!("X'{}'", hex(bytes))),
         DefaultValue::CurrentTimestamp(fsp) => (current(native, *fsp), format!("CURRENT_TIMESTAMP({fsp})")),
+        DefaultValue::NextOf(sequence) => (super::sequence::next_of(native, sequence), format!("nextval('{sequence}')")),
         DefaultValue::Expression(sql) => (expression(table, column, sql, features).ok(), sql.clone()),
     };
     if found.is_none() {

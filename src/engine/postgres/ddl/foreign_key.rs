@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::literal::{name_list, table_oid};
 use super::{Draft, Labelled, labelled, named, quote_literal, quote_name, quote_table};
 use crate::engine::{Ddl, DdlPhase};
-use crate::model::catalog::{ForeignKey, NativeType, Problem, ReferentialAction, Severity, Table};
+use crate::model::catalog::{ForeignKey, IndexMethod, NativeType, Problem, ReferentialAction, Severity, Table};
 
 /// So many rows without a parent are named.
 const ORPHANS_NAMED: u32 = 5;
@@ -16,7 +16,9 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
         let name = named(&table.name, &key.name);
         let definition = definition(key);
         if let Some(why) = obstacle(draft, table, key) {
-            draft.problems.push(Problem::new(Severity::NotCarried, "foreign key", name, why).ddl(definition));
+            let mut problem = Problem::new(Severity::NotCarried, "foreign key", name, why).ddl(definition);
+            problem.hint = wanted_key(draft, key);
+            draft.problems.push(problem);
             continue;
         }
         let child = quote_table(&table.name);
@@ -122,15 +124,7 @@ fn obstacle(draft: &Draft<'_>, child: &Table, key: &ForeignKey) -> Option<String
     if key.columns.len() != key.parent_columns.len() {
         return Some("child and parent have different numbers of columns".into());
     }
-    // PostgreSQL asks for one unique index over exactly these columns, in any order.
-    let wanted: BTreeSet<&str> = key.parent_columns.iter().map(String::as_str).collect();
-    let unique = parent
-        .primary_key
-        .iter()
-        .chain(parent.indexes.iter().filter(|index| index.unique))
-        .filter_map(|index| index.plain_columns())
-        .any(|columns| columns.len() == wanted.len() && columns.into_iter().collect::<BTreeSet<_>>() == wanted);
-    if !unique {
+    if !is_unique(parent, key) {
         return Some(format!(
             "no unique key of `{}` is over exactly ({}), as PostgreSQL demands of a parent",
             key.parent,
@@ -153,6 +147,31 @@ fn obstacle(draft: &Draft<'_>, child: &Table, key: &ForeignKey) -> Option<String
                 from.native.full, key.parent, to.native.full
             )
         })
+    })
+}
+
+/// PostgreSQL asks for one unique index over exactly the parent's columns, in any order.
+fn is_unique(parent: &Table, key: &ForeignKey) -> bool {
+    let wanted: BTreeSet<&str> = key.parent_columns.iter().map(String::as_str).collect();
+    parent
+        .primary_key
+        .iter()
+        .chain(parent.indexes.iter().filter(|index| index.unique))
+        .filter(|index| index.method == IndexMethod::BTree)
+        .filter_map(|index| index.plain_columns())
+        .any(|columns| columns.len() == wanted.len() && columns.into_iter().collect::<BTreeSet<_>>() == wanted)
+}
+
+/// The key that the parent would need, where that is what it lacks.
+fn wanted_key(draft: &Draft<'_>, key: &ForeignKey) -> Option<String> {
+    let parent = draft.tables.iter().find(|table| table.name == key.parent)?;
+    let has = |name: &String| parent.column(name).is_some();
+    (!is_unique(parent, key) && key.parent_columns.iter().all(has)).then(|| {
+        let (table, columns) = (quote_table(&key.parent), name_list(&key.parent_columns));
+        format!(
+            "Make the parent's key unique in the source, where it is; or in the target after the run, with the key behind it: \
+             `CREATE UNIQUE INDEX ON {table} ({columns})`"
+        )
     })
 }
 

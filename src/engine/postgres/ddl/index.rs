@@ -2,7 +2,7 @@
 
 use super::literal::table_oid;
 use super::names::can_take_sequence;
-use super::{DEFAULT_SCHEMA, Draft, made, named, quote_literal, quote_name, quote_table};
+use super::{DEFAULT_SCHEMA, Draft, hash, made, named, quote_literal, quote_name, quote_table};
 use crate::engine::DdlPhase;
 use crate::engine::postgres::expression::{print, takes};
 use crate::model::catalog::{Index, IndexMethod, IndexPart, Problem, Severity, Table};
@@ -46,6 +46,11 @@ fn sequences(draft: &mut Draft<'_>, table: &Table) {
 }
 
 fn primary_key(draft: &mut Draft<'_>, table: &Table, key: &Index) {
+    if key.method == IndexMethod::Hash {
+        let why = "PostgreSQL has no primary key over hashes; a unique index is built instead";
+        draft.problems.push(Problem::new(Severity::NotCarried, "primary key", &table.name, why).ddl(source_ddl(key)));
+        return secondary(draft, table, key);
+    }
     let Some(columns) = key.plain_columns() else {
         let why = "PostgreSQL has no primary key over the start of a column; a unique index is built instead";
         let problem = Problem::new(Severity::NotCarried, "primary key", &table.name, why).ddl(source_ddl(key));
@@ -77,7 +82,8 @@ fn obstacle(draft: &Draft<'_>, table: &Table, index: &Index) -> Option<String> {
         }
         IndexMethod::FullText => return words_obstacle(table, index),
         IndexMethod::Spatial => return shapes_obstacle(table, index),
-        IndexMethod::BTree => {}
+        IndexMethod::Hash if let Some(why) = hash::obstacle(table, index) => return Some(why),
+        IndexMethod::BTree | IndexMethod::Hash => {}
     }
     index.parts.iter().find_map(|part| {
         let Some(name) = &part.column else {
@@ -101,8 +107,8 @@ fn obstacle(draft: &Draft<'_>, table: &Table, index: &Index) -> Option<String> {
 fn secondary(draft: &mut Draft<'_>, table: &Table, index: &Index) {
     let name = named(&table.name, &index.name);
     let kind = match index.method {
-        IndexMethod::BTree if index.unique => "unique index",
-        IndexMethod::BTree => "index",
+        IndexMethod::BTree | IndexMethod::Hash if index.unique => "unique index",
+        IndexMethod::BTree | IndexMethod::Hash => "index",
         IndexMethod::FullText => "full-text index",
         IndexMethod::Spatial => "spatial index",
     };
@@ -118,6 +124,12 @@ fn secondary(draft: &mut Draft<'_>, table: &Table, index: &Index) {
     let mut made = made::index(index, parts.clone());
     let over = match index.method {
         IndexMethod::BTree => format!("({})", parts.join(", ")),
+        IndexMethod::Hash => {
+            let (over, as_made, why) = hash::over(table, index, parts);
+            made = as_made;
+            draft.problems.push(Problem::new(Severity::Note, kind, &name, why).ddl(source_ddl(index)));
+            over
+        }
         IndexMethod::Spatial => format!("USING gist ({})", parts.join(", ")),
         IndexMethod::FullText => {
             let language = draft.options.fulltext.as_deref().unwrap_or(DEFAULT_SEARCH);
@@ -217,8 +229,8 @@ fn part_sql(table: &Table, part: &IndexPart, features: &[String]) -> String {
 /// The index in words close to MySQL's, for the list of what is not carried.
 fn source_ddl(index: &Index) -> String {
     let kind = match index.method {
-        IndexMethod::BTree if index.unique => "UNIQUE INDEX",
-        IndexMethod::BTree => "INDEX",
+        IndexMethod::BTree | IndexMethod::Hash if index.unique => "UNIQUE INDEX",
+        IndexMethod::BTree | IndexMethod::Hash => "INDEX",
         IndexMethod::FullText => "FULLTEXT INDEX",
         IndexMethod::Spatial => "SPATIAL INDEX",
     };

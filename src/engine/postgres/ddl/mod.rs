@@ -8,7 +8,7 @@
 //! [`DdlPhase::Finish`] about one table run in the order given, its owner last.
 //!
 //! `clear` what stands in the way, `literal` quoting, `names` of types and sequences, `table` CREATE TABLE, `default_value` defaults,
-//! `index` keys and indexes, `foreign_key`, `check`, `collation` text without case, `finish` next ids, comments and owners, `on_update` columns that take the time,
+//! `index` keys and indexes, `hash` those over hashes, `row_size` what fits into a row, `sequence` those of no column, `foreign_key`, `check`, `collation` text without case, `finish` next ids, comments and owners, `on_update` columns that take the time,
 //! `continue_numbers` next ids of tables that rows were added to, `made` what all of it makes.
 
 mod check;
@@ -18,12 +18,15 @@ mod continue_numbers;
 mod default_value;
 mod finish;
 mod foreign_key;
+mod hash;
 mod index;
 mod literal;
 mod made;
 mod names;
 mod on_update;
 mod partition;
+mod row_size;
+mod sequence;
 mod table;
 
 use crate::engine::{Ddl, DdlOptions, DdlPhase};
@@ -31,7 +34,7 @@ use crate::model::ObjectName;
 use crate::model::catalog::{Column, NativeType, Problem, Severity, Table};
 use crate::model::schema::TableSchema;
 
-pub(super) use clear::clear;
+pub(super) use clear::{clear, functions_behind, types_behind};
 pub(super) use collation::{LOCALE_WITHOUT_ACCENTS, LOCALE_WITHOUT_CASE};
 pub(super) use continue_numbers::continue_numbers;
 pub(super) use foreign_key::recheck;
@@ -40,6 +43,7 @@ pub use literal::{quote_literal, quote_table};
 pub use names::enum_type_name;
 pub(super) use names::labels_fit;
 pub(super) use partition::can_partition;
+pub(super) use sequence::sequence;
 pub(super) use table::computed_sql;
 
 /// The longest name, in bytes (`NAMEDATALEN` - 1).
@@ -104,6 +108,7 @@ fn draft<'a>(tables: &'a [Table], options: &'a DdlOptions) -> Draft<'a> {
     for table in tables {
         draft.made.push(made::bare(table, options));
         table::create(&mut draft, table);
+        table::log(&mut draft, table);
         index::create(&mut draft, table);
         finish::next_identity(&mut draft, table);
         finish::comments(&mut draft, table);

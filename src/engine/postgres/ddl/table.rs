@@ -6,13 +6,14 @@ use super::literal::text_array;
 use super::names::{can_be_identity, can_take_sequence};
 use super::{
     Draft, Labelled, column_problem, labelled, labels_fit, made, named, partition, quote_literal, quote_name, quote_table,
+    row_size,
 };
 use crate::engine::DdlPhase;
 use crate::engine::postgres::expression::{print, takes};
 use crate::engine::postgres::type_text::{self, EXTENSION_TYPES};
 use crate::error::Result;
 use crate::model::ObjectName;
-use crate::model::catalog::{Column, Generated, NativeType, Problem, Severity, Table};
+use crate::model::catalog::{Column, DefaultValue, Generated, NativeType, Problem, Severity, Table};
 use crate::model::expression::Class;
 
 /// The most columns of a table (`MaxHeapAttributeNumber`).
@@ -27,6 +28,7 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
         let why = format!("it has {} columns, and a table of PostgreSQL has at most {MAX_COLUMNS}", table.columns.len());
         draft.problems.push(Problem::new(Severity::Refused, "table", &table.name, why));
     }
+    draft.problems.extend(row_size::look(table));
     let mut lines = Vec::new();
     for column in &table.columns {
         if labelled(&column.native) == Some(Labelled::Enum) && draft.names.makes_type(&table.name, &column.name) {
@@ -45,11 +47,15 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
     draft.note(|made| made.table.checks.extend(checks.iter().map(|check| made::check("", check, true))));
     lines.extend(checks.iter().map(|check| format!("CHECK ({check})")));
     let name = quote_table(&table.name);
+    // A partitioned table holds no rows itself, and its partitions are made with it.
+    let partitions = partition::clause(table);
+    let unlogged = draft.options.unlogged && partitions.is_empty();
+    let kind = if unlogged { "UNLOGGED TABLE" } else { "TABLE" };
     draft.push(
         DdlPhase::Tables,
         table,
         format!("table {}", table.name),
-        format!("CREATE TABLE {name} (\n    {}\n){}", lines.join(",\n    "), partition::clause(table)),
+        format!("CREATE {kind} {name} (\n    {}\n){partitions}", lines.join(",\n    ")),
         Some(format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE n.nspname = {} AND c.relname = {} AND c.relkind IN ('r', 'p'))",
@@ -57,6 +63,21 @@ pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
             quote_literal(&table.name.name)
         )),
     );
+}
+
+/// The log of a table that was made without one.
+pub(super) fn log(draft: &mut Draft<'_>, table: &Table) {
+    if !draft.options.unlogged || !partition::clause(table).is_empty() {
+        return;
+    }
+    let exists = format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {} AND c.relname = {} AND c.relpersistence = 'p')",
+        schema_literal(&table.name),
+        quote_literal(&table.name.name)
+    );
+    let sql = format!("ALTER TABLE {} SET LOGGED", quote_table(&table.name));
+    draft.push(DdlPhase::Logged, table, format!("log of {}", table.name), sql, Some(exists));
 }
 
 fn schema_literal(name: &ObjectName) -> String {
@@ -122,7 +143,12 @@ fn column_line(draft: &mut Draft<'_>, table: &Table, column: &Column, type_sql: 
         }
     } else if !column.identity && column.generated.is_none() {
         let default = default_sql(table, column, &draft.options.features, &mut draft.problems);
-        draft.note_column(&column.name, |made| made.default = made::expression(default.as_deref()));
+        // The catalog tells no numbers of a sequence from another.
+        let numbered = matches!(column.default, Some(DefaultValue::NextOf(_)));
+        draft.note_column(&column.name, |made| match &default {
+            Some(_) if numbered => made.identity = true,
+            default => made.default = made::expression(default.as_deref()),
+        });
         line.push_str(&default.map(|sql| format!(" DEFAULT {sql}")).unwrap_or_default());
     }
     if let Some(generated) = &column.generated {

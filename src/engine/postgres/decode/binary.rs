@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder};
+use arrow::array::{ArrayRef, BinaryArray, BinaryBuilder, FixedSizeBinaryBuilder};
+use arrow::buffer::{Buffer, OffsetBuffer};
+use bytes::Bytes;
 
 use super::{fixed, unfit};
 use crate::engine::postgres::target::PgType;
@@ -30,6 +32,13 @@ impl Binary {
             (L::Uuid, PgType::Uuid | PgType::Bytea) => Binary::Uuid(FixedSizeBinaryBuilder::new(16)),
             _ => return None,
         })
+    }
+
+    /// One field as a whole array, which shares its bytes; `None` where they are not taken as they are.
+    pub(super) fn whole(&self, field: &Bytes) -> Result<Option<ArrayRef>> {
+        let Binary::Bytes(_) = self else { return Ok(None) };
+        let offsets = OffsetBuffer::from_lengths([field.len()]);
+        Ok(Some(Arc::new(BinaryArray::try_new(offsets, Buffer::from(field.clone()), None)?)))
     }
 
     #[inline]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
 
 use super::encode::HEADER;
 use super::target::{PgType, TargetColumn};
@@ -22,11 +23,14 @@ mod numeric;
 mod temporal;
 mod text;
 
-/// A batch is complete once its fields have so many bytes.
-const BATCH_BYTES: usize = 4 << 20;
+/// A batch is complete once its fields have so many bytes, whatever may be had.
+const MOST_BATCH_BYTES: usize = 4 << 20;
 
 /// Room for one row of a batch, in rows; enough that narrow rows amortize what a batch costs.
 const BATCH_ROWS: usize = 1 << 16;
+
+/// A field of so many bytes is not copied: its row makes a batch of its own, which shares it.
+const SHARED_BYTES: usize = 1 << 20;
 
 /// Reads the fields of one column.
 enum Decoder {
@@ -62,6 +66,15 @@ impl Decoder {
         }
     }
 
+    /// One field as a whole array that shares its bytes; `None` where that cannot be.
+    fn whole(&self, field: &Bytes) -> Result<Option<ArrayRef>> {
+        match self {
+            Decoder::Text(decoder) => decoder.whole(field.clone()).map(Some),
+            Decoder::Binary(decoder) => decoder.whole(field),
+            _ => Ok(None),
+        }
+    }
+
     /// What was taken so far, and begins anew.
     fn finish(&mut self) -> Result<ArrayRef> {
         Ok(match self {
@@ -81,12 +94,17 @@ pub(super) struct RowDecoder {
     names: Vec<String>,
     schema: SchemaRef,
     columns: Vec<Decoder>,
+    /// The columns of a row that is a batch of its own, as far as they share its bytes; by their place.
+    shared: Vec<(usize, ArrayRef)>,
     /// What has arrived and is not read yet, from `at` on.
-    pending: Vec<u8>,
+    pending: Bytes,
     at: usize,
     rows: usize,
     bytes: usize,
+    batch_bytes: usize,
     total: u64,
+    /// The next row is to be a batch of its own.
+    alone: bool,
     begun: bool,
     ended: bool,
 }
@@ -94,9 +112,11 @@ pub(super) struct RowDecoder {
 impl RowDecoder {
     /// For all columns of `table`, generated ones included, in its order and its logical types.
     ///
+    /// A batch is complete once its fields have `batch_bytes`.
+    ///
     /// # Errors
     /// `Mapping` for a column that cannot be read as its logical type.
-    pub(super) fn new(table: &Table, target: &[TargetColumn]) -> Result<Self> {
+    pub(super) fn new(table: &Table, target: &[TargetColumn], batch_bytes: usize) -> Result<Self> {
         let mut columns = Vec::with_capacity(table.columns.len());
         let mut fields = Vec::with_capacity(table.columns.len());
         let mut faults = Vec::new();
@@ -120,26 +140,30 @@ impl RowDecoder {
             names: table.columns.iter().map(|column| column.name.clone()).collect(),
             schema: schema(fields),
             columns,
-            pending: Vec::new(),
+            shared: Vec::new(),
+            pending: Bytes::new(),
             at: 0,
             rows: 0,
             bytes: 0,
+            batch_bytes: batch_bytes.clamp(1, MOST_BATCH_BYTES),
             total: 0,
+            alone: false,
             begun: false,
             ended: false,
         })
     }
 
     /// Takes what has arrived. The rows in it are read by [`RowDecoder::next`].
-    pub(super) fn feed(&mut self, data: &[u8]) {
-        // What is left over is less than a row.
-        self.pending.drain(..self.at.min(self.pending.len()));
+    pub(super) fn feed(&mut self, data: Bytes) {
+        // What is left over is less than a row; servers send whole rows, so mostly nothing is, and nothing is copied.
+        let left = self.pending.get(self.at..).unwrap_or_default();
+        self.pending = if left.is_empty() { data } else { Bytes::from([left, &data].concat()) };
         self.at = 0;
-        self.pending.extend_from_slice(data);
-        // One wide row must not keep its room to the end of the piece.
-        if self.pending.capacity() > 2 * BATCH_BYTES && self.pending.len() <= BATCH_BYTES {
-            self.pending.shrink_to(BATCH_BYTES);
-        }
+    }
+
+    /// The rows that were read and are in no batch yet, though it is not complete; `None` when there are none.
+    pub(super) fn so_far(&mut self) -> Result<Option<Batch>> {
+        if self.rows == 0 { Ok(None) } else { self.batch().map(Some) }
     }
 
     /// Reads on; a batch once one is complete, `None` when more must arrive.
@@ -153,11 +177,12 @@ impl RowDecoder {
             self.begun = true;
         }
         while self.row()? {
-            if self.bytes >= BATCH_BYTES || self.rows >= BATCH_ROWS {
+            if self.bytes >= self.batch_bytes || self.rows >= BATCH_ROWS || !self.shared.is_empty() {
                 return self.batch().map(Some);
             }
         }
-        Ok(None)
+        // A row that is to be a batch of its own waits for those before it.
+        if self.alone && self.rows > 0 { self.batch().map(Some) } else { Ok(None) }
     }
 
     /// The last batch, once all has arrived; `None` when it is empty.
@@ -189,11 +214,17 @@ impl RowDecoder {
         }
         // First whether all of the row is here: a decoder cannot give a field back.
         let fields = rest;
+        let mut widest = 0;
         for _ in 0..count {
             let Some((length, behind)) = rest.split_first_chunk::<4>() else { return Ok(false) };
             let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or_default();
             let Some(behind) = behind.get(length..) else { return Ok(false) };
+            widest = widest.max(length);
             rest = behind;
+        }
+        self.alone = widest >= SHARED_BYTES;
+        if self.alone && self.rows > 0 {
+            return Ok(false);
         }
         let size = pending.len() - rest.len();
         let mut fields = fields;
@@ -208,7 +239,18 @@ impl RowDecoder {
                 Err(_) => (None, behind),
             };
             fields = behind;
-            if let Err(error) = decoder.push(field) {
+            let pushed = match field {
+                Some(wide) if wide.len() >= SHARED_BYTES => match decoder.whole(&self.pending.slice_ref(wide)) {
+                    Ok(Some(array)) => {
+                        self.shared.push((index, array));
+                        Ok(())
+                    }
+                    Ok(None) => decoder.push(field),
+                    Err(error) => Err(error),
+                },
+                _ => decoder.push(field),
+            };
+            if let Err(error) = pushed {
                 let error = error.table(&self.table).key(format!("(row {} of its piece)", self.total + 1));
                 return Err(match self.names.get(index) {
                     Some(name) => error.column(name),
@@ -224,11 +266,20 @@ impl RowDecoder {
     }
 
     fn batch(&mut self) -> Result<Batch> {
-        let arrays = self.columns.iter_mut().map(Decoder::finish).collect::<Result<Vec<_>>>()?;
+        let mut arrays = self.columns.iter_mut().map(Decoder::finish).collect::<Result<Vec<_>>>()?;
+        for (place, array) in self.shared.drain(..) {
+            if let Some(column) = arrays.get_mut(place) {
+                *column = array;
+            }
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
         self.rows = 0;
         self.bytes = 0;
+        if self.at >= self.pending.len() {
+            // A wide row would be there twice until the next one comes.
+            (self.pending, self.at) = (Bytes::new(), 0);
+        }
         let bytes = rows.get_array_memory_size();
         Ok(Batch::plain(rows, bytes))
     }
@@ -301,9 +352,9 @@ mod tests {
     fn rows_are_read_whatever_the_pieces_that_they_come_in() {
         let (table, target, batch, copy) = vectors();
         for size in [1, 2, 3, 7, 20, 64, copy.len()] {
-            let mut decoder = RowDecoder::new(&table, &target).unwrap();
+            let mut decoder = RowDecoder::new(&table, &target, 1 << 20).unwrap();
             for piece in copy.chunks(size) {
-                decoder.feed(piece);
+                decoder.feed(Bytes::copy_from_slice(piece));
                 assert!(decoder.next().unwrap().is_none());
             }
             assert_eq!(decoder.finish().unwrap().unwrap().rows, batch, "pieces of {size} bytes");
@@ -314,14 +365,14 @@ mod tests {
     fn a_copy_that_is_cut_off_or_goes_on_is_an_error() {
         let (table, target, _, copy) = vectors();
         for end in 0..copy.len() {
-            let mut decoder = RowDecoder::new(&table, &target).unwrap();
-            decoder.feed(&copy[..end]);
+            let mut decoder = RowDecoder::new(&table, &target, 1 << 20).unwrap();
+            decoder.feed(Bytes::copy_from_slice(&copy[..end]));
             decoder.next().unwrap();
             assert!(decoder.finish().is_err(), "{end} bytes of {}", copy.len());
         }
         for more in [&[0u8][..], &TRAILER, b"more"] {
-            let mut decoder = RowDecoder::new(&table, &target).unwrap();
-            decoder.feed(&[&copy, more].concat());
+            let mut decoder = RowDecoder::new(&table, &target, 1 << 20).unwrap();
+            decoder.feed(Bytes::from([&copy, more].concat()));
             assert!(decoder.next().is_err() || decoder.finish().is_err());
         }
     }

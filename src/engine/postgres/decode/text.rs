@@ -1,6 +1,10 @@
 //! Text, labels and JSON: the UTF-8 bytes as they are.
 
-use arrow::array::StringBuilder;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray, StringBuilder};
+use arrow::buffer::{Buffer, OffsetBuffer};
+use bytes::Bytes;
 
 use super::unfit;
 use crate::engine::postgres::target::PgType;
@@ -24,6 +28,19 @@ impl Text {
         };
         // The binary form of `jsonb` is a version byte and its text.
         fits.then(|| Text(StringBuilder::new(), *pg_type == PgType::Jsonb))
+    }
+
+    /// One field as a whole array, which shares its bytes.
+    pub(super) fn whole(&self, mut field: Bytes) -> Result<ArrayRef> {
+        if self.1 {
+            match field.first() {
+                Some(1) => field = field.slice(1..),
+                _ => return Err(unfit("the target sent a `jsonb` of an unknown version")),
+            }
+        }
+        let offsets = OffsetBuffer::from_lengths([field.len()]);
+        let array = StringArray::try_new(offsets, Buffer::from(field), None);
+        Ok(Arc::new(array.map_err(|error| unfit("the target sent text that is not UTF-8").with_source(error))?))
     }
 
     #[inline]

@@ -60,7 +60,9 @@ impl<'a> Json<'a> {
                 ))))
             }
             JsonFault::NulCharacter => {
-                Err(to_json(refuse("the JSON holds the character U+0000 as `\\u0000`, which `jsonb` cannot keep")))
+                let error = refuse("the JSON holds the character U+0000 as `\\u0000`, which `jsonb` cannot keep");
+                // The first line that is named is the one that is said.
+                Err(to_json(error.rule("json = \"json\"  # or \"strip\", which leaves the character out")))
             }
             JsonFault::LoneSurrogate => {
                 Err(to_json(refuse("the JSON holds half of a surrogate pair, which `jsonb` cannot keep")))

@@ -1,0 +1,314 @@
+//! Rows of the binary protocol, found where they lie in the buffer. See "Binary Protocol Resultset Row" and "Binary Protocol Value".
+//!
+//! A row is a zero byte, a bit for each NULL, and the values that are not NULL, each with a length that its type or its first byte tells.
+//! The values themselves are read by nobody here.
+
+use super::fault::Fault;
+use super::fields::{Fields, refused};
+use super::packets::Next;
+use super::session::Session;
+
+/// Rows of one block at most. A block is what the network has brought, so mostly smaller.
+const MOST_ROWS: usize = 1000;
+
+/// Room that is kept for a row that came in several packets.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// How a column's values stand in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// So many bytes.
+    Fixed(u32),
+    /// A byte says how many follow. It is a part of the value: a zero date is a length of zero.
+    Timed,
+    /// A length stands in front.
+    Sized,
+    /// Always NULL.
+    Null,
+}
+
+impl Kind {
+    /// From a number of "Column types" (`enum_field_types`).
+    pub(super) fn of(column_type: u8) -> Result<Self, Fault> {
+        Ok(match column_type {
+            // TINY; SHORT, YEAR; LONG, FLOAT, INT24; DOUBLE, LONGLONG.
+            0x01 => Kind::Fixed(1),
+            0x02 | 0x0d => Kind::Fixed(2),
+            0x03 | 0x04 | 0x09 => Kind::Fixed(4),
+            0x05 | 0x08 => Kind::Fixed(8),
+            0x06 => Kind::Null,
+            // TIMESTAMP, DATE, TIME, DATETIME.
+            0x07 | 0x0a | 0x0b | 0x0c => Kind::Timed,
+            // DECIMAL, VARCHAR, BIT; VECTOR; from JSON to GEOMETRY.
+            0x00 | 0x0f | 0x10 | 0xf2 | 0xf5..=0xff => Kind::Sized,
+            other => return Err(Fault::protocol(format!("a column of the unknown type {other}"))),
+        })
+    }
+}
+
+/// Where a value stands in the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine::mysql) struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// What stands for NULL.
+const NULL: Span = Span { start: u32::MAX, end: u32::MAX };
+
+/// Some rows, in the buffer.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine::mysql) struct Block<'a> {
+    bytes: &'a [u8],
+    /// Row by row.
+    spans: &'a [Span],
+    width: usize,
+}
+
+impl<'a> Block<'a> {
+    /// How many rows.
+    #[inline]
+    pub(in crate::engine::mysql) fn rows(&self) -> usize {
+        self.spans.len().checked_div(self.width).unwrap_or_default()
+    }
+
+    /// How many columns.
+    pub(in crate::engine::mysql) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// A value's bytes, the inner none for NULL; none when there is no such value.
+    #[inline]
+    pub(in crate::engine::mysql) fn value(&self, row: usize, column: usize) -> Option<Option<&'a [u8]>> {
+        if column >= self.width {
+            return None;
+        }
+        let span = self.spans.get(row * self.width + column)?;
+        // No span but that of NULL lies outside of the buffer.
+        Some(self.bytes.get(span.start as usize..span.end as usize))
+    }
+}
+
+/// A result that is being read.
+pub(in crate::engine::mysql) struct Rows<'a> {
+    session: &'a mut Session,
+    kinds: Vec<Kind>,
+    ended: bool,
+}
+
+/// Where the rows of a block are.
+enum Found {
+    /// In the session's buffer.
+    Received,
+    /// One row, joined from several packets.
+    Joined,
+    /// There are none left.
+    End,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(session: &'a mut Session, kinds: Vec<Kind>) -> Self {
+        Rows { session, kinds, ended: false }
+    }
+
+    /// The next rows, at least one; none when the server has said that there are no more.
+    ///
+    /// # Errors
+    /// The server's own in the middle of the result, and `Network` when the connection ends before the result does.
+    pub(in crate::engine::mysql) async fn next(&mut self) -> Result<Option<Block<'_>>, Fault> {
+        let found = self.find().await?;
+        let bytes = match found {
+            Found::End => return Ok(None),
+            Found::Received => self.session.packets.buffer(),
+            Found::Joined => &self.session.joined,
+        };
+        Ok(Some(Block { bytes, spans: &self.session.spans, width: self.kinds.len() }))
+    }
+
+    async fn find(&mut self) -> Result<Found, Fault> {
+        self.session.spans.clear();
+        if self.ended {
+            return Ok(Found::End);
+        }
+        loop {
+            let (mut at, mut sequence) = self.session.packets.position();
+            let mut rows = 0;
+            let next = loop {
+                let next = self.session.packets.look(at, sequence)?;
+                let Next::Payload(place) = next else { break next };
+                let payload = self.session.packets.buffer().get(place.clone()).unwrap_or_default();
+                if payload.first() != Some(&0) {
+                    if rows > 0 {
+                        // It comes again with the next block.
+                        break Next::Needs(0);
+                    }
+                    return self.end(place.end);
+                }
+                split(payload, place.start, &self.kinds, &mut self.session.spans)?;
+                (at, sequence, rows) = (place.end, sequence.wrapping_add(1), rows + 1);
+                if rows == MOST_ROWS {
+                    break Next::Needs(0);
+                }
+            };
+            if rows > 0 {
+                self.session.packets.advance(at, sequence);
+                return Ok(Found::Received);
+            }
+            match next {
+                Next::Needs(least) => self.session.packets.fill(least).await?,
+                _ => return self.join().await,
+            }
+        }
+    }
+
+    /// Takes the packet that is no row, and ends before `end`.
+    fn end(&mut self, end: usize) -> Result<Found, Fault> {
+        let (start, sequence) = self.session.packets.position();
+        let packet = self.session.packets.buffer().get(start + 4..end).unwrap_or_default().to_vec();
+        self.session.packets.advance(end, sequence.wrapping_add(1));
+        if packet.first() == Some(&0xff) {
+            return Err(refused(&packet));
+        }
+        if !self.session.is_end(&packet)? {
+            return Err(Fault::protocol("a packet in the midst of a result is neither a row nor its end"));
+        }
+        self.ended = true;
+        Ok(Found::End)
+    }
+
+    async fn join(&mut self) -> Result<Found, Fault> {
+        let Session { packets, joined, spans, .. } = &mut *self.session;
+        if joined.capacity() > KEPT_BYTES {
+            *joined = Vec::new();
+        }
+        packets.join(joined).await?;
+        if joined.first() != Some(&0) {
+            return Err(Fault::protocol("a packet in the midst of a result is neither a row nor its end"));
+        }
+        split(joined, 0, &self.kinds, spans)?;
+        Ok(Found::Joined)
+    }
+}
+
+/// Finds the values of a row that begins at `base` of the buffer, and appends a span for each of the columns.
+fn split(row: &[u8], base: usize, kinds: &[Kind], spans: &mut Vec<Span>) -> Result<(), Fault> {
+    let wrong = || Fault::protocol("a row does not have the columns that the server has announced");
+    let base = u32::try_from(base).map_err(|_| wrong())?;
+    let length = u32::try_from(row.len()).map_err(|_| wrong())?;
+    // So no sum below overflows, and no place is that of NULL.
+    if base.checked_add(length).is_none_or(|end| end == u32::MAX) {
+        return Err(wrong());
+    }
+    // The first two bits are not used.
+    let nulls = row.get(1..1 + (kinds.len() + 2).div_ceil(8)).ok_or_else(wrong)?;
+    let mut at = u32::try_from(1 + nulls.len()).map_err(|_| wrong())?;
+    spans.reserve(kinds.len());
+    for (column, kind) in kinds.iter().enumerate() {
+        let bit = column + 2;
+        if nulls.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1) {
+            spans.push(NULL);
+            continue;
+        }
+        let (start, size) = match *kind {
+            Kind::Fixed(size) => (at, size),
+            Kind::Timed => (at, 1 + u32::from(*row.get(at as usize).ok_or_else(wrong)?)),
+            Kind::Sized => match *row.get(at as usize).ok_or_else(wrong)? {
+                size @ 0..=0xfa => (at + 1, u32::from(size)),
+                _ => long(row, at).ok_or_else(wrong)?,
+            },
+            Kind::Null => return Err(wrong()),
+        };
+        let end = start.checked_add(size).filter(|end| *end <= length).ok_or_else(wrong)?;
+        spans.push(Span { start: base + start, end: base + end });
+        at = end;
+    }
+    if at == length { Ok(()) } else { Err(wrong()) }
+}
+
+/// Where a value begins that is longer than 250 bytes, and its size.
+#[cold]
+fn long(row: &[u8], at: u32) -> Option<(u32, u32)> {
+    let rest = row.get(at as usize..)?;
+    let mut fields = Fields::of(rest);
+    let size = u32::try_from(fields.length().ok()??).ok()?;
+    let used = u32::try_from(rest.len() - fields.rest().len()).ok()?;
+    Some((at + used, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(row: &[u8], kinds: &[Kind]) -> Option<Vec<Option<Vec<u8>>>> {
+        // Something in front, as in a buffer.
+        let mut bytes = vec![9; 5];
+        bytes.extend_from_slice(row);
+        let mut spans = Vec::new();
+        split(row, 5, kinds, &mut spans).ok()?;
+        let block = Block { bytes: &bytes, spans: &spans, width: kinds.len() };
+        assert_eq!(block.rows(), 1);
+        Some((0..kinds.len()).map(|at| block.value(0, at).unwrap().map(<[u8]>::to_vec)).collect())
+    }
+
+    #[test]
+    fn values_are_found_by_their_kinds() {
+        let kinds = [Kind::Fixed(2), Kind::Sized, Kind::Timed, Kind::Sized, Kind::Timed];
+        let row = [0, 0, 7, 8, 2, b'a', b'b', 4, 1, 2, 3, 4, 0, 0];
+        let found = values(&row, &kinds).unwrap();
+        assert_eq!(found, [&[7, 8][..], b"ab", &[4, 1, 2, 3, 4], b"", &[0]].map(|value| Some(value.to_vec())));
+        for end in 0..row.len() {
+            assert!(values(&row[..end], &kinds).is_none(), "{end}");
+        }
+        assert!(values(&[&row[..], &[0]].concat(), &kinds).is_none());
+    }
+
+    #[test]
+    fn nulls_are_told_by_bits_however_many_columns_there_are() {
+        for width in [1_usize, 5, 6, 7, 13, 14, 15, 62, 300] {
+            for null in 0..width {
+                let mut row = vec![0; 1 + (width + 2).div_ceil(8)];
+                row[1 + (null + 2) / 8] |= 1 << ((null + 2) % 8);
+                row.resize(row.len() + width - 1, 7);
+                let found = values(&row, &vec![Kind::Fixed(1); width]).unwrap();
+                assert!(found.iter().enumerate().all(|(at, value)| value.is_none() == (at == null)), "{width} {null}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_values_have_long_lengths() {
+        for size in [250_usize, 251, 65_535, 65_536, 0x100_0000] {
+            let mut row = vec![0, 0];
+            super::super::fields::put_string(&vec![b'x'; size], &mut row);
+            assert_eq!(values(&row, &[Kind::Sized]).unwrap()[0].as_ref().map(Vec::len), Some(size));
+        }
+        assert!(values(&[0, 0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], &[Kind::Sized]).is_none());
+        assert!(values(&[0, 0, 0xfd, 0xff, 0xff, 0xff], &[Kind::Sized]).is_none());
+    }
+
+    #[test]
+    fn any_bytes_are_a_row_or_an_error() {
+        // A generator of its own, so that a failure comes back.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        };
+        for _ in 0..200_000 {
+            let kinds: Vec<Kind> = (0..random() % 12)
+                .map(|_| {
+                    [Kind::Fixed(1), Kind::Fixed(8), Kind::Timed, Kind::Sized, Kind::Sized, Kind::Null][usize::from(random() % 6)]
+                })
+                .collect();
+            let mut row: Vec<u8> = (0..random() % 64).map(|_| random()).collect();
+            if let Some(nulls) = row.get_mut(1) {
+                *nulls &= random();
+            }
+            if let Some(found) = values(&row, &kinds) {
+                assert!(found.iter().flatten().map(Vec::len).sum::<usize>() <= row.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Rights that are missing: told all at once, before anything is made, with the statements that give them; and the least that is needed.
+
+use crate::support::ferry::ferry;
+use crate::support::{MySqlDatabase, PostgresDatabase};
+
+const THREE: &str = "CREATE TABLE a (id INT PRIMARY KEY, v INT);
+CREATE TABLE b (id INT PRIMARY KEY, secret VARCHAR(10) NOT NULL);
+CREATE TABLE c (id INT PRIMARY KEY);
+INSERT INTO a VALUES (1, 2);
+INSERT INTO b VALUES (1, 'x'), (2, 'y');
+INSERT INTO c VALUES (5);
+";
+
+/// The address with another login.
+fn login(url: &str, user: &str, password: &str) -> String {
+    let mut url = url::Url::parse(url).unwrap();
+    url.set_username(user).unwrap();
+    url.set_password(Some(password)).unwrap();
+    url.to_string()
+}
+
+async fn forget(from: MySqlDatabase, reader: &str, to: PostgresDatabase, loader: &str) {
+    from.run(&format!("DROP USER '{reader}'@'%';")).await;
+    to.run(&format!("DROP OWNED BY {loader} CASCADE; DROP ROLE {loader}")).await;
+    from.drop().await;
+    to.drop().await;
+}
+
+#[tokio::test]
+async fn all_that_is_missing_is_told_at_once_with_what_gives_it() {
+    let (from, to) = (MySqlDatabase::create(THREE).await, PostgresDatabase::create("CREATE TABLE c (id int)").await);
+    let (reader, loader) = (format!("r_{}", from.name), format!("l_{}", to.name));
+    // Of `b` only one column is granted: the server's catalog shows no other one.
+    from.run(&format!(
+        "CREATE USER '{reader}'@'%' IDENTIFIED BY 'few';
+GRANT SELECT ON `{0}`.a TO '{reader}'@'%';
+GRANT SELECT (id) ON `{0}`.b TO '{reader}'@'%';
+GRANT INSERT ON `{0}`.c TO '{reader}'@'%';
+",
+        from.name
+    ))
+    .await;
+    to.run(&format!(
+        "CREATE ROLE {loader} LOGIN PASSWORD 'few'; REVOKE ALL ON SCHEMA public FROM PUBLIC;
+         REVOKE ALL ON DATABASE {} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} TO {loader}",
+        to.name
+    ))
+    .await;
+    let (source, target) = (login(&from.url, &reader, "few"), login(&to.url, &loader, "few"));
+    let line = ["run", &source, &target, "--if-exists", "drop"];
+    let said = ferry(&line).code(2).complains(&[
+        "may not read it, or not all of its columns",
+        "the ledger's schema `dbferry` does not exist",
+        "may not create tables in the schema `public`",
+        "may not drop it, since `postgres` owns it",
+    ]);
+    assert_eq!(to.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'dbferry'").await.as_deref(), Some("0"));
+
+    // Each hint is a statement that can be run as it is.
+    let mut ran = 0;
+    for line in said.err.lines().filter_map(|line| line.strip_prefix("hint: Run `")) {
+        if let Some((sql, _)) = line.split_once("`, or leave the table out") {
+            from.run(&format!("{sql};")).await;
+        } else {
+            to.run(line.split_once('`').unwrap().0).await;
+        }
+        ran += 1;
+    }
+    assert_eq!(ran, 5, "{}", said.err);
+    let said = ferry(&line).code(0).prints(&["Proven by digest", "4 rows", "GRANT REPLICATION CLIENT"]);
+    drop(said);
+    to.holds("b", "id = 2", &["secret"], "'y'").await;
+    forget(from, &reader, to, &loader).await;
+}
+
+#[tokio::test]
+async fn the_least_rights_that_the_readme_names_are_enough() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let section = readme.split("### The least rights").nth(1).expect("the README names them");
+    let block = |nth: usize| section.split("```sql\n").nth(nth).unwrap().split("```").next().unwrap().to_string();
+    let (from, to) =
+        (MySqlDatabase::create(THREE).await, PostgresDatabase::create("REVOKE ALL ON SCHEMA public FROM PUBLIC").await);
+    let (reader, loader) = (format!("r_{}", from.name), format!("l_{}", to.name));
+    to.run(&format!("REVOKE ALL ON DATABASE {} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} TO PUBLIC", to.name)).await;
+    from.run("CREATE VIEW w AS SELECT id FROM a; CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.v = 1;").await;
+    let written = |sql: String, user: (&str, &str), name: &str| {
+        assert!(sql.contains(user.0) && sql.contains("shop"), "{sql}");
+        sql.replace(user.0, user.1).replace("shop", name)
+    };
+    from.run(&written(block(1), ("ferry_reader", &reader), &from.name)).await;
+    to.run(&written(block(2), ("ferry_loader", &loader), &to.name)).await;
+    let (source, target) = (login(&from.url, &reader, "secret"), login(&to.url, &loader, "secret"));
+    let said = ferry(&["run", &source, &target]).code(0);
+    let said = said.prints(&["Proven by digest", "share one instant, by read", "log   ", "view ", "trigger "]);
+    said.never_says("does not hold the right").never_says("rights of");
+    forget(from, &reader, to, &loader).await;
+}
