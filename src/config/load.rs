@@ -188,6 +188,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         retry_for: retry_for.or(run.retry_for.map(|patience| patience.0)).unwrap_or(defaults.retry_for),
         unlogged,
         probe: overrides.probe.or(run.probe).unwrap_or_default(),
+        toast_compression: run.toast_compression,
         verify,
         if_exists,
         loading: loading.unwrap_or_default(),

@@ -74,6 +74,18 @@ pub enum ProbeLevel {
     Off,
 }
 
+/// What the target compresses long values with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ToastCompression {
+    /// LZ4: a third of the time of PGLZ, and somewhat larger tables.
+    Lz4,
+    /// PGLZ, PostgreSQL's own.
+    Pglz,
+    /// What the server is set to.
+    Default,
+}
+
 /// What to do with a target table that exists.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema, clap::ValueEnum,
@@ -172,6 +184,8 @@ pub struct Settings {
     pub chunk_bytes: u64,
     /// How much of the data is looked at before it moves.
     pub probe: ProbeLevel,
+    /// What the target compresses long values of the tables with that are made; when none, LZ4 where the server has it.
+    pub toast_compression: Option<ToastCompression>,
     /// What is compared at the end.
     pub verify: VerifyLevel,
     /// What to do with target tables that exist.
@@ -236,6 +250,7 @@ impl Settings {
             pause: Pause::default(),
             chunk_bytes: DEFAULT_CHUNK_BYTES,
             probe: ProbeLevel::default(),
+            toast_compression: None,
             verify: VerifyLevel::default(),
             if_exists: IfExists::default(),
             loading: Loading::default(),

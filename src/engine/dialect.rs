@@ -127,6 +127,8 @@ pub struct DdlOptions {
     pub schemas: Vec<String>,
     /// What the target can do, as in [`ServerInfo::features`]: the types of extensions are written with their schema.
     pub features: Vec<String>,
+    /// What long values are compressed with; as the server is set when none.
+    pub compression: Option<String>,
     /// The target's configuration of full-text indexes, or `skip`; its simplest one when none.
     pub fulltext: Option<String>,
     /// Tables are made without a log of their own, where the target knows that, and get one in the phase [`DdlPhase::Logged`].

@@ -29,6 +29,7 @@ use crate::transform::mask::Keyed;
 pub mod changes;
 mod collisions;
 mod columns;
+mod compression;
 pub mod diff;
 mod entries;
 pub mod explain;

@@ -30,6 +30,8 @@ pub(super) async fn planned(
     }
     let stands = |name: &ObjectName| loads_standing(settings) && existing.iter().any(|table| table.name == *name);
     let options = DdlOptions {
+        // No part of what is compared.
+        compression: None,
         owner: settings.owner.clone(),
         schemas: Vec::new(),
         features: sink.server().features.clone(),

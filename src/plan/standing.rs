@@ -12,6 +12,7 @@ use crate::model::load::Load;
 use crate::model::sequence::CarriedSequence;
 
 use super::columns;
+use super::compression;
 use super::loading;
 
 /// What is known, and asked for.
@@ -71,6 +72,7 @@ impl Ground<'_> {
         schemas.sort();
         schemas.dedup();
         let options = DdlOptions {
+            compression: compression::decide(settings, sink.server(), &targets, problems),
             owner: settings.owner.clone(),
             schemas,
             features: sink.server().features.clone(),

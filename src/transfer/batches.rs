@@ -1,15 +1,11 @@
 //! Statements about many small tables, several to a transaction and to a message: what a schema of hundreds of tables waits for is
 //! the way to the server and back, and the disk at each commit.
 
-use std::time::Duration;
-
 use crate::engine::{Ddl, DdlPhase, Sink};
 use crate::error::Result;
 use crate::failpoint;
 use crate::progress::{Event, Progress};
 
-use super::copy::stops_the_run;
-use super::retry_chunk::persist;
 use super::run::points;
 use super::stop::Stop;
 
@@ -37,18 +33,15 @@ pub(super) fn together(groups: Vec<Vec<Ddl>>, workers: usize, light: impl Fn(&[D
 }
 
 /// Runs statements that [`together`] has joined in one transaction. False if nothing was done: they are of one table, or one of them failed, so
-/// that they are to be run one by one, and tell. What is put back, and foreign keys, which lock two tables each, are never joined.
+/// that they are to be run one by one, and tell. What is put back or rewritten,
+/// and foreign keys, which lock two tables each, are never joined.
 ///
 /// # Errors
-/// What stops the run.
-pub(super) async fn done_at_once(
-    group: &[Ddl],
-    sink: &dyn Sink,
-    stop: &Stop,
-    progress: &Progress,
-    patience: Duration,
-) -> Result<bool> {
-    let Some(first) = group.first().filter(|first| !matches!(first.phase, DdlPhase::Restore | DdlPhase::ForeignKeys)) else {
+/// `Interrupted`. A connection that is lost is one of the failures: one by one, the statements are tried again.
+pub(super) async fn done_at_once(group: &[Ddl], sink: &dyn Sink, stop: &Stop, progress: &Progress) -> Result<bool> {
+    let Some(first) =
+        group.first().filter(|first| !matches!(first.phase, DdlPhase::Restore | DdlPhase::Logged | DdlPhase::ForeignKeys))
+    else {
         return Ok(false);
     };
     if group.iter().all(|other| other.table == first.table) {
@@ -56,8 +49,7 @@ pub(super) async fn done_at_once(
     }
     let (before, after) = points(first.phase);
     group.iter().for_each(|_| failpoint::reached(before));
-    let what = format!("{} statements", group.len());
-    let result = stop.unless_stopped(persist(patience, progress, &what, || sink.apply_all(group))).await;
+    let result = stop.unless_stopped(sink.apply_all(group)).await;
     match result {
         Ok(()) => {
             for statement in group {
@@ -67,9 +59,9 @@ pub(super) async fn done_at_once(
             }
             Ok(true)
         }
-        Err(error) if stop.reason().is_some() || stops_the_run(&error) => Err(error),
+        Err(error) if stop.reason().is_some() => Err(error),
         Err(error) => {
-            tracing::debug!(%error, "statements together were refused; they are run one by one");
+            tracing::debug!(%error, "statements together have failed; they are run one by one");
             Ok(false)
         }
     }

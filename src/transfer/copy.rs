@@ -164,7 +164,7 @@ impl Copy<'_> {
             .map(|table| (table.target(), &table.mapped.target))
             .collect();
         match self.stop.unless_stopped(self.sink.look_up(&ahead.into_values().collect::<Vec<_>>())).await {
-            Err(error) if self.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
+            Err(error) if self.stop.reason().is_some() => return Err(error),
             // Each table asks for itself, and says what is wrong.
             Err(error) => tracing::debug!(%error, "the tables could not be looked up together"),
             Ok(()) => {}

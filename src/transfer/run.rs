@@ -410,7 +410,7 @@ impl Runner<'_> {
         pool::each(jobs, batches::together(groups, jobs, |_| true), move |group| {
             let (sink, stop, progress) = (Arc::clone(&sink), stop.clone(), progress.clone());
             async move {
-                if batches::done_at_once(&group, &*sink, &stop, &progress, patience).await? {
+                if batches::done_at_once(&group, &*sink, &stop, &progress).await? {
                     return Ok(());
                 }
                 for statement in &group {
@@ -563,7 +563,7 @@ impl Runner<'_> {
         pool::each(self.job.settings.effective_jobs(), groups, move |group| {
             let (sink, stop, progress, failed) = (Arc::clone(&sink), stop.clone(), progress.clone(), Arc::clone(&collected));
             async move {
-                if batches::done_at_once(&group, &*sink, &stop, &progress, patience).await? {
+                if batches::done_at_once(&group, &*sink, &stop, &progress).await? {
                     return Ok(());
                 }
                 for statement in group {

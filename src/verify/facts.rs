@@ -175,7 +175,7 @@ pub async fn of_target(
     let targets: Vec<&crate::model::Table> =
         wanted.iter().filter_map(|place| Some(&plan.tables.get(*place)?.mapped.target)).collect();
     match asking.stop.unless_stopped(read_back.look_up(&targets)).await {
-        Err(error) if asking.stop.reason().is_some() || stops_the_run(&error) => return Err(error),
+        Err(error) if asking.stop.reason().is_some() => return Err(error),
         // Each table asks for itself, and says what is wrong.
         Err(error) => tracing::debug!(%error, "the tables could not be looked up together"),
         Ok(()) => {}

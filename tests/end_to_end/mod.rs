@@ -13,6 +13,7 @@ mod explain;
 mod expressions;
 mod hooks;
 mod hostile;
+mod loading;
 mod logins;
 mod lost;
 mod masks;

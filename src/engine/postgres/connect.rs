@@ -163,10 +163,29 @@ impl Connector {
             Some("42P05" | "26000") => pooler::refused(&self.place),
             _ => error::map(error, format!("the session at {} could not be set up", self.place)),
         };
-        let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failed)?;
+        // One message: each way there and back would cost a connection as much as its login.
+        // A client that is gone without a word is noticed by the server within a minute, and its locks are free.
+        // By way of pg_settings, since not every version knows every one (`idle_session_timeout` came with 14).
+        let rows = sqlx::raw_sql(
+            "SELECT current_setting('server_version_num')::int4;
+             SELECT count(pg_catalog.set_config(s.name, v.value, false)) FROM (VALUES
+                ('search_path', ''), ('row_security', 'off'), ('statement_timeout', '0'), ('lock_timeout', '0'),
+                ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),
+                ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('extra_float_digits', '3'),
+                ('bytea_output', 'hex'), ('jit', 'off'), ('standard_conforming_strings', 'on'), ('client_min_messages', 'warning'),
+                ('default_transaction_isolation', 'read committed'), ('default_transaction_deferrable', 'off'),
+                ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')
+             ) AS v(name, value) JOIN pg_catalog.pg_settings AS s ON s.name = v.name;
+             SELECT current_setting('server_encoding'), current_setting('client_encoding'), current_setting('TimeZone'),
+                    current_setting('search_path'), current_setting('row_security'), current_setting('statement_timeout')",
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed)?;
+        let [version, _, row] = rows.as_slice() else {
+            return Err(Error::internal(format!("the session at {} answered in another way than it was asked", self.place)));
+        };
+        let version: i32 = version.try_get(0).map_err(failed)?;
         let major = u32::try_from(version / 10_000).unwrap_or_default();
         if major < OLDEST_MAJOR {
             return Err(Error::new(
@@ -174,35 +193,9 @@ impl Connector {
                 format!("{} is PostgreSQL {major}; dbferry needs {OLDEST_MAJOR} or later", self.place),
             ));
         }
-        // A client that is gone without a word is noticed by the server within a minute, and its locks are free.
-        // By way of pg_settings, since not every version knows every one (`idle_session_timeout` came with 14).
-        sqlx::query(
-            "SELECT count(pg_catalog.set_config(s.name, v.value, false)) FROM (VALUES
-                ('search_path', ''), ('row_security', 'off'), ('statement_timeout', '0'), ('lock_timeout', '0'),
-                ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),
-                ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('extra_float_digits', '3'),
-                ('bytea_output', 'hex'), ('jit', 'off'), ('standard_conforming_strings', 'on'), ('client_min_messages', 'warning'),
-                ('default_transaction_isolation', 'read committed'), ('default_transaction_deferrable', 'off'),
-                ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')
-             ) AS v(name, value) JOIN pg_catalog.pg_settings AS s ON s.name = v.name",
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
         // Tables, marks and leases must outlive a crash; chunks say for themselves that theirs may be carried again.
-        sqlx::query(
-            "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
-        let row = sqlx::query(
-            "SELECT current_setting('server_encoding'), current_setting('client_encoding'), current_setting('TimeZone'),
-                    current_setting('search_path'), current_setting('row_security'), current_setting('statement_timeout')",
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
+        let durable = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+        sqlx::raw_sql(durable).execute(&mut *connection).await.map_err(failed)?;
         let setting = |index: usize| row.try_get::<String, _>(index).map_err(failed);
         let encoding = setting(0)?;
         if encoding != "UTF8" {
@@ -255,6 +248,8 @@ pub(super) async fn server_info(connection: &mut PgConnection) -> Result<ServerI
     }
     let more = sqlx::query(
         "SELECT 'icu' FROM pg_catalog.pg_collation WHERE collname = 'und-x-icu' AND collnamespace = 'pg_catalog'::regnamespace
+         UNION ALL
+         SELECT 'toast:' || unnest(enumvals) FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression'
          UNION ALL
          SELECT 'text_search:' || cfgname FROM pg_catalog.pg_ts_config WHERE cfgnamespace = 'pg_catalog'::regnamespace
          UNION ALL

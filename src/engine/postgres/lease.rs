@@ -42,12 +42,14 @@ impl Fence {
     /// # Errors
     /// `Ledger` when the run is another's by now.
     pub(super) async fn check(&self, connection: &mut PgConnection) -> Result<()> {
-        let sql = format!("SELECT EXISTS (SELECT FROM {} WHERE run = $1::uuid AND holder = $2::uuid)", self.table);
-        let held: bool = sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(self.run.0.to_string())
-            .bind(self.holder.to_string())
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM {} WHERE run = '{}'::uuid AND holder = '{}'::uuid)",
+            self.table, self.run.0, self.holder
+        );
+        let held: bool = sqlx::raw_sql(AssertSqlSafe(sql))
             .fetch_one(connection)
             .await
+            .and_then(|row| row.try_get(0))
             .map_err(|error| error::map(error, "the lease of the run could not be read"))?;
         if held { Ok(()) } else { Err(taken_over(self.run, None)) }
     }

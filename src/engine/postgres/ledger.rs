@@ -96,19 +96,20 @@ impl PostgresLedger {
     }
 
     async fn prepare_once(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let stands: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)")
-            .bind(&self.schema)
-            .fetch_one(&mut *connection)
-            .await?;
+        let known: Vec<(String, Option<String>)> = sqlx::query_as(
+            "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_namespace AS n
+             LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') WHERE n.nspname = $1",
+        )
+        .bind(&self.schema)
+        .fetch_all(&mut *connection)
+        .await?;
+        let mut missing = Vec::new();
         // Asked first, since IF NOT EXISTS demands the right to create even for a schema that stands.
-        if !stands {
+        if known.is_empty() {
             let schema = PostgresDialect.quote(&self.schema);
-            run(connection, format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
-            run(
-                connection,
-                format!("COMMENT ON SCHEMA {schema} IS 'What dbferry has carried into this database; needed by --resume'"),
-            )
-            .await?;
+            missing.push(format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
+            missing
+                .push(format!("COMMENT ON SCHEMA {schema} IS 'What dbferry has carried into this database; needed by --resume'"));
         }
         let tables = [
             (
@@ -147,12 +148,16 @@ impl PostgresLedger {
             ("losses", super::losses::COLUMNS, "What value policies of the mapping have done, chunk by chunk, committed together with its rows"),
         ];
         for (name, columns, comment) in tables {
-            if self.stands(connection, name).await? {
+            if known.iter().any(|(_, table)| table.as_deref() == Some(name)) {
                 continue;
             }
             let table = self.table(name);
-            run(connection, format!("CREATE TABLE IF NOT EXISTS {table} ({columns})")).await?;
-            run(connection, format!("COMMENT ON TABLE {table} IS '{comment}'")).await?;
+            missing.push(format!("CREATE TABLE IF NOT EXISTS {table} ({columns})"));
+            missing.push(format!("COMMENT ON TABLE {table} IS '{comment}'"));
+        }
+        if !missing.is_empty() {
+            // One message, and so one transaction.
+            run(connection, missing.join(";\n")).await?;
         }
         let sql = format!("INSERT INTO {} (version) VALUES ($1) ON CONFLICT DO NOTHING", self.table("format"));
         sqlx::query(AssertSqlSafe(sql)).bind(FORMAT_VERSION).execute(connection).await.map(drop)

@@ -111,11 +111,13 @@ impl Pool {
     pub(super) async fn acquire_untried(&self) -> Result<Option<Lease>> {
         let permit = self.permit().await?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        // What a lost session has left is ended first, which asks a server that answers.
-        Ok(idle.filter(|_| self.lost.is_empty()).map(|(connection, id)| {
-            let id = self.lost.watch(id);
-            Lease { connection, id, idle: Arc::clone(&self.idle), _permit: permit }
-        }))
+        let Some((mut connection, id)) = idle else { return Ok(None) };
+        if self.lost.end(&mut connection).await.is_err() {
+            // Dead, or not able to: `acquire` finds out which.
+            return Ok(None);
+        }
+        let id = self.lost.watch(id);
+        Ok(Some(Lease { connection, id, idle: Arc::clone(&self.idle), _permit: permit }))
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit> {

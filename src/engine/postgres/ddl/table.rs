@@ -19,6 +19,9 @@ use crate::model::expression::Class;
 /// The most columns of a table (`MaxHeapAttributeNumber`).
 const MAX_COLUMNS: usize = 1600;
 
+/// Characters of a text that is never long enough for the server to compress it by itself.
+const SHORT_TEXT: u64 = 500;
+
 /// The table without keys, and the types of its columns.
 pub(super) fn create(draft: &mut Draft<'_>, table: &Table) {
     if table.columns.len() > MAX_COLUMNS {
@@ -131,6 +134,9 @@ fn type_sql(native: &NativeType, features: &[String]) -> Result<String> {
 
 fn column_line(draft: &mut Draft<'_>, table: &Table, column: &Column, type_sql: &str) -> String {
     let mut line = format!("{} {type_sql}", quote_name(&column.name));
+    if let Some(method) = draft.options.compression.as_ref().filter(|_| may_be_long(&column.native)) {
+        line.push_str(&format!(" COMPRESSION {method}"));
+    }
     if let Some(collation) = collation_name(&table.name.schema, &column.native) {
         line.push_str(&format!(" COLLATE {}", quote_table(&collation)));
     }
@@ -157,6 +163,17 @@ fn column_line(draft: &mut Draft<'_>, table: &Table, column: &Column, type_sql: 
         line.push_str(" NOT NULL");
     }
     line
+}
+
+/// True for types whose values may be so long that the server compresses them.
+fn may_be_long(native: &NativeType) -> bool {
+    // A short text is compressed only where it makes a row with others too long for a page.
+    let short = native.length.is_some_and(|length| length <= SHORT_TEXT);
+    match native.name.as_str() {
+        "text" | "bytea" | "json" | "jsonb" | "citext" => native.labels.is_empty(),
+        "varchar" | "character varying" => !short,
+        _ => false,
+    }
 }
 
 fn generated_sql(draft: &mut Draft<'_>, table: &Table, column: &Column, generated: &Generated) -> String {
