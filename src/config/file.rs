@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer};
 use crate::config::endpoint::Endpoint;
 use crate::config::limits::{self, MIN_CHUNK_BYTES, MIN_MEMORY_BYTES, MIN_RATE_BYTES};
 use crate::config::{
-    IfExists, OnError, OnMovedSource, OnTableError, Pause, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables, TargetTriggers,
-    ToastCompression, VerifyLevel,
+    IfExists, OnError, OnMovedSource, OnTableError, Pause, ProbeLevel, TargetForeignKeys, TargetIndexes, TargetTables,
+    TargetTriggers, ToastCompression, VerifyLevel,
 };
 
 /// A config file of dbferry. Strings may refer to the environment: `${NAME}`; `$${` is a plain `${`.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
-use super::{
-    Asked, BatchStream, Budget, Ddl, Gauge, Inspection, Profile, ProfileColumn, Strain, TakeOut, TakenOut, Waiting,
-};
+use super::{Asked, BatchStream, Budget, Ddl, Gauge, Inspection, Profile, ProfileColumn, Strain, TakeOut, TakenOut, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
 use crate::model::catalog::{Problem, ServerInfo, Table};

@@ -39,7 +39,9 @@ pub(super) fn together(groups: Vec<Vec<Ddl>>, workers: usize, light: impl Fn(&[D
 /// # Errors
 /// `Interrupted`. A connection that is lost is one of the failures: one by one, the statements are tried again.
 pub(super) async fn done_at_once(group: &[Ddl], sink: &dyn Sink, stop: &Stop, progress: &Progress) -> Result<bool> {
-    let Some(first) = group.first().filter(|first| !matches!(first.phase, DdlPhase::Restore | DdlPhase::Logged | DdlPhase::ForeignKeys)) else {
+    let Some(first) =
+        group.first().filter(|first| !matches!(first.phase, DdlPhase::Restore | DdlPhase::Logged | DdlPhase::ForeignKeys))
+    else {
         return Ok(false);
     };
     if group.iter().all(|other| other.table == first.table) {

@@ -11,9 +11,7 @@ use crate::model::{Digest, Losses, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
-use crate::report::{
-    Outcome, PhaseReport, Report, ResourceReport, SchemaDifference, SchemaReport, Side, TableReport, resources,
-};
+use crate::report::{Outcome, PhaseReport, Report, ResourceReport, SchemaDifference, SchemaReport, Side, TableReport, resources};
 use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
