@@ -47,7 +47,8 @@ async fn of_many_small_tables_one_whose_key_fails_is_named_and_the_others_arrive
     // Digits that nothing compresses, longer than an entry of an index may be.
     script.push_str("INSERT INTO t40 SELECT GROUP_CONCAT(SHA2(seq, 512) SEPARATOR ''), 1 FROM seq_1_to_23;\n");
     let (from, to) = (MySqlDatabase::create(&script).await, PostgresDatabase::create("").await);
-    let done = report(1, &["run", &from.url, &to.url, "--jobs", "2"]);
+    // The probe would refuse the run.
+    let done = report(1, &["run", &from.url, &to.url, "--jobs", "2", "--probe", "off"]);
     for (name, outcome) in outcomes(&done) {
         let expected = if name.ends_with("t40") { "failed" } else { "verified" };
         assert_eq!(outcome, expected, "{name}: {done:#}");

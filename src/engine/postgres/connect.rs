@@ -194,7 +194,8 @@ impl Connector {
             ));
         }
         // Tables, marks and leases must outlive a crash; chunks say for themselves that theirs may be carried again.
-        let durable = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+        let durable =
+            "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
         sqlx::raw_sql(durable).execute(&mut *connection).await.map_err(failed)?;
         let setting = |index: usize| row.try_get::<String, _>(index).map_err(failed);
         let encoding = setting(0)?;
