@@ -173,7 +173,6 @@ async fn what_private_servers_are_for() {
     values_larger_than_the_server_lets_through(&servers).await;
     by_sockets(&servers).await;
     a_full_disk(&servers).await;
-
     by_a_pooler(&servers).await;
 }
 
@@ -255,7 +254,6 @@ async fn by_sockets(servers: &Servers) {
 }
 
 /// PgBouncer in both modes: by transaction it is refused with the reason, by session it is as good as the server.
-
 async fn by_a_pooler(servers: &Servers) {
     let from = MySqlDatabase::create_on(&servers.mysql, SLOW).await;
     let to = PostgresDatabase::create_on(&servers.postgres, "").await;

@@ -233,8 +233,8 @@ impl State {
                 tokio::time::sleep(Duration::from_millis(delay)).await;
             }
             let speed = self.speed.load(Ordering::SeqCst);
-            if speed > 0 {
-                tokio::time::sleep(Duration::from_micros(count as u64 * 1_000_000 / speed)).await;
+            if let Some(micros) = (count as u64 * 1_000_000).checked_div(speed) {
+                tokio::time::sleep(Duration::from_micros(micros)).await;
             }
             let piece = &buffer[..count];
             match self.due(way, piece) {
