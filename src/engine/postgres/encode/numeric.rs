@@ -117,7 +117,9 @@ impl<'a> Numeric<'a> {
         let mut groups = [0_u64; 6];
         let mut slots = groups.iter_mut();
         let mut count = 0;
-        if let (Some(low), Some(slot)) = (low, slots.next()) {
+        if let Some(low) = low
+            && let Some(slot) = slots.next()
+        {
             (*slot, count) = (low, 1);
         }
         for slot in slots {
@@ -404,6 +406,23 @@ fn trailing_zeros(group: u16) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_of_64_bits_is_written_as_one_of_128_is() {
+        let array = Decimal128Array::from(vec![0_i128]).with_precision_and_scale(38, 0).unwrap();
+        let plain = Numeric { from: From::Decimal128(&array, 0), limits: None };
+        let numbers = (0..20).flat_map(|power| [1, 5, 9, 12, 9_999, 10_001].map(|times| 10_u64.pow(power).checked_mul(times)));
+        for magnitude in numbers.flatten().chain([0, u64::MAX, u64::MAX - 1, 123_456_789_012_345_678]) {
+            for scale in 0..=38 {
+                for negative in [false, true] {
+                    let (mut short, mut long) = (Vec::new(), Vec::new());
+                    plain.put_smaller(negative, magnitude, scale, &mut short).unwrap();
+                    plain.put_wide(negative, u128::from(magnitude), scale, &mut long).unwrap();
+                    assert_eq!(short, long, "{magnitude} {scale} {negative}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_limits_of_a_numeric_are_read_from_its_modifier() {
