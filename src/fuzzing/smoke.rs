@@ -95,7 +95,7 @@ macro_rules! smoke {
     };
 }
 
-smoke!(config json mapping mysql_expressions mysql_values postgres_decode postgres_round_trip);
+smoke!(config json mapping mysql_expressions mysql_values mysql_wire postgres_decode postgres_round_trip);
 
 #[test]
 fn every_target_has_its_file() {

@@ -46,11 +46,6 @@ impl Lost {
         Watched { id: Some(id), lost: self.clone() }
     }
 
-    /// True if none are left to be ended.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
     /// Ends all that were lost, by way of `connection`.
     ///
     /// # Errors
