@@ -195,7 +195,7 @@ async fn existing_tables_are_dropped_or_emptied_as_asked() {
     // What depends on a table is never dropped with it.
     to.run("CREATE VIEW v AS SELECT * FROM orders").await;
     let said = ferry(&url("drop"));
-    said.code(3).complains(&["view public.v depends on table public.orders", "hint: Drop what depends on it"]);
+    said.code(2).complains(&["`public.orders`: it cannot be dropped: view public.v depends on it", "hint: Drop that first"]);
     assert_eq!(to.value("SELECT count(*) FROM v").await.as_deref(), Some("5"));
     from.drop().await;
     to.drop().await;

@@ -274,7 +274,8 @@ INSERT INTO t SELECT seq, REPEAT('v', 100) FROM seq_1_to_100000;
     let _ = stop.send(());
     let kills = killing.await.unwrap();
     assert!(kills > 0, "no reader was killed");
-    assert!([1, 3].contains(&said.code), "exit code {}\n{}\n{}", said.code, said.out, said.err);
+    // 0 where the killing ended before the snapshots that the run takes by itself were used up.
+    assert!([0, 1, 3].contains(&said.code), "exit code {}\n{}\n{}", said.code, said.out, said.err);
     let said = ferry(&["run", &from.url, &to.url, "--jobs", "1", "--probe", "off", "--resume"]).code(0);
     said.prints(&["Proven by digest", "100,000"]);
     assert_eq!(to.value("SELECT count(*) || ' ' || count(DISTINCT id) FROM t").await.as_deref(), Some("100000 100000"));

@@ -20,6 +20,7 @@ CREATE TABLE shop_items (id INT NOT NULL PRIMARY KEY);
 CREATE TABLE products (id INT NOT NULL PRIMARY KEY, embedding JSON);
 CREATE TABLE sessions (id INT NOT NULL PRIMARY KEY);
 CREATE TABLE tmp_import (id INT NOT NULL PRIMARY KEY);
+CREATE TABLE pages (id INT NOT NULL PRIMARY KEY, url VARCHAR(3000) CHARACTER SET ascii, KEY by_url (url));
 INSERT INTO customers (id, email, is_active, street, city, created_at) SELECT seq, CONCAT('p', seq, '@x'), 1, 's', 'c', '2024-01-01' FROM seq_1_to_500;
 INSERT INTO orders (id, customer_id, state, total, tax, placed_at) SELECT seq, 1 + seq % 500, 'paid', seq, 20, '2024-01-01' FROM seq_1_to_600;
 INSERT INTO orders_eu VALUES (1, 1);

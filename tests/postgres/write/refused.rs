@@ -180,7 +180,7 @@ async fn a_pair_without_an_encoder_is_refused_before_the_first_row() {
         (L::Bits { length: 9 }, "bit(8)"),
         (L::Bits { length: 9 }, "varbit(8)"),
         (L::Text { length: None }, "xml"),
-        (L::Text { length: None }, "inet"),
+        (L::Text { length: None }, "cidr"),
         (L::Text { length: None }, "\"char\""),
         (L::Set { labels: vec![] }, "text"),
         (L::Set { labels: vec![] }, "integer[]"),
