@@ -1,7 +1,7 @@
 //! From Arrow arrays to the rows of a binary COPY, with no value in between.
 //!
-//! An [`Encoder`] is bound to one column of one batch: it is chosen by the logical type of the column and the real type of the target
-//! ([`Encoder::bind`]), once per batch, so that the loop over rows only matches on an enum. Binding to an empty array
+//! An `Encoder` is bound to one column of one batch: it is chosen by the logical type of the column and the real type of the target
+//! (`Encoder::bind`), once per batch, so that the loop over rows only matches on an enum. Binding to an empty array
 //! before the first row tells whether a pair has an encoder at all. Rows go into one buffer that is used again and again.
 //!
 //! The server checks a binary value less than a text: it rounds to a `numeric(p,s)` or a `timestamp(n)`, pads a `char(n)`, and drops
