@@ -354,7 +354,10 @@ fn rejects(page: &mut Page, report: &Report) {
     let named: Vec<String> = tables.iter().map(|table| format!("{} ({})", table.source, human::count(table.rejected))).collect();
     page.fold("", &format!("Rejected rows, kept in the target's ledger: {}", named.join(", ")));
     let run = &report.run;
-    page.fold("  ", &format!("`dbferry rejects {run}` lists them; `dbferry retry-rejects {run} -m FILE` sends them again"));
+    page.fold(
+        "  ",
+        &format!("`dbferry rejects {run} TARGET` lists them; `dbferry retry-rejects {run} TARGET -m FILE` sends them again"),
+    );
 }
 
 fn hooks(page: &mut Page, report: &Report) {

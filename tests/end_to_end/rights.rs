@@ -98,3 +98,42 @@ async fn the_least_rights_that_the_readme_names_are_enough() {
     said.never_says("does not hold the right").never_says("rights of");
     forget(from, &reader, to, &loader).await;
 }
+
+#[tokio::test]
+async fn foreign_keys_and_tables_that_the_server_hides_are_never_lost_without_a_word() {
+    let from = MySqlDatabase::create(
+        "CREATE TABLE parents (id INT PRIMARY KEY);
+CREATE TABLE children (id INT PRIMARY KEY, p INT, CONSTRAINT fk_p FOREIGN KEY (p) REFERENCES parents (id));
+INSERT INTO parents VALUES (1);
+INSERT INTO children VALUES (1, 1);
+",
+    )
+    .await;
+    let to = PostgresDatabase::create("").await;
+    let reader = format!("r_{}", from.name);
+    from.run(&format!("CREATE USER '{reader}'@'%' IDENTIFIED BY 'few'; GRANT SELECT ON `{}`.* TO '{reader}'@'%';", from.name))
+        .await;
+    let source = login(&from.url, &reader, "few");
+    // MariaDB's catalog shows such a user no foreign keys, but for their columns.
+    ferry(&["run", &source, &to.url]).code(2).complains(&[
+        "children",
+        "does not tell the actions of the foreign key `fk_p`",
+        "GRANT SHOW VIEW ON",
+    ]);
+    assert_eq!(to.value("SELECT to_regclass('children')::text").await, None);
+    from.run(&format!("GRANT SHOW VIEW ON `{}`.* TO '{reader}'@'%';", from.name)).await;
+    ferry(&["run", &source, &to.url]).code(0).prints(&["1 foreign key"]);
+    assert_eq!(
+        to.value("SELECT count(*) FROM pg_constraint WHERE conname = 'fk_p' AND convalidated").await.as_deref(),
+        Some("1")
+    );
+    // Of one table alone the others are not even listed.
+    from.run(&format!("REVOKE ALL ON `{0}`.* FROM '{reader}'@'%'; GRANT SELECT ON `{0}`.parents TO '{reader}'@'%';", from.name))
+        .await;
+    let said = ferry(&["run", &source, &to.url, "--schema", "elsewhere"]).code(0).out;
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("so tables may exist that are not listed"), "{said}");
+    from.run(&format!("DROP USER '{reader}'@'%';")).await;
+    from.drop().await;
+    to.drop().await;
+}

@@ -264,8 +264,6 @@ fn settings(server: &ServerInfo) -> [String; 3] {
         "time_zone = '+00:00'".into(),
         "sql_select_limit = DEFAULT".into(),
         "sql_big_selects = 1".into(),
-        // Those that matter are not to be lost among others.
-        "max_error_count = 65535".into(),
         format!("net_read_timeout = {wait}"),
         format!("net_write_timeout = {wait}"),
         format!("wait_timeout = {wait}"),
@@ -273,6 +271,8 @@ fn settings(server: &ServerInfo) -> [String; 3] {
     ];
     if is_maria(server) {
         settings.push("max_statement_time = 0".into());
+        // Warnings that matter are not to be lost among others. MySQL takes this from privileged users only.
+        settings.push("max_error_count = 65535".into());
         if server.version_number >= (10, 3, 0) {
             settings.push("idle_transaction_timeout = 0".into());
             settings.push("idle_readonly_transaction_timeout = 0".into());

@@ -220,7 +220,11 @@ async fn fill(
 ) -> Result<bool> {
     let most = what.batch_bytes.clamp(1, MOST_BATCH_BYTES);
     let Ok(mut room) = batches.reserve().await else { return Ok(false) };
-    while let Some(block) = rows.next().await.map_err(|error| failed(NOT_READ, error))? {
+    loop {
+        // Who waits for room has no buffer of a wide row that was sent.
+        rows.release();
+        filling.begin().await;
+        let Some(block) = rows.next().await.map_err(|error| failed(NOT_READ, error))? else { break };
         let mut row = 0;
         while row < block.rows() {
             let bytes = builder.row_bytes(&block, row);
@@ -235,7 +239,9 @@ async fn fill(
                 // The next batch begins when the last one was taken: one batch ahead, not two.
                 let Ok(free) = batches.reserve().await else { return Ok(false) };
                 room = free;
-                filling.begin().await;
+                if next < block.rows() {
+                    filling.begin().await;
+                }
             }
             row = next;
         }

@@ -95,9 +95,6 @@ pub(super) async fn foreign_keys(session: &mut Session<'_>, tables: &mut BTreeMa
     for row in session.rows(&sql).await? {
         actions.insert((row.need(0)?, row.need(1)?), (action(&row.need(2)?)?, action(&row.need(3)?)?));
     }
-    if actions.is_empty() {
-        return Ok(());
-    }
     let sql = format!(
         "SELECT TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME \
          FROM information_schema.KEY_COLUMN_USAGE WHERE {} AND REFERENCED_TABLE_NAME IS NOT NULL \
@@ -114,8 +111,12 @@ pub(super) async fn foreign_keys(session: &mut Session<'_>, tables: &mut BTreeMa
             continue;
         }
         let Some((on_delete, on_update)) = actions.get(&(table_name, name.clone())).copied() else {
-            let what = format!("the server does not tell the actions of the foreign key `{name}`");
-            return Err(Error::new(ErrorKind::SourceRead, what).table(&table.name));
+            // MariaDB hides them from whoever has no right but SELECT, and still lists the columns: without this the key would be lost silently.
+            let what = format!("the server does not tell the actions of the foreign key `{name}` to this user");
+            let database = super::query::quote(&table.name.schema);
+            return Err(Error::new(ErrorKind::MissingRight, what)
+                .table(&table.name)
+                .hint(format!("Grant one of SHOW VIEW, TRIGGER and REFERENCES: GRANT SHOW VIEW ON {database}.* TO the user")));
         };
         table.foreign_keys.push(ForeignKey {
             name,

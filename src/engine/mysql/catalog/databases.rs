@@ -3,7 +3,7 @@
 use globset::Glob;
 
 use super::objects::{ME, USER_RIGHTS};
-use super::query::{Session, text_literal};
+use super::query::Session;
 use crate::config::nearest::nearest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Problem, Severity};
@@ -91,17 +91,6 @@ async fn blind_spots(
         );
         let problem = Problem::new(Severity::Note, "databases", chosen.join(", "), why);
         problems.push(problem.hint("Grant SHOW DATABASES and SELECT to the user, and plan again, to have them all"));
-    }
-    for name in chosen {
-        let sql = format!(
-            "SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = {ME} AND {} LIKE TABLE_SCHEMA",
-            text_literal(name)
-        );
-        if !holds(&rights(session, &sql).await?, "SELECT") {
-            let why = "The user does not hold the right SELECT on the database, so tables may exist that are not listed, and so not carried";
-            let problem = Problem::new(Severity::Note, "tables", name, why);
-            problems.push(problem.hint("Grant SELECT on the database to the user, and plan again, to have them all"));
-        }
     }
     Ok(())
 }

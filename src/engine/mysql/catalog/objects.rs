@@ -161,6 +161,11 @@ async fn blind_spots(session: &mut Session<'_>, problems: &mut Vec<Problem>) -> 
         text_literal(&session.database)
     );
     let rights = session.rows(&sql).await?.iter().map(|row| row.need(0)).collect::<Result<Vec<_>>>()?;
+    if !rights.iter().any(|held| held.eq_ignore_ascii_case("SELECT")) {
+        let why = "The user does not hold the right SELECT on the database, so tables may exist that are not listed, and so not carried";
+        let problem = Problem::new(Severity::Note, "tables", &session.database, why);
+        problems.push(problem.hint("Grant SELECT on the database to the user, and plan again, to have them all"));
+    }
     for (right, object) in [("TRIGGER", "triggers"), ("EVENT", "events")] {
         if !rights.iter().any(|held| held.eq_ignore_ascii_case(right)) {
             let why =

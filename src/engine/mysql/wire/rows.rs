@@ -151,6 +151,14 @@ impl<'a> Rows<'a> {
         Ok(Some(Block { bytes, spans: &self.session.spans, width: self.kinds.len() }))
     }
 
+    /// Gives back the memory of a row that came in several packets; its block is of no use any more.
+    pub(in crate::engine::mysql) fn release(&mut self) {
+        if self.session.joined.capacity() > KEPT_BYTES {
+            self.session.spans.clear();
+            self.session.joined = Vec::new();
+        }
+    }
+
     async fn find(&mut self) -> Result<Found, Fault> {
         self.session.spans.clear();
         if self.ended {
