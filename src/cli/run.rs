@@ -76,9 +76,9 @@ pub async fn carry(
     }
 }
 
-/// Prints a report for people; it is the command's data.
+/// Prints a report for people; it is the command's data. One that tells of failures is printed under `--quiet` too.
 pub fn print(report: &Report, printer: &Printer) -> Result<()> {
-    if !printer.is_quiet() {
+    if !printer.is_quiet() || report.exit_code != 0 {
         printer.data(&text::render(report, text::TextOptions::default()))?;
     }
     Ok(())
