@@ -209,7 +209,7 @@ async fn a_user_who_may_not_ask_for_the_position_learns_that_nothing_is_proven()
     let (from, to) = (MySqlDatabase::create(SOURCE).await, PostgresDatabase::create("").await);
     let user = format!("u_{}", from.name);
     from.run(&format!(
-        "CREATE USER '{user}'@'%' IDENTIFIED BY 'p';\nGRANT SELECT, LOCK TABLES ON `{}`.* TO '{user}'@'%';",
+        "CREATE USER '{user}'@'%' IDENTIFIED BY 'p';\nGRANT SELECT, LOCK TABLES, SHOW VIEW ON `{}`.* TO '{user}'@'%';",
         from.name
     ))
     .await;
