@@ -224,6 +224,10 @@ impl Snapshot for MySqlSnapshot {
         read::stream(Arc::clone(&self.readers), Arc::clone(&self.read), what.clone(), chunk.clone(), budget)
     }
 
+    fn reads_ahead(&self) -> bool {
+        true
+    }
+
     async fn close(&self) -> Result<()> {
         self.readers.close().await;
         Ok(())
