@@ -219,8 +219,9 @@ impl Runner<'_> {
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
-            let history = History::begin(&*job.source).await;
-            let (taken, facts) = self.carry_rows(&accounts, receipts.to_vec(), &stood).await?;
+            // Beside the snapshot, which waits for none of it.
+            let (history, carried) = tokio::join!(History::begin(&*job.source), self.carry_rows(&accounts, receipts.to_vec(), &stood));
+            let (taken, facts) = carried?;
             *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.end(&*job.source).await;
             failpoint::reached(failpoint::SOURCE_COUNTED);
             source_facts = facts;

@@ -30,6 +30,8 @@ pub struct MySqlSource {
     /// Absent while it is used, and after an error or a dropped future left it in an unknown state; with when it answered last.
     control: Mutex<Option<(MySqlConnection, Instant)>>,
     round_trip: Duration,
+    /// Those of the catalog's last reading.
+    questions: std::sync::Mutex<catalog::Questions>,
     /// Sessions that have asked questions and may ask more, side by side.
     askers: std::sync::Mutex<Vec<MySqlConnection>>,
 }
@@ -49,6 +51,7 @@ impl MySqlSource {
             databases: at.databases.clone(),
             control: Mutex::new(Some((connection, Instant::now()))),
             round_trip,
+            questions: std::sync::Mutex::default(),
             askers: std::sync::Mutex::default(),
         })
     }
@@ -94,11 +97,13 @@ impl Source for MySqlSource {
     async fn catalog(&self, filter: &TableFilter) -> Result<Catalog> {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
+        let mut questions = std::mem::take(&mut *self.questions.lock().unwrap_or_else(PoisonError::into_inner));
         let catalog = if self.databases.is_empty() {
-            catalog::read(&mut connection, &self.server, filter).await?
+            catalog::read(&mut connection, &self.server, filter, &mut questions).await?
         } else {
-            catalog::read_several(&mut connection, &self.server, &self.databases, filter).await?
+            catalog::read_several(&mut connection, &self.server, &self.databases, filter, &mut questions).await?
         };
+        *self.questions.lock().unwrap_or_else(PoisonError::into_inner) = questions;
         *slot = Some((connection, Instant::now()));
         Ok(catalog)
     }
