@@ -1,6 +1,7 @@
 //! The way out of an engine: catalog, chunks, and one consistent view to read from.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -71,6 +72,11 @@ pub trait Source: Send + Sync {
     async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
         let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
         Err(Error::new(ErrorKind::Unsupported, format!("this source does not tell the {}", names.join(" and the "))))
+    }
+
+    /// How long a question to the server and its answer take, when it has nothing to do for them; nothing where there is no way to go.
+    fn round_trip(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// How many more sessions the server takes of this user; none where there is no bound.
@@ -209,6 +215,11 @@ pub trait Snapshot: Send + Sync {
     /// that leaves this out hands over batches that hold no part.
     fn read_within(&self, what: &ReadPlan, chunk: &Chunk, _budget: &Budget) -> BatchStream {
         self.read(what, chunk)
+    }
+
+    /// True if a read within a budget may begin before its chunk's turn, since it takes no row before that.
+    fn reads_ahead(&self) -> bool {
+        false
     }
 
     /// Ends the readers. Reads that are under way fail.

@@ -30,6 +30,8 @@ pub(super) struct Prepared {
     pub(super) hooks: Vec<HookRecord>,
     /// The report of a run that has nothing left but hooks at its end.
     pub(super) verified: Option<Report>,
+    /// Chunks that are opened ahead of their turn.
+    pub(super) ahead: usize,
     /// Holds the lease.
     pub(super) keeper: Keeper,
 }
@@ -47,7 +49,7 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
     // Rights that are missing are told together: each is set aside until all are known.
     let mut denied = Vec::new();
     set_aside(pause::check(&settings.pause, &**source, &**sink).await, &mut denied)?;
-    sessions::check(settings.effective_jobs(), &**source, &**sink, &job.progress).await?;
+    let ahead = sessions::check(settings.effective_jobs(), &**source, &**sink, &job.progress).await?;
     let given = Choices::of(settings);
     let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
     let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
@@ -73,7 +75,7 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         }
         let mut plan = stored_plan(record)?;
         plan.unlock(&given)?;
-        return resume(job, record, plan).await;
+        return resume(job, record, plan, ahead).await;
     }
     for run in same.iter().filter(|run| run.state == RunState::Running) {
         if let Some(living) = still_living(sink.ledger(), run.run, told(job)).await? {
@@ -139,6 +141,7 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         marks: Vec::new(),
         hooks: Vec::new(),
         verified: None,
+        ahead,
         keeper,
     })))
 }
@@ -192,7 +195,7 @@ pub(super) fn stored_plan(record: &RunRecord) -> Result<Plan> {
     Ok(plan)
 }
 
-async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> {
+async fn resume(job: &Job, record: &RunRecord, mut plan: Plan, ahead: usize) -> Result<Start> {
     let ledger = job.sink.ledger();
     if let Some(living) = still_living(ledger, record.run, told(job)).await? {
         return Err(refused(record.run, &living));
@@ -240,7 +243,7 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
         let report = report::json::from_value(report)?;
         job.progress.emit(Event::Note { text: format!("going on with run {}: only its last hooks are left", record.run) });
         let verified = Some(report);
-        return Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified, keeper })));
+        return Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified, ahead, keeper })));
     }
     let receipts = ledger.receipts(record.run).await?;
     if let Err(refusal) = unlogged::refuse(record.run, &plan, &marks, &receipts) {
@@ -249,7 +252,7 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
     }
     job.progress
         .emit(Event::Note { text: format!("going on with run {}: {} chunks are there already", record.run, receipts.len()) });
-    Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, keeper })))
+    Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, ahead, keeper })))
 }
 
 /// Tells what is waited for.

@@ -88,7 +88,7 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
     let (moves, progress) = Moves::watch(job.progress.clone());
     let job = Job { progress, ..job };
     let prepared = job.stop.unless_stopped(prepare(&job)).await.map_err(Failure::NotStarted)?;
-    let Prepared { run, plan, receipts, marks, hooks, verified, mut keeper } = match prepared {
+    let Prepared { run, plan, receipts, marks, hooks, verified, ahead, mut keeper } = match prepared {
         Start::Go(prepared) => *prepared,
         Start::AlreadyDone(report) => return Ok(*report),
     };
@@ -109,6 +109,7 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         plan: &plan,
         started,
         budget,
+        ahead,
         rate: Arc::new(Rate::new(job.settings.max_rate_bytes)),
         pauses: Mutex::default(),
         history: Mutex::default(),
@@ -160,6 +161,8 @@ pub(super) struct Runner<'a> {
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
     pub(super) budget: Budget,
+    /// Chunks that are opened ahead of their turn.
+    ahead: usize,
     pub(super) rate: Arc<Rate>,
     pub(super) pauses: Mutex<Vec<PauseReport>>,
     pub(super) history: Mutex<Option<History>>,
@@ -216,8 +219,9 @@ impl Runner<'_> {
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
-            let history = History::begin(&*job.source).await;
-            let (taken, facts) = self.carry_rows(&accounts, receipts.to_vec(), &stood).await?;
+            // Beside the snapshot, which waits for none of it.
+            let (history, carried) = tokio::join!(History::begin(&*job.source), self.carry_rows(&accounts, receipts.to_vec(), &stood));
+            let (taken, facts) = carried?;
             *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.end(&*job.source).await;
             failpoint::reached(failpoint::SOURCE_COUNTED);
             source_facts = facts;
@@ -433,7 +437,7 @@ impl Runner<'_> {
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>> {
         let job = self.job;
         let tables = self.plan.source_tables();
-        let snapshot = job.stop.unless_stopped(job.source.snapshot(&tables, job.settings.effective_jobs())).await?;
+        let snapshot = job.stop.unless_stopped(job.source.snapshot(&tables, job.settings.effective_jobs() + self.ahead)).await?;
         // D11: a column added between plan and snapshot would otherwise shift what is read.
         let filter = crate::engine::TableFilter::new(&self.plan.choices.include, &self.plan.choices.exclude)?;
         let catalog = job.stop.unless_stopped(job.source.catalog(&filter)).await?;
@@ -455,6 +459,7 @@ impl Runner<'_> {
             snapshot: Arc::clone(snapshot),
             sink: Arc::clone(&self.job.sink),
             jobs,
+            ahead: self.ahead,
             budget: self.budget.clone(),
             rate: Arc::clone(&self.rate),
             gate: watcher.gate(),

@@ -1,6 +1,7 @@
 //! A connected source: one control session for catalog and planning, and the way to snapshots.
 
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sqlx::{Connection, MySqlConnection};
@@ -9,12 +10,16 @@ use tokio::sync::Mutex;
 use super::connect::{Connector, execute};
 use super::{MySqlSnapshot, catalog, collision, error, gauge, leftovers, plan, probe, profile, rights, waiting};
 use crate::config::endpoint::Endpoint;
-use crate::engine::{Gauge, KeyOf, SessionOptions, SharedKeys, Snapshot, Source, Strain, TableFilter, Waiting};
+use crate::engine::{Gauge, KeyOf, SessionOptions, SharedKeys, Snapshot, Source, Strain, TableFilter, Waiting, distance};
 use crate::error::Result;
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
 use crate::model::probe::{Answer, Question};
 use crate::model::{Hook, RunId};
+
+/// How long a session that has answered is sure to be there: long enough for questions one after the other, where each ping would be one more
+/// way there and back.
+const SURE_OF: Duration = Duration::from_secs(1);
 
 /// A MySQL or MariaDB server that is read from.
 pub struct MySqlSource {
@@ -22,8 +27,11 @@ pub struct MySqlSource {
     server: ServerInfo,
     /// Patterns of the databases, where there are several.
     databases: Vec<String>,
-    /// Absent while it is used, and after an error or a dropped future left it in an unknown state.
-    control: Mutex<Option<MySqlConnection>>,
+    /// Absent while it is used, and after an error or a dropped future left it in an unknown state; with when it answered last.
+    control: Mutex<Option<(MySqlConnection, Instant)>>,
+    round_trip: Duration,
+    /// Those of the catalog's last reading.
+    questions: std::sync::Mutex<catalog::Questions>,
     /// Sessions that have asked questions and may ask more, side by side.
     askers: std::sync::Mutex<Vec<MySqlConnection>>,
 }
@@ -35,12 +43,15 @@ impl MySqlSource {
     /// As [`crate::engine::Engine::open_source`].
     pub async fn open(at: &Endpoint, options: &SessionOptions) -> Result<Self> {
         let connector = Connector::new(at, options)?;
-        let (connection, server) = connector.connect().await?;
+        let (mut connection, server) = connector.connect().await?;
+        let round_trip = round_trip(&mut connection).await?;
         Ok(MySqlSource {
             connector,
             server,
             databases: at.databases.clone(),
-            control: Mutex::new(Some(connection)),
+            control: Mutex::new(Some((connection, Instant::now()))),
+            round_trip,
+            questions: std::sync::Mutex::default(),
             askers: std::sync::Mutex::default(),
         })
     }
@@ -55,15 +66,26 @@ impl MySqlSource {
         MySqlSnapshot::open(&self.connector, &self.server, tables, readers, 0).await
     }
 
-    async fn control(&self, slot: &mut Option<MySqlConnection>) -> Result<MySqlConnection> {
-        if let Some(mut connection) = slot.take() {
+    async fn control(&self, slot: &mut Option<(MySqlConnection, Instant)>) -> Result<MySqlConnection> {
+        if let Some((mut connection, answered)) = slot.take() {
             // The server may have been restarted since it was used last.
-            if connection.ping().await.is_ok() {
+            if answered.elapsed() < SURE_OF || connection.ping().await.is_ok() {
                 return Ok(connection);
             }
         }
         Ok(self.connector.connect().await?.0)
     }
+}
+
+/// How long a question and its answer take.
+async fn round_trip(connection: &mut MySqlConnection) -> Result<Duration> {
+    let began = async |connection: &mut MySqlConnection| {
+        let began = Instant::now();
+        connection.ping().await.map(|()| began.elapsed()).map_err(|error| error::failed("the server does not answer", error))
+    };
+    let first = began(connection).await?;
+    // One that seems far is asked again.
+    if distance::is_far(first) { Ok(first.min(began(connection).await?)) } else { Ok(first) }
 }
 
 #[async_trait]
@@ -75,12 +97,14 @@ impl Source for MySqlSource {
     async fn catalog(&self, filter: &TableFilter) -> Result<Catalog> {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
+        let mut questions = std::mem::take(&mut *self.questions.lock().unwrap_or_else(PoisonError::into_inner));
         let catalog = if self.databases.is_empty() {
-            catalog::read(&mut connection, &self.server, filter).await?
+            catalog::read(&mut connection, &self.server, filter, &mut questions).await?
         } else {
-            catalog::read_several(&mut connection, &self.server, &self.databases, filter).await?
+            catalog::read_several(&mut connection, &self.server, &self.databases, filter, &mut questions).await?
         };
-        *slot = Some(connection);
+        *self.questions.lock().unwrap_or_else(PoisonError::into_inner) = questions;
+        *slot = Some((connection, Instant::now()));
         Ok(catalog)
     }
 
@@ -88,7 +112,7 @@ impl Source for MySqlSource {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
         let missing = rights::missing(&mut connection, &self.connector.mark(), &self.server, tables).await?;
-        *slot = Some(connection);
+        *slot = Some((connection, Instant::now()));
         Ok(missing)
     }
 
@@ -96,7 +120,7 @@ impl Source for MySqlSource {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
         let plan = plan::plan_chunks(&mut connection, &self.connector.mark(), table, target_bytes).await?;
-        *slot = Some(connection);
+        *slot = Some((connection, Instant::now()));
         Ok(plan)
     }
 
@@ -104,7 +128,7 @@ impl Source for MySqlSource {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
         let found = profile::any_row(&mut connection, &self.connector.mark(), table).await?;
-        *slot = Some(connection);
+        *slot = Some((connection, Instant::now()));
         Ok(found)
     }
 
@@ -130,7 +154,7 @@ impl Source for MySqlSource {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
         let shared = collision::shared_keys(&mut connection, &self.connector.mark(), keys).await?;
-        *slot = Some(connection);
+        *slot = Some((connection, Instant::now()));
         Ok(shared)
     }
 
@@ -153,11 +177,15 @@ impl Source for MySqlSource {
         Ok(Box::new(gauge::MySqlGauge::new(connection, &server, &self.connector.mark(), asked)?))
     }
 
+    fn round_trip(&self) -> Duration {
+        self.round_trip
+    }
+
     async fn free_sessions(&self) -> Result<Option<u64>> {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
         let free = gauge::free_sessions(&mut connection).await?;
-        *slot = Some(connection);
+        *slot = Some((connection, Instant::now()));
         Ok(Some(free))
     }
 
