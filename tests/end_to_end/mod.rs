@@ -33,6 +33,7 @@ mod splits;
 mod stalls;
 mod subsets;
 mod tables;
+mod told;
 mod types;
 mod unlogged;
 mod upsert;
