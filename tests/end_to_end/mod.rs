@@ -24,6 +24,7 @@ mod parity;
 mod partitions;
 mod policies;
 mod probe;
+mod proxies;
 mod reference;
 mod rejects;
 mod renames;
