@@ -34,6 +34,7 @@ mod leftovers;
 #[doc(hidden)]
 pub mod offline;
 mod plan;
+mod pooler;
 mod position;
 mod probe;
 mod profile;

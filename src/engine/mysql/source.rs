@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use super::connect::{Connector, execute};
-use super::{MySqlSnapshot, catalog, collision, error, gauge, leftovers, plan, probe, profile, rights, waiting};
+use super::{MySqlSnapshot, catalog, collision, error, gauge, leftovers, plan, pooler, probe, profile, rights, waiting};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{Gauge, KeyOf, SessionOptions, SharedKeys, Snapshot, Source, Strain, TableFilter, Waiting, distance};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
 use crate::model::probe::{Answer, Question};
@@ -34,6 +35,8 @@ pub struct MySqlSource {
     questions: std::sync::Mutex<catalog::Questions>,
     /// Sessions that have asked questions and may ask more, side by side.
     askers: std::sync::Mutex<Vec<MySqlConnection>>,
+    /// Finds out whether a proxy spreads statements, beside what is done first; gone once its word was heard.
+    tried: std::sync::Mutex<Option<JoinHandle<Result<Vec<MySqlConnection>>>>>,
 }
 
 impl MySqlSource {
@@ -45,7 +48,9 @@ impl MySqlSource {
         let connector = Connector::new(at, options)?;
         let (mut connection, server) = connector.connect().await?;
         let round_trip = round_trip(&mut connection).await?;
+        let tried = std::sync::Mutex::new(Some(tokio::spawn(pooler::refuse(connector.clone(), at.to_string()))));
         Ok(MySqlSource {
+            tried,
             connector,
             server,
             databases: at.databases.clone(),
@@ -64,6 +69,16 @@ impl MySqlSource {
         // Who has asked questions is not needed any more; the server has sessions for others.
         self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         MySqlSnapshot::open(&self.connector, &self.server, tables, readers, 0).await
+    }
+
+    /// Refuses a proxy that spreads statements, once; the sessions that tried it may ask other questions.
+    async fn heard(&self) -> Result<()> {
+        let tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(tried) = tried else { return Ok(()) };
+        let sessions =
+            tried.await.map_err(|error| Error::internal("a question to the source did not end").with_source(error))??;
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner).extend(sessions);
+        Ok(())
     }
 
     async fn control(&self, slot: &mut Option<(MySqlConnection, Instant)>) -> Result<MySqlConnection> {
@@ -109,6 +124,7 @@ impl Source for MySqlSource {
     }
 
     async fn missing_rights(&self, tables: &[Table]) -> Result<Vec<Problem>> {
+        self.heard().await?;
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
         let missing = rights::missing(&mut connection, &self.connector.mark(), &self.server, tables).await?;
@@ -144,6 +160,7 @@ impl Source for MySqlSource {
     }
 
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
+        self.heard().await?;
         // They have asked all there was, and would count against the server's limit beside the readers.
         self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let spares = if readers > 1 { 2 } else { 1 };
@@ -182,11 +199,14 @@ impl Source for MySqlSource {
     }
 
     async fn free_sessions(&self) -> Result<Option<u64>> {
+        self.heard().await?;
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
         let free = gauge::free_sessions(&mut connection).await?;
         *slot = Some((connection, Instant::now()));
-        Ok(Some(free))
+        // Those that ask questions go before readers come.
+        let askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner).len();
+        Ok(Some(free.saturating_add(u64::try_from(askers).unwrap_or_default())))
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {
