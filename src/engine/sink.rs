@@ -213,4 +213,16 @@ pub trait ReadBack: Send + Sync {
     fn read_within(&self, table: &Table, chunk: &Chunk, _budget: &Budget) -> BatchStream {
         self.read(table, chunk)
     }
+
+    /// The digest of what [`ReadBack::read_within`] reads, where the engine makes it of the rows as they arrive, which costs less; none where
+    /// they are to be read and hashed. `heard` is told of rows and their bytes meanwhile.
+    async fn digest_within(
+        &self,
+        _table: &Table,
+        _chunk: &Chunk,
+        _budget: &Budget,
+        _heard: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Option<Digest>> {
+        Ok(None)
+    }
 }

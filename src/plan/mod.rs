@@ -43,6 +43,7 @@ mod order;
 mod partitions;
 pub mod passing;
 pub mod probe;
+mod rights;
 mod schema;
 mod sequences;
 mod settled;

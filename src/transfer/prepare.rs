@@ -46,13 +46,15 @@ pub(super) enum Start {
 pub(super) async fn prepare(job: &Job) -> Result<Start> {
     let Job { settings, source, sink, .. } = job;
     job.progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
-    pause::check(&settings.pause, &**source, &**sink).await?;
+    // Rights that are missing are told together: each is set aside until all are known.
+    let mut denied = Vec::new();
+    set_aside(pause::check(&settings.pause, &**source, &**sink).await, &mut denied)?;
     let ahead = sessions::check(settings.effective_jobs(), &**source, &**sink, &job.progress).await?;
     let given = Choices::of(settings);
     let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
     let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
-    let all: Vec<RunRecord> = sink.ledger().runs().await?;
-    let chosen = choose(&all, &job.resume, settings, &choices)?;
+    let all: Vec<RunRecord> = set_aside(sink.ledger().runs().await, &mut denied)?;
+    let chosen = if denied.is_empty() { choose(&all, &job.resume, settings, &choices)? } else { None };
     let mut same = all.clone();
     same.retain(|run| run.identity == identity);
     if let Some(record) = chosen {
@@ -93,14 +95,17 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
             stored
         }
         None => {
-            let plan = make(settings, source, sink, Depth::Full, now_us()).await?;
+            let plan = match make(settings, source, sink, Depth::Full, now_us()).await {
+                Ok(plan) => plan,
+                Err(error) => return Err(denied.into_iter().fold(error, Error::and)),
+            };
             passing::refuse_empty(settings, source, &plan).await?;
             plan
         }
     };
     let unfinished = same.iter().any(|run| run.state != RunState::Done);
     let refusal = plan.refusal().map(|refusal| if unfinished { hint_at_resume(refusal) } else { refusal });
-    refuse(job, &plan, refusal).await?;
+    refuse(job, &plan, refusal, denied).await?;
     refuse_unrestored(&plan, &all, &**sink).await?;
     refuse_shared(job, &plan, &all).await?;
 
@@ -141,14 +146,25 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
     })))
 }
 
+/// What was asked for; nothing instead where a right is missing, which is kept.
+fn set_aside<T: Default>(asked: Result<T>, denied: &mut Vec<Error>) -> Result<T> {
+    match asked {
+        Err(error) if error.kind() == ErrorKind::MissingRight => {
+            denied.push(error);
+            Ok(T::default())
+        }
+        asked => asked,
+    }
+}
+
 /// Refuses for what the plan says, and for the rights that the target does not give, all at once.
-async fn refuse(job: &Job, plan: &Plan, refusal: Option<Error>) -> Result<()> {
+async fn refuse(job: &Job, plan: &Plan, refusal: Option<Error>, denied: Vec<Error>) -> Result<()> {
     let Job { settings, sink, .. } = job;
     // Nothing is made where every table stands.
     let made = plan.tables.iter().filter(|_| plan.choices.scope != Scope::DataOnly);
     let mut schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
     schemas.extend(plan.sequences.iter().map(|one| one.target.schema.clone()));
-    let mut errors: Vec<Error> = refusal.into_iter().collect();
+    let mut errors: Vec<Error> = refusal.into_iter().chain(denied).collect();
     errors.extend(sink.check(&distinct(schemas), settings.owner.as_deref()).await.err());
     if plan.choices.if_exists == IfExists::Drop {
         let dropped: Vec<ObjectName> = plan.tables.iter().map(|table| table.target().clone()).collect();

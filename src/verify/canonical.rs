@@ -142,9 +142,7 @@ pub fn tell(array: &ArrayRef, logical: &LogicalType, mut visit: impl Visit) -> R
                 if let Ok(form) = json::canonical(texts.value(row)) {
                     visit.value(row, Some(form.as_bytes()));
                 } else {
-                    out.clear();
-                    out.push(0xff);
-                    out.extend_from_slice(texts.value(row).as_bytes());
+                    no_json(texts.value(row), &mut out);
                     visit.value(row, Some(&out));
                 }
             }
@@ -271,7 +269,7 @@ fn primitives<T: ArrowPrimitiveType>(array: &ArrayRef, visit: &mut impl Visit, w
 }
 
 /// Writes `coefficient / 10^scale`.
-fn exact(coefficient: i128, mut scale: u8, out: &mut Vec<u8>) {
+pub(crate) fn exact(coefficient: i128, mut scale: u8, out: &mut Vec<u8>) {
     out.clear();
     if let Ok(small) = i64::try_from(coefficient) {
         out.extend_from_slice(&exact_small(small, scale));
@@ -302,7 +300,8 @@ fn exact_small(mut coefficient: i64, mut scale: u8) -> [u8; 9] {
     bytes
 }
 
-fn exact_wide(coefficient: i256, mut scale: u8, out: &mut Vec<u8>) {
+/// As [`exact`], of 256 bits.
+pub(crate) fn exact_wide(coefficient: i256, mut scale: u8, out: &mut Vec<u8>) {
     let ten = i256::from_i128(10);
     let mut coefficient = coefficient;
     loop {
@@ -320,8 +319,15 @@ fn exact_wide(coefficient: i256, mut scale: u8, out: &mut Vec<u8>) {
     }
 }
 
+/// Writes a text that has no canonical form as JSON.
+pub(crate) fn no_json(text: &str, out: &mut Vec<u8>) {
+    out.clear();
+    out.push(0xff);
+    out.extend_from_slice(text.as_bytes());
+}
+
 /// Writes a number given as text: `-12.50`, `1e400`, `NaN`.
-fn numeric(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn numeric(text: &str, out: &mut Vec<u8>) {
     let Ok(form) = json::canonical(text.trim_start_matches('+')) else {
         out.clear();
         out.push(0xff);

@@ -66,7 +66,7 @@ impl RowHasher {
 }
 
 /// One column's step for all rows.
-struct Chain<'a>(&'a mut [u128]);
+pub(crate) struct Chain<'a>(pub(crate) &'a mut [u128]);
 
 impl Visit for Chain<'_> {
     // Compiled into the loop of each type: where the length is a constant, so is the way through the hash.
@@ -78,9 +78,10 @@ impl Visit for Chain<'_> {
     }
 }
 
+/// The state of a row after one more column.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the halves of the state are meant")]
-fn chain(state: u128, value: Option<&[u8]>) -> u128 {
+pub(crate) fn chain(state: u128, value: Option<&[u8]>) -> u128 {
     let fold = (state as u64) ^ ((state >> 64) as u64);
     let hash = match value {
         Some(bytes) => xxh3_128_with_seed(bytes, fold),

@@ -9,6 +9,7 @@ mod lease;
 #[cfg(debug_assertions)]
 mod moved;
 mod network;
+mod pauses;
 #[cfg(debug_assertions)]
 mod points;
 #[cfg(debug_assertions)]

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::decode::RowDecoder;
+use super::decode::hashes::RowHashes;
 use super::pool::Pool;
 use super::profile;
 use super::target::{TargetTable, quoted, quoted_columns, run, target_table, target_tables};
@@ -23,10 +24,13 @@ use crate::engine::{Batch, BatchStream, Budget, Profile, ProfileColumn, ReadBack
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange};
 use crate::model::load::UpsertKey;
-use crate::model::{ObjectName, RunId, Table};
+use crate::model::{Digest, ObjectName, RunId, Table};
 
 /// Ranges of pages are read by themselves alone since version 14; before it, each would read the whole table.
 const RANGES_SINCE_MAJOR: u32 = 14;
+
+/// Bytes that are hashed between two signs of progress.
+const TOLD_BYTES: u64 = 1 << 20;
 
 /// Tables that the catalog is asked about in one query.
 const LOOKED_UP: usize = 500;
@@ -149,15 +153,7 @@ impl PostgresReadBack {
         let mut reader = self.reader().await?;
         let target = self.target(&mut reader, &table).await?;
         let mut decoder = RowDecoder::new(&table, &target.columns, batch_bytes)?;
-        let (place, range) = match target.leaves.as_deref().and_then(|leaves| leaves::within(leaves, &range)) {
-            Some((leaf, range)) => (leaf.name.clone(), range),
-            None => (quoted(&table.name), range),
-        };
-        let pages =
-            pages_condition(&range).ok_or_else(|| Error::internal("the target is read by pages alone").table(&table.name))?;
-        let rows_of = narrowed(pages, &table);
-        let columns = quoted_columns(table.columns.iter().map(|column| column.name.as_str()));
-        let sql = format!("COPY (SELECT {columns} FROM {place}{rows_of}) TO STDOUT (FORMAT binary)");
+        let sql = copy_of(&table, &target, range)?;
         filling.begin().await;
         let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
         while let Some(data) = rows.next().await {
@@ -200,6 +196,61 @@ impl PostgresReadBack {
         let _ = to.send(Piece::End).await;
         Ok(())
     }
+}
+
+impl PostgresReadBack {
+    /// Hashes a piece as it arrives.
+    async fn hash_all(
+        &self,
+        table: &Table,
+        range: ChunkRange,
+        mut filling: Filling,
+        heard: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Digest> {
+        let failed = |error| error::map(error, "the target could not be read").table(&table.name);
+        let mut reader = self.reader().await?;
+        let target = self.target(&mut reader, table).await?;
+        let mut hashes = RowHashes::new(table, &target.columns)?;
+        let sql = copy_of(table, &target, range)?;
+        // Held to the end: no more is there at a time than a row and what is gathered.
+        filling.begin().await;
+        let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
+        let (mut told, mut bytes) = (0, 0);
+        while let Some(data) = rows.next().await {
+            let data = data.map_err(failed)?;
+            if filling.is_short_of(data.len()) {
+                filling.widen(data.len()).await.map_err(|error| error.table(&table.name))?;
+            }
+            bytes += u64::try_from(data.len()).unwrap_or_default();
+            hashes.feed(&data)?;
+            if bytes >= TOLD_BYTES {
+                heard(hashes.rows() - told, bytes);
+                (told, bytes) = (hashes.rows(), 0);
+            }
+        }
+        drop(rows);
+        let digest = hashes.finish()?;
+        heard(digest.rows - told, bytes);
+        // The driver keeps the buffer of a wide row, whatever it is asked: another session takes the place of this one.
+        if filling.is_wide() {
+            drop(reader)
+        } else {
+            reader.give_back()
+        }
+        Ok(digest)
+    }
+}
+
+/// The COPY of a range of a table.
+fn copy_of(table: &Table, target: &TargetTable, range: ChunkRange) -> Result<String> {
+    let (place, range) = match target.leaves.as_deref().and_then(|leaves| leaves::within(leaves, &range)) {
+        Some((leaf, range)) => (leaf.name.clone(), range),
+        None => (quoted(&table.name), range),
+    };
+    let pages = pages_condition(&range).ok_or_else(|| Error::internal("the target is read by pages alone").table(&table.name))?;
+    let rows_of = narrowed(pages, table);
+    let columns = quoted_columns(table.columns.iter().map(|column| column.name.as_str()));
+    Ok(format!("COPY (SELECT {columns} FROM {place}{rows_of}) TO STDOUT (FORMAT binary)"))
 }
 
 /// What a reader's task hands over. The end is told: a task that died must not look like one that is done.
@@ -406,5 +457,16 @@ impl ReadBack for PostgresReadBack {
         })
         .flatten()
         .boxed()
+    }
+
+    async fn digest_within(
+        &self,
+        table: &Table,
+        chunk: &Chunk,
+        budget: &Budget,
+        heard: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Option<Digest>> {
+        let filling = budget.filling(&table.name, chunk.estimated_bytes / chunk.estimated_rows.max(1));
+        self.hash_all(table, chunk.range.clone(), filling, heard).await.map(Some)
     }
 }
