@@ -1,5 +1,6 @@
 //! The order of a run's phases.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -536,6 +537,13 @@ impl Runner<'_> {
         self.side_by_side(self.small_together(by_table), errors).await
     }
 
+    /// The tables whose target is small, with all that goes there.
+    fn small_places(&self) -> HashSet<usize> {
+        let bytes = |place: &usize| self.plan.tables.get(*place).map_or(0, |table| table.mapped.source.estimated_bytes);
+        let small = |group: &Vec<usize>| group.iter().map(bytes).fold(0, u64::saturating_add) <= batches::SMALL_BYTES;
+        self.plan.groups().into_iter().filter(small).flatten().collect()
+    }
+
     /// The groups that are about small tables several together: what they wait for is the way there and back.
     fn small_together(&self, groups: Vec<Vec<Ddl>>) -> Vec<Vec<Ddl>> {
         let small: std::collections::HashSet<&ObjectName> = self
@@ -601,8 +609,19 @@ impl Runner<'_> {
         }
         // A target that is lost in the midst of it is asked again from the beginning: it must show one instant.
         let work = persist(self.job.settings.retry_for, &self.job.progress, "the verification", || async {
-            let read_back = self.job.sink.read_back(asking.jobs).await?;
-            facts::of_target(self.plan, &read_back, Some(self.run), &arrived, &asking).await
+            let read_back = self.job.sink.read_back(asking.jobs.saturating_add(self.ahead)).await?;
+            // Of a far target's small tables more are asked at a time: what they cost is the way.
+            let wide = if self.ahead > 0 { self.small_places() } else { HashSet::new() };
+            let (small, large): (Vec<usize>, Vec<usize>) = arrived.iter().partition(|place| wide.contains(place));
+            let mut found = facts::of_target(self.plan, &read_back, Some(self.run), &large, &asking).await?;
+            if !small.is_empty() {
+                let wider = Asking { jobs: asking.jobs.saturating_add(self.ahead), ..asking.clone() };
+                let mut others = facts::of_target(self.plan, &read_back, Some(self.run), &small, &wider).await?;
+                for place in small {
+                    std::mem::swap(&mut found[place], &mut others[place]);
+                }
+            }
+            Ok(found)
         });
         self.job.stop.unless_stopped(work).await
     }

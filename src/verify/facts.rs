@@ -111,6 +111,15 @@ pub async fn of_source(plan: &Plan, snapshot: &Arc<dyn Snapshot>, wanted: &[usiz
         }
     };
     if asking.level >= VerifyLevel::Rows {
+        if asking.level < VerifyLevel::Full {
+            let tables = wanted.iter().filter_map(|place| plan.tables.get(*place)).map(|table| &table.mapped.source);
+            match asking.stop.unless_stopped(snapshot.count_ahead(&tables.collect::<Vec<_>>())).await {
+                Err(error) if asking.stop.reason().is_some() => return Err(error),
+                // Each table asks for itself, and says what is wrong.
+                Err(error) => tracing::debug!(%error, "the tables could not be counted together"),
+                Ok(()) => {}
+            }
+        }
         pool::each(asking.jobs, chosen(plan, wanted), work).await?;
     }
     Ok(taken(all))

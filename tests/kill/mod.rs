@@ -1,5 +1,6 @@
 //! Whatever is killed at whatever instant, `--resume` continues, and ends where an undisturbed run ends.
 
+mod far;
 mod faults;
 #[cfg(debug_assertions)]
 mod identity;

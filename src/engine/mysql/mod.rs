@@ -20,6 +20,7 @@ mod batch;
 pub mod catalog;
 mod collision;
 mod connect;
+mod counts;
 mod cut_short;
 mod decode;
 mod error;

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use sqlx::{Connection, MySqlConnection, Row};
 
 use super::connect::{Connector, execute, is_maria};
+use super::counts::Counts;
 use super::error::failed;
 use super::readers::Readers;
 use super::select::quote_table;
@@ -95,6 +96,7 @@ pub struct MySqlSnapshot {
     doubt: Option<String>,
     /// Readers that were opened.
     opened: usize,
+    counts: Counts,
 }
 
 impl MySqlSnapshot {
@@ -142,6 +144,7 @@ impl MySqlSnapshot {
             barrier,
             position,
             doubt,
+            counts: Counts::default(),
         })
     }
 
@@ -197,7 +200,17 @@ impl Snapshot for MySqlSnapshot {
         text
     }
 
+    async fn count_ahead(&self, tables: &[&Table]) -> Result<()> {
+        let mut lent = self.readers.lend().await?;
+        self.counts.ahead(lent.connection()?, self.read.mark(), tables).await?;
+        lent.give_back();
+        Ok(())
+    }
+
     async fn count(&self, table: &Table) -> Result<u64> {
+        if let Some(count) = self.counts.take(table) {
+            return Ok(count);
+        }
         loop {
             let mut lent = self.readers.lend().await?;
             match profile::count(lent.connection()?, self.read.mark(), table).await {
