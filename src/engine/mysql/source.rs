@@ -1,11 +1,12 @@
 //! A connected source: one control session for catalog and planning, and the way to snapshots.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 
+use super::askers::Askers;
 use super::connect::{Connector, execute};
 use super::{MySqlSnapshot, catalog, collision, error, gauge, leftovers, plan, probe, profile, rights, waiting};
 use crate::config::endpoint::Endpoint;
@@ -13,7 +14,7 @@ use crate::engine::{Gauge, KeyOf, SessionOptions, SharedKeys, Snapshot, Source, 
 use crate::error::Result;
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
-use crate::model::probe::{Answer, Question};
+use crate::model::probe::{Answer, Asked};
 use crate::model::{Hook, RunId};
 
 /// A MySQL or MariaDB server that is read from.
@@ -25,7 +26,9 @@ pub struct MySqlSource {
     /// Absent while it is used, and after an error or a dropped future left it in an unknown state.
     control: Mutex<Option<MySqlConnection>>,
     /// Sessions that have asked questions and may ask more, side by side.
-    askers: std::sync::Mutex<Vec<MySqlConnection>>,
+    askers: Askers,
+    /// How many of them there are at most.
+    jobs: usize,
 }
 
 impl MySqlSource {
@@ -41,7 +44,8 @@ impl MySqlSource {
             server,
             databases: at.databases.clone(),
             control: Mutex::new(Some(connection)),
-            askers: std::sync::Mutex::default(),
+            askers: Askers::default(),
+            jobs: options.jobs.max(1),
         })
     }
 
@@ -51,8 +55,22 @@ impl MySqlSource {
     /// As [`Source::snapshot`].
     pub async fn open_snapshot(&self, tables: &[Table], readers: usize) -> Result<MySqlSnapshot> {
         // Who has asked questions is not needed any more; the server has sessions for others.
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.askers.end();
         MySqlSnapshot::open(&self.connector, &self.server, tables, readers, 0).await
+    }
+
+    fn prober(&self, first_rows: Option<u64>) -> probe::Prober<'_> {
+        let Self { connector, server, askers, .. } = self;
+        probe::Prober { connector, mark: connector.mark(), server, askers, jobs: self.jobs, first_rows, plain: false }
+    }
+
+    /// As [`Source::probe`], by the exact conditions alone, each asked of each row: what tests compare its answers with.
+    ///
+    /// # Errors
+    /// As [`Source::probe`].
+    #[doc(hidden)]
+    pub async fn probe_plainly(&self, asked: &[Asked<'_>]) -> Result<Vec<Vec<Answer>>> {
+        probe::Prober { plain: true, ..self.prober(None) }.probe(asked).await
     }
 
     async fn control(&self, slot: &mut Option<MySqlConnection>) -> Result<MySqlConnection> {
@@ -108,20 +126,13 @@ impl Source for MySqlSource {
         Ok(found)
     }
 
-    async fn probe(&self, table: &Table, questions: &[Question], first_rows: Option<u64>) -> Result<Option<Vec<Answer>>> {
-        let idle = self.askers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.connector.connect().await?.0,
-        };
-        let answers = probe::probe(&mut connection, &self.connector.mark(), table, questions, first_rows).await?;
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        Ok(Some(answers))
+    async fn probe(&self, asked: &[Asked<'_>], first_rows: Option<u64>) -> Result<Option<Vec<Vec<Answer>>>> {
+        self.prober(first_rows).probe(asked).await.map(Some)
     }
 
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
         // They have asked all there was, and would count against the server's limit beside the readers.
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.askers.end();
         let spares = if readers > 1 { 2 } else { 1 };
         Ok(Arc::new(MySqlSnapshot::open(&self.connector, &self.server, tables, readers, spares).await?))
     }
