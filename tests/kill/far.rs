@@ -91,9 +91,13 @@ async fn many_small_tables_arrive_with_a_receipt_each_and_rejected_rows_beside_t
     let said = far.run(&["--jobs", "2", "-m", mapping.to_str().unwrap()], |_| {}).await;
     std::fs::remove_file(&mapping).unwrap();
     drop(said.code(1).never_says("tried again").prints(&["rejected"]));
-    let counts: Vec<String> =
-        (0..60).map(|number| format!("SELECT {number} AS t, count(*) AS n, count(DISTINCT v) AS m FROM public.t{number}")).collect();
-    let wrong = format!("SELECT count(*)::text FROM ({}) AS x WHERE n <> m OR n <> CASE t WHEN 30 THEN 19 ELSE 20 END", counts.join(" UNION ALL "));
+    let counts: Vec<String> = (0..60)
+        .map(|number| format!("SELECT {number} AS t, count(*) AS n, count(DISTINCT v) AS m FROM public.t{number}"))
+        .collect();
+    let wrong = format!(
+        "SELECT count(*)::text FROM ({}) AS x WHERE n <> m OR n <> CASE t WHEN 30 THEN 19 ELSE 20 END",
+        counts.join(" UNION ALL ")
+    );
     assert_eq!(far.to.value(&wrong).await.as_deref(), Some("0"));
     assert_eq!(far.to.value("SELECT count(*)::text FROM dbferry.receipts WHERE rows IS NOT NULL").await.as_deref(), Some("60"));
     far.drop().await;

@@ -8,6 +8,7 @@ use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use super::askers::Askers;
 use super::connect::{Connector, execute};
 use super::{MySqlSnapshot, catalog, collision, error, gauge, leftovers, plan, pooler, probe, profile, rights, waiting};
 use crate::config::endpoint::Endpoint;
@@ -15,7 +16,7 @@ use crate::engine::{Gauge, KeyOf, SessionOptions, SharedKeys, Snapshot, Source, 
 use crate::error::{Error, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
-use crate::model::probe::{Answer, Question};
+use crate::model::probe::{Answer, Asked};
 use crate::model::{Hook, RunId};
 
 /// How long a session that has answered is sure to be there: long enough for questions one after the other, where each ping would be one more
@@ -34,7 +35,9 @@ pub struct MySqlSource {
     /// Those of the catalog's last reading.
     questions: std::sync::Mutex<catalog::Questions>,
     /// Sessions that have asked questions and may ask more, side by side.
-    askers: std::sync::Mutex<Vec<MySqlConnection>>,
+    askers: Askers,
+    /// How many of them there are at most.
+    jobs: usize,
     /// Finds out whether a proxy spreads statements, beside what is done first; gone once its word was heard.
     tried: std::sync::Mutex<Option<JoinHandle<Result<Vec<MySqlConnection>>>>>,
 }
@@ -57,7 +60,8 @@ impl MySqlSource {
             control: Mutex::new(Some((connection, Instant::now()))),
             round_trip,
             questions: std::sync::Mutex::default(),
-            askers: std::sync::Mutex::default(),
+            askers: Askers::default(),
+            jobs: options.jobs.max(1),
         })
     }
 
@@ -67,8 +71,22 @@ impl MySqlSource {
     /// As [`Source::snapshot`].
     pub async fn open_snapshot(&self, tables: &[Table], readers: usize) -> Result<MySqlSnapshot> {
         // Who has asked questions is not needed any more; the server has sessions for others.
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.askers.end();
         MySqlSnapshot::open(&self.connector, &self.server, tables, readers, 0).await
+    }
+
+    fn prober(&self, first_rows: Option<u64>) -> probe::Prober<'_> {
+        let Self { connector, server, askers, .. } = self;
+        probe::Prober { connector, mark: connector.mark(), server, askers, jobs: self.jobs, first_rows, plain: false }
+    }
+
+    /// As [`Source::probe`], by the exact conditions alone, each asked of each row: what tests compare its answers with.
+    ///
+    /// # Errors
+    /// As [`Source::probe`].
+    #[doc(hidden)]
+    pub async fn probe_plainly(&self, asked: &[Asked<'_>]) -> Result<Vec<Vec<Answer>>> {
+        probe::Prober { plain: true, ..self.prober(None) }.probe(asked).await
     }
 
     /// Refuses a proxy that spreads statements, once; the sessions that tried it may ask other questions.
@@ -77,7 +95,7 @@ impl MySqlSource {
         let Some(tried) = tried else { return Ok(()) };
         let sessions =
             tried.await.map_err(|error| Error::internal("a question to the source did not end").with_source(error))??;
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner).extend(sessions);
+        self.askers.add(sessions);
         Ok(())
     }
 
@@ -148,21 +166,14 @@ impl Source for MySqlSource {
         Ok(found)
     }
 
-    async fn probe(&self, table: &Table, questions: &[Question], first_rows: Option<u64>) -> Result<Option<Vec<Answer>>> {
-        let idle = self.askers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.connector.connect().await?.0,
-        };
-        let answers = probe::probe(&mut connection, &self.connector.mark(), table, questions, first_rows).await?;
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        Ok(Some(answers))
+    async fn probe(&self, asked: &[Asked<'_>], first_rows: Option<u64>) -> Result<Option<Vec<Vec<Answer>>>> {
+        self.prober(first_rows).probe(asked).await.map(Some)
     }
 
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
         self.heard().await?;
         // They have asked all there was, and would count against the server's limit beside the readers.
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.askers.end();
         let spares = if readers > 1 { 2 } else { 1 };
         Ok(Arc::new(MySqlSnapshot::open(&self.connector, &self.server, tables, readers, spares).await?))
     }
@@ -205,8 +216,7 @@ impl Source for MySqlSource {
         let free = gauge::free_sessions(&mut connection).await?;
         *slot = Some((connection, Instant::now()));
         // Those that ask questions go before readers come.
-        let askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner).len();
-        Ok(Some(free.saturating_add(u64::try_from(askers).unwrap_or_default())))
+        Ok(Some(free.saturating_add(self.askers.idle_count())))
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {
