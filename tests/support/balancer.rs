@@ -85,12 +85,9 @@ async fn serve(mut client: TcpStream, server: &(String, u16), spread: Spread) ->
 
     let [first, second] = sessions.map(TcpStream::into_split);
     let (mut answers, mut asked): ([OwnedReadHalf; 2], [OwnedWriteHalf; 2]) = ([first.0, second.0], [first.1, second.1]);
-    let (mut from, mut to) = client.into_split();
+    let (from, mut to) = client.into_split();
     let (mut last, mut within) = (0, None);
-    let mut question = Box::pin(async move {
-        let read = packet(&mut from).await;
-        (read, from)
-    });
+    let mut question = Box::pin(next(from));
     let mut buffers = [vec![0; 65536], vec![0; 65536]];
     loop {
         let [one, two] = &mut answers;
@@ -104,7 +101,7 @@ async fn serve(mut client: TcpStream, server: &(String, u16), spread: Spread) ->
                 0 => return Ok(()),
                 count => to.write_all(&right[..count]).await?,
             },
-            (asking, mut rest) = &mut question => {
+            (asking, rest) = &mut question => {
                 let asking = asking?;
                 let sql = if asking.get(4) == Some(&3) { statement(&asking[5..]) } else { String::new() };
                 let goes = match spread {
@@ -128,13 +125,16 @@ async fn serve(mut client: TcpStream, server: &(String, u16), spread: Spread) ->
                 } else if sql.starts_with("COMMIT") || sql.starts_with("ROLLBACK") {
                     within = None;
                 }
-                question = Box::pin(async move {
-                    let read = packet(&mut rest).await;
-                    (read, rest)
-                });
+                question = Box::pin(next(rest));
             }
         }
     }
+}
+
+/// The next packet, and the socket to go on with.
+async fn next(mut from: OwnedReadHalf) -> (std::io::Result<Vec<u8>>, OwnedReadHalf) {
+    let read = packet(&mut from).await;
+    (read, from)
 }
 
 /// A statement in capitals, without a comment before it.
