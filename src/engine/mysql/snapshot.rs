@@ -95,6 +95,7 @@ pub struct MySqlSnapshot {
     doubt: Option<String>,
     /// Readers that were opened.
     opened: usize,
+    connector: Connector,
 }
 
 impl MySqlSnapshot {
@@ -132,6 +133,7 @@ impl MySqlSnapshot {
             barrier,
             position,
             doubt,
+            connector: connector.clone(),
         })
     }
 
@@ -225,7 +227,11 @@ impl Snapshot for MySqlSnapshot {
     }
 
     async fn close(&self) -> Result<()> {
+        let lost = self.readers() < self.opened;
         self.readers.close().await;
+        if lost {
+            self.connector.end_lost_readers().await;
+        }
         Ok(())
     }
 }
