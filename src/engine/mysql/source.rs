@@ -76,9 +76,9 @@ impl Source for MySqlSource {
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
         let catalog = if self.databases.is_empty() {
-            catalog::read(&mut connection, &self.server, filter).await?
+            catalog::read(&mut connection, &self.connector.mark(), &self.server, filter).await?
         } else {
-            catalog::read_several(&mut connection, &self.server, &self.databases, filter).await?
+            catalog::read_several(&mut connection, &self.connector.mark(), &self.server, &self.databases, filter).await?
         };
         *slot = Some(connection);
         Ok(catalog)

@@ -18,6 +18,8 @@ const VARYING_VIEWS: &str = "'COLUMNS', 'STATISTICS', 'CHECK_CONSTRAINTS', 'TABL
 /// A connection, the database it is in, and what its server can tell.
 pub(super) struct Session<'c> {
     connection: &'c mut MySqlConnection,
+    /// What each statement begins with.
+    mark: String,
     /// MariaDB, as opposed to MySQL.
     pub(super) mariadb: bool,
     /// Major, minor, patch.
@@ -32,11 +34,12 @@ pub(super) struct Session<'c> {
 
 impl<'c> Session<'c> {
     /// Checks and prepares the session. The database is that of the connection; where several are read, [`Session::go_to`] comes next.
-    pub(super) async fn open(connection: &'c mut MySqlConnection, server: &ServerInfo) -> Result<Self> {
+    pub(super) async fn open(connection: &'c mut MySqlConnection, mark: &str, server: &ServerInfo) -> Result<Self> {
         let mariadb = server.flavour.eq_ignore_ascii_case("mariadb");
         let version = server.version_number;
         let mut session = Session {
             connection,
+            mark: mark.to_string(),
             mariadb,
             version,
             database: server.database.clone(),
@@ -115,6 +118,7 @@ impl<'c> Session<'c> {
 
     /// The rows of a query.
     pub(super) async fn rows(&mut self, sql: &str) -> Result<Vec<Row>> {
+        let sql = format!("{}{sql}", self.mark);
         let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await;
         Ok(rows.map_err(read_error)?.into_iter().map(Row).collect())
     }
