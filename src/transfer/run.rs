@@ -32,7 +32,7 @@ use super::prepare::{Prepared, Start, prepare};
 use super::rate::Rate;
 use super::restore;
 use super::retry_chunk::persist;
-use super::stall::{Moves, unless_stalled};
+use super::stall::{Moves, quiet_patience, unless_stalled};
 use super::stop::Stop;
 use super::unlogged;
 
@@ -92,7 +92,7 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
     let (moves, progress) = Moves::watch(job.progress.clone());
     let job = Job { progress, ..job };
     // Not before somebody else's lease has run out, which is waited for.
-    let patience = job.settings.stall_timeout;
+    let patience = quiet_patience(&job.settings);
     let patience = if patience.is_zero() { patience } else { patience.max(Holder::this_process().lasts * 2) };
     let preparing = Box::pin(job.stop.unless_stopped(prepare(&job)));
     let prepared = unless_stalled(preparing, patience, &moves, &*job.source, &*job.sink).await.map_err(Failure::NotStarted)?;

@@ -12,7 +12,7 @@ use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
 use crate::report::{Outcome, PhaseReport, Report, ResourceReport, SchemaDifference, SchemaReport, Side, TableReport, resources};
-use crate::transfer::stall::{Moves, unless_stalled};
+use crate::transfer::stall::{Moves, quiet_patience, unless_stalled};
 use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
@@ -35,7 +35,7 @@ pub async fn verify(
 ) -> Result<Report> {
     let (moves, progress) = Moves::watch(progress);
     let work = Box::pin(compared(settings, Arc::clone(&source), Arc::clone(&sink), progress, stop));
-    unless_stalled(work, settings.stall_timeout, &moves, &*source, &*sink).await
+    unless_stalled(work, quiet_patience(settings), &moves, &*source, &*sink).await
 }
 
 async fn compared(
