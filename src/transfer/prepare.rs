@@ -243,7 +243,16 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan, ahead: usize) -> 
         let report = report::json::from_value(report)?;
         job.progress.emit(Event::Note { text: format!("going on with run {}: only its last hooks are left", record.run) });
         let verified = Some(report);
-        return Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified, ahead, keeper })));
+        return Ok(Start::Go(Box::new(Prepared {
+            run: record.run,
+            plan,
+            receipts: Vec::new(),
+            marks,
+            hooks,
+            verified,
+            ahead,
+            keeper,
+        })));
     }
     let receipts = ledger.receipts(record.run).await?;
     if let Err(refusal) = unlogged::refuse(record.run, &plan, &marks, &receipts) {

@@ -221,7 +221,8 @@ impl Runner<'_> {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
             // Beside the snapshot, which waits for none of it.
-            let (history, carried) = tokio::join!(History::begin(&*job.source), self.carry_rows(&accounts, receipts.to_vec(), &stood));
+            let (history, carried) =
+                tokio::join!(History::begin(&*job.source), self.carry_rows(&accounts, receipts.to_vec(), &stood));
             let (taken, facts) = carried?;
             *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.end(&*job.source).await;
             failpoint::reached(failpoint::SOURCE_COUNTED);

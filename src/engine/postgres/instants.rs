@@ -33,9 +33,7 @@ impl PostgresLedger {
             instant.settled,
             self.only_held(run)
         );
-        let inserted = counts(&mut lease, sql)
-            .await
-            .map_err(self.failed("did not take an instant"))?;
+        let inserted = counts(&mut lease, sql).await.map_err(self.failed("did not take an instant"))?;
         lease.give_back();
         if inserted.last() == Some(&1) { Ok(()) } else { Err(self.replaced(run).await) }
     }
@@ -44,11 +42,12 @@ impl PostgresLedger {
     pub(super) async fn complete_instant(&self, run: RunId, number: u32) -> Result<()> {
         let mut lease = self.pool.acquire().await?;
         let (held, condition) = self.held_fast(run);
-        let sql =
-            format!("{held}UPDATE {} SET settled = true WHERE run = '{}'::uuid AND number = {number}{condition}", self.table("instants"), run.0);
-        let updated = counts(&mut lease, sql)
-            .await
-            .map_err(self.failed("did not take an instant"))?;
+        let sql = format!(
+            "{held}UPDATE {} SET settled = true WHERE run = '{}'::uuid AND number = {number}{condition}",
+            self.table("instants"),
+            run.0
+        );
+        let updated = counts(&mut lease, sql).await.map_err(self.failed("did not take an instant"))?;
         lease.give_back();
         if updated.last() == Some(&1) { Ok(()) } else { Err(self.replaced(run).await) }
     }

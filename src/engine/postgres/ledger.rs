@@ -40,7 +40,12 @@ pub(super) struct PostgresLedger {
 impl PostgresLedger {
     /// The ledger in `schema`, whether it stands or not.
     pub(super) fn new(pool: Pool, schema: &str) -> Self {
-        PostgresLedger { pool, schema: schema.to_string(), prepared: AtomicBool::new(false), session: tokio::sync::Mutex::default() }
+        PostgresLedger {
+            pool,
+            schema: schema.to_string(),
+            prepared: AtomicBool::new(false),
+            session: tokio::sync::Mutex::default(),
+        }
     }
 
     /// A table of the ledger, for SQL text.
@@ -167,8 +172,9 @@ impl PostgresLedger {
             run(connection, missing.join(";\n")).await?;
         }
         let format = self.table("format");
-        let sql =
-            format!("INSERT INTO {format} (version) VALUES ({FORMAT_VERSION}) ON CONFLICT DO NOTHING; SELECT version FROM {format}");
+        let sql = format!(
+            "INSERT INTO {format} (version) VALUES ({FORMAT_VERSION}) ON CONFLICT DO NOTHING; SELECT version FROM {format}"
+        );
         sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?.try_get(0)
     }
 
@@ -393,9 +399,7 @@ impl Ledger for PostgresLedger {
             quote_literal(phase),
             self.only_held(run)
         );
-        let marked = counts(&mut lease, sql)
-            .await
-            .map_err(|error| self.failed("did not take a mark")(error).table(table))?;
+        let marked = counts(&mut lease, sql).await.map_err(|error| self.failed("did not take a mark")(error).table(table))?;
         // It stands already, or the run is another's.
         let fence = self.pool.fence().filter(|fence| fence.run == run && marked.last() == Some(&0));
         if let Some(fence) = fence {

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::config::endpoint::Endpoint;
 use crate::engine::{
-    Asked, ChunkWriter, Ddl, DdlPhase, Gauge, Inspection, ReadBack, SessionOptions, Sink, Strain, TakeOut, TakenOut, Waiting, distance,
+    Asked, ChunkWriter, Ddl, DdlPhase, Gauge, Inspection, ReadBack, SessionOptions, Sink, Strain, TakeOut, TakenOut, Waiting,
+    distance,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;

@@ -19,7 +19,12 @@ use crate::model::sequence::Sequence;
 ///
 /// # Errors
 /// `SourceRead`, `MissingRight` or `ConnectionLost`; `Internal` for a session that is not in utf8mb4 or that changes quoting.
-pub async fn read(connection: &mut MySqlConnection, server: &ServerInfo, filter: &TableFilter, before: &mut Questions) -> Result<Catalog> {
+pub async fn read(
+    connection: &mut MySqlConnection,
+    server: &ServerInfo,
+    filter: &TableFilter,
+    before: &mut Questions,
+) -> Result<Catalog> {
     let mut session = Session::open(connection, server, before).await?;
     let mut problems = Vec::new();
     let mut sequences = Vec::new();
