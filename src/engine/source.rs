@@ -12,7 +12,7 @@ use super::{Budget, Gauge, Held, KeyOf, Profile, ProfileColumn, SharedKeys, Stra
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
-use crate::model::probe::{Answer, Question};
+use crate::model::probe::{Answer, Asked};
 use crate::model::reject::{RawRow, Reject};
 use crate::model::unit::ReadPlan;
 use crate::model::{Hook, Losses, RunId};
@@ -37,9 +37,9 @@ pub trait Source: Send + Sync {
     /// True if a row of the table passes its filter; any row, if it has none. Asks for one row, counts nothing.
     async fn any_row(&self, table: &Table) -> Result<bool>;
 
-    /// Answers questions about the rows of `table` that are carried, in their order: about all of them, or, with `first_rows`, about so
-    /// many at most. `None` if the source cannot be asked.
-    async fn probe(&self, _table: &Table, _questions: &[Question], _first_rows: Option<u64>) -> Result<Option<Vec<Answer>>> {
+    /// Answers questions about the rows of each table that are carried, in their order: about all of them, or, with `first_rows`, about so
+    /// many of each table at most. `None` if the source cannot be asked.
+    async fn probe(&self, _asked: &[Asked<'_>], _first_rows: Option<u64>) -> Result<Option<Vec<Vec<Answer>>>> {
         Ok(None)
     }
 

@@ -158,6 +158,7 @@ async fn decide(
     }
     let ground = Ground {
         settings,
+        comparing: depth == Depth::ToCompare,
         dialect: to.dialect(),
         tables: &leads,
         existing: &existing,

@@ -14,7 +14,7 @@ use crate::plan::{self, Choices, Plan, PlannedSide, passing};
 use crate::progress::{Event, Phase};
 use crate::report::{self, Report};
 
-use super::choose::choose;
+use super::choose::{Resume, choose};
 use super::hooks::check_left;
 use super::keep::Keeper;
 use super::restore::refuse_unrestored;
@@ -70,7 +70,7 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
                 // It may have been ended between the two.
                 sink.forget_keys(record.run, &theirs.upserted()).await?;
             }
-            job.progress.emit(Event::Note { text: format!("run {} is done already; nothing is left to do", record.run) });
+            job.progress.emit(Event::Note { text: format!("run {} is done already{}", record.run, ended(record)) });
             return Ok(Start::AlreadyDone(Box::new(report)));
         }
         let mut plan = stored_plan(record)?;
@@ -81,6 +81,13 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         if let Some(living) = still_living(sink.ledger(), run.run, told(job)).await? {
             return Err(refused(run.run, &living));
         }
+    }
+    if settings.unlogged && job.resume != Resume::No {
+        let what =
+            "there is no run to go on with, and `--resume` would begin a new one with `unlogged`, which promises no resume";
+        return Err(
+            Error::new(ErrorKind::Config, what).hint("Leave out `--resume` to begin it all the same, or leave out `unlogged`")
+        );
     }
     let plan = match &job.plan {
         Some(stored) => {
@@ -227,7 +234,7 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan, ahead: usize) -> 
     if record.state == RunState::Done {
         // The end of an earlier coordinator was on its way when this one looked.
         keeper.release().await;
-        job.progress.emit(Event::Note { text: format!("run {} is done by now; nothing is left to do", record.run) });
+        job.progress.emit(Event::Note { text: format!("run {} is done by now{}", record.run, ended(&record)) });
         let report = record.report.clone().and_then(|report| report::json::from_value(report).ok());
         return report.map(|report| Start::AlreadyDone(Box::new(report))).ok_or_else(|| {
             Error::new(ErrorKind::Ledger, format!("the run {} was finished by another coordinator just now", record.run))
@@ -262,6 +269,12 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan, ahead: usize) -> 
     job.progress
         .emit(Event::Note { text: format!("going on with run {}: {} chunks are there already", record.run, receipts.len()) });
     Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, ahead, keeper })))
+}
+
+/// When a run ended, so that nobody takes its report for that of a new one.
+fn ended(record: &RunRecord) -> String {
+    let when = report::human::utc(record.updated_us);
+    format!(": it ended at {when}, nothing is left to do, and nothing was compared now; its report of then follows")
 }
 
 /// Tells what is waited for.
@@ -299,7 +312,10 @@ async fn refuse_twin(job: &Job, own: &RunRecord) -> Result<()> {
         |run: &&RunRecord| run.identity == own.identity && run.state == RunState::Running && (run.started_us, run.run) < started;
     for twin in runs.iter().filter(earlier) {
         if let Some(living) = still_living(ledger, twin.run, told(job)).await? {
-            ledger.forget(own.run).await?;
+            // Where a ledger cannot forget, it stays an unfinished one without a row.
+            if let Err(error) = ledger.forget(own.run).await {
+                tracing::debug!(%error, "the later of two runs stays in the ledger");
+            }
             return Err(refused(twin.run, &living));
         }
     }

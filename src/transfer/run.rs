@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::try_join;
+
 use crate::config::{Scope, Settings, VerifyLevel};
 use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
@@ -233,7 +235,13 @@ impl Runner<'_> {
         self.after_tables(&accounts).await?;
         self.constrain(&accounts, &mut errors).await?;
         failpoint::reached(failpoint::VERIFY_BEFORE);
-        let target_facts = self.verify(&accounts).await?;
+        let target_facts = if self.asking().level == VerifyLevel::None {
+            self.analyze(&accounts, &mut errors).await?;
+            self.verify(&accounts).await?
+        } else {
+            // Statistics are of no use to who reads everything, and each table's take one core for as long as reading it again takes all of them.
+            try_join(self.verify(&accounts), self.analyze(&accounts, &mut errors)).await?.0
+        };
         let schema = self.parity(&self.arrived(&accounts), &mut errors).await?;
         failpoint::reached(failpoint::VERIFIED);
         let view = View { snapshot: snapshot.as_deref(), stood, schema };
@@ -560,12 +568,18 @@ impl Runner<'_> {
     async fn constrain(&self, accounts: &Accounts, errors: &mut Faults) -> Result<()> {
         let wanted = self.wanted(accounts);
         let of = |phase| self.plan.statements(phase).filter(|ddl| wanted(ddl)).cloned().collect::<Vec<_>>();
-        let (keys, validate, analyze) = (of(DdlPhase::ForeignKeys), of(DdlPhase::Validate), of(DdlPhase::Analyze));
-        self.phase(Phase::Constrain, keys.len() + validate.len() + analyze.len());
+        let (keys, validate) = (of(DdlPhase::ForeignKeys), of(DdlPhase::Validate));
+        self.phase(Phase::Constrain, keys.len() + validate.len());
         // One after the other: adding a foreign key locks child and parent, and two of them side by side can deadlock.
         self.side_by_side(vec![keys], errors).await?;
-        self.side_by_side(validate.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
-        self.side_by_side(self.small_together(analyze.into_iter().map(|statement| vec![statement]).collect()), errors).await
+        self.side_by_side(validate.into_iter().map(|statement| vec![statement]).collect(), errors).await
+    }
+
+    /// Statistics of the tables that arrived.
+    async fn analyze(&self, accounts: &Accounts, errors: &mut Faults) -> Result<()> {
+        let wanted = self.wanted(accounts);
+        let statements = self.plan.statements(DdlPhase::Analyze).filter(|ddl| wanted(ddl)).map(|ddl| vec![ddl.clone()]).collect();
+        self.side_by_side(self.small_together(statements), errors).await
     }
 
     /// Runs groups of statements whose failure is the table's, and not the run's: groups side by side, each in its order.

@@ -9,6 +9,7 @@ mod lease;
 #[cfg(debug_assertions)]
 mod moved;
 mod network;
+mod parquet;
 mod pauses;
 #[cfg(debug_assertions)]
 mod points;

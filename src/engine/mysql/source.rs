@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use sqlx::{Connection, MySqlConnection};
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
+use super::askers::Askers;
 use super::connect::{Connector, execute};
-use super::{MySqlSnapshot, catalog, collision, error, gauge, leftovers, plan, probe, profile, rights, waiting};
+use super::{MySqlSnapshot, catalog, collision, error, gauge, leftovers, plan, pooler, probe, profile, rights, waiting};
 use crate::config::endpoint::Endpoint;
 use crate::engine::{Gauge, KeyOf, SessionOptions, SharedKeys, Snapshot, Source, Strain, TableFilter, Waiting, distance};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::ChunkPlan;
-use crate::model::probe::{Answer, Question};
+use crate::model::probe::{Answer, Asked};
 use crate::model::{Hook, RunId};
 
 /// How long a session that has answered is sure to be there: long enough for questions one after the other, where each ping would be one more
@@ -33,7 +35,11 @@ pub struct MySqlSource {
     /// Those of the catalog's last reading.
     questions: std::sync::Mutex<catalog::Questions>,
     /// Sessions that have asked questions and may ask more, side by side.
-    askers: std::sync::Mutex<Vec<MySqlConnection>>,
+    askers: Askers,
+    /// How many of them there are at most.
+    jobs: usize,
+    /// Finds out whether a proxy spreads statements, beside what is done first; gone once its word was heard.
+    tried: std::sync::Mutex<Option<JoinHandle<Result<Vec<MySqlConnection>>>>>,
 }
 
 impl MySqlSource {
@@ -45,14 +51,17 @@ impl MySqlSource {
         let connector = Connector::new(at, options)?;
         let (mut connection, server) = connector.connect().await?;
         let round_trip = round_trip(&mut connection).await?;
+        let tried = std::sync::Mutex::new(Some(tokio::spawn(pooler::refuse(connector.clone(), at.to_string()))));
         Ok(MySqlSource {
+            tried,
             connector,
             server,
             databases: at.databases.clone(),
             control: Mutex::new(Some((connection, Instant::now()))),
             round_trip,
             questions: std::sync::Mutex::default(),
-            askers: std::sync::Mutex::default(),
+            askers: Askers::default(),
+            jobs: options.jobs.max(1),
         })
     }
 
@@ -62,8 +71,32 @@ impl MySqlSource {
     /// As [`Source::snapshot`].
     pub async fn open_snapshot(&self, tables: &[Table], readers: usize) -> Result<MySqlSnapshot> {
         // Who has asked questions is not needed any more; the server has sessions for others.
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.askers.end();
         MySqlSnapshot::open(&self.connector, &self.server, tables, readers, 0).await
+    }
+
+    fn prober(&self, first_rows: Option<u64>) -> probe::Prober<'_> {
+        let Self { connector, server, askers, .. } = self;
+        probe::Prober { connector, mark: connector.mark(), server, askers, jobs: self.jobs, first_rows, plain: false }
+    }
+
+    /// As [`Source::probe`], by the exact conditions alone, each asked of each row: what tests compare its answers with.
+    ///
+    /// # Errors
+    /// As [`Source::probe`].
+    #[doc(hidden)]
+    pub async fn probe_plainly(&self, asked: &[Asked<'_>]) -> Result<Vec<Vec<Answer>>> {
+        probe::Prober { plain: true, ..self.prober(None) }.probe(asked).await
+    }
+
+    /// Refuses a proxy that spreads statements, once; the sessions that tried it may ask other questions.
+    async fn heard(&self) -> Result<()> {
+        let tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(tried) = tried else { return Ok(()) };
+        let sessions =
+            tried.await.map_err(|error| Error::internal("a question to the source did not end").with_source(error))??;
+        self.askers.add(sessions);
+        Ok(())
     }
 
     async fn control(&self, slot: &mut Option<(MySqlConnection, Instant)>) -> Result<MySqlConnection> {
@@ -109,6 +142,7 @@ impl Source for MySqlSource {
     }
 
     async fn missing_rights(&self, tables: &[Table]) -> Result<Vec<Problem>> {
+        self.heard().await?;
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
         let missing = rights::missing(&mut connection, &self.connector.mark(), &self.server, tables).await?;
@@ -132,20 +166,14 @@ impl Source for MySqlSource {
         Ok(found)
     }
 
-    async fn probe(&self, table: &Table, questions: &[Question], first_rows: Option<u64>) -> Result<Option<Vec<Answer>>> {
-        let idle = self.askers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.connector.connect().await?.0,
-        };
-        let answers = probe::probe(&mut connection, &self.connector.mark(), table, questions, first_rows).await?;
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        Ok(Some(answers))
+    async fn probe(&self, asked: &[Asked<'_>], first_rows: Option<u64>) -> Result<Option<Vec<Vec<Answer>>>> {
+        self.prober(first_rows).probe(asked).await.map(Some)
     }
 
     async fn snapshot(&self, tables: &[Table], readers: usize) -> Result<Arc<dyn Snapshot>> {
+        self.heard().await?;
         // They have asked all there was, and would count against the server's limit beside the readers.
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.askers.end();
         let spares = if readers > 1 { 2 } else { 1 };
         Ok(Arc::new(MySqlSnapshot::open(&self.connector, &self.server, tables, readers, spares).await?))
     }
@@ -182,11 +210,13 @@ impl Source for MySqlSource {
     }
 
     async fn free_sessions(&self) -> Result<Option<u64>> {
+        self.heard().await?;
         let mut slot = self.control.lock().await;
         let mut connection = self.control(&mut slot).await?;
         let free = gauge::free_sessions(&mut connection).await?;
         *slot = Some((connection, Instant::now()));
-        Ok(Some(free))
+        // Those that ask questions go before readers come.
+        Ok(Some(free.saturating_add(self.askers.idle_count())))
     }
 
     fn refuses_hooks(&self) -> Option<&'static str> {

@@ -12,7 +12,7 @@ use crate::engine::postgres::target::TargetColumn;
 use crate::error::{Error, Result};
 use crate::model::{Digest, LogicalType, Table, json};
 use crate::verify::canonical;
-use crate::verify::hasher::{Chain, chain};
+use crate::verify::hasher::{Chain, chain, chain_exact};
 
 /// Bytes that are gathered before they are hashed: rows come one by one.
 const GATHERED_BYTES: usize = 48 << 10;
@@ -313,19 +313,37 @@ impl<'a> Fields<'a> {
     ) -> Result<(), (usize, Error)> {
         self.chain(states, |state, field| Ok(chain(state, Some(&form(field)?))))
     }
+
+    /// As [`Fields::chain`], of whole numbers within their bounds.
+    #[inline(always)]
+    fn whole(
+        self,
+        states: &mut [u128],
+        least: i64,
+        most: i64,
+        number: impl Fn(&'a [u8]) -> Result<i64>,
+    ) -> Result<(), (usize, Error)> {
+        self.chain(states, |state, field| {
+            let value = number(field)?;
+            if value < least || value > most {
+                return Err(super::number::out_of_range(value.into()));
+            }
+            Ok(chain_exact(state, value, 0))
+        })
+    }
 }
 
 impl Column {
     fn hash(&mut self, fields: Fields<'_>, states: &mut [u128], scratch: &mut Vec<u8>) -> Result<(), (usize, Error)> {
         match self.form {
-            Form::Whole(1, least, most) => fields.fixed(states, |field| whole(i64::from(fixed::<1>(field)?[0]), least, most)),
+            Form::Whole(1, least, most) => fields.whole(states, least, most, |field| Ok(fixed::<1>(field)?[0].into())),
             Form::Whole(2, least, most) => {
-                fields.fixed(states, |field| whole(i64::from(i16::from_be_bytes(fixed(field)?)), least, most))
+                fields.whole(states, least, most, |field| Ok(i16::from_be_bytes(fixed(field)?).into()))
             }
             Form::Whole(4, least, most) => {
-                fields.fixed(states, |field| whole(i64::from(i32::from_be_bytes(fixed(field)?)), least, most))
+                fields.whole(states, least, most, |field| Ok(i32::from_be_bytes(fixed(field)?).into()))
             }
-            Form::Whole(_, least, most) => fields.fixed(states, |field| whole(i64::from_be_bytes(fixed(field)?), least, most)),
+            Form::Whole(_, least, most) => fields.whole(states, least, most, |field| Ok(i64::from_be_bytes(fixed(field)?))),
             Form::WholeNumeric(least, most) => fields.chain(states, |state, field| {
                 let value = super::numeric::whole(field)?;
                 if value < least || value > most {
@@ -341,14 +359,14 @@ impl Column {
             Form::Float32 => fields.fixed(states, |field| Ok(u32::from_be_bytes(fixed(field)?).to_le_bytes())),
             Form::Float64 => fields.fixed(states, |field| Ok(u64::from_be_bytes(fixed(field)?).to_le_bytes())),
             Form::Decimal(precision, scale) => fields.chain(states, |state, field| match Fraction::small(field) {
-                Some(small) if small.is_decimal(precision, scale) => Ok(chain(state, Some(&small.form()))),
+                Some(small) if small.is_decimal(precision, scale) => Ok(chain_exact(state, small.coefficient, small.scale)),
                 _ => {
                     super::numeric::decimal_form(field, precision, scale, scratch)?;
                     Ok(chain(state, Some(scratch)))
                 }
             }),
             Form::Numeric => fields.chain(states, |state, field| match Fraction::small(field) {
-                Some(small) if small.is_shown(field) => Ok(chain(state, Some(&small.form()))),
+                Some(small) if small.is_shown(field) => Ok(chain_exact(state, small.coefficient, small.scale)),
                 _ => {
                     canonical::numeric(&super::numeric::text(field)?, scratch);
                     Ok(chain(state, Some(scratch)))
@@ -387,15 +405,4 @@ impl Column {
             }
         }
     }
-}
-
-/// The canonical bytes of a whole number within its bounds.
-#[inline(always)]
-fn whole(value: i64, least: i64, most: i64) -> Result<[u8; 9]> {
-    if value < least || value > most {
-        return Err(super::number::out_of_range(value.into()));
-    }
-    let mut bytes = [0; 9];
-    bytes[1..].copy_from_slice(&value.to_le_bytes());
-    Ok(bytes)
 }

@@ -200,8 +200,8 @@ const POWERS: [u64; 20] = {
 
 /// A number of few digits, as most are: `coefficient / 10^scale`, without zeros at the end of the fraction.
 pub(super) struct Fraction {
-    coefficient: i64,
-    scale: u8,
+    pub(super) coefficient: i64,
+    pub(super) scale: u8,
 }
 
 impl Fraction {
@@ -253,15 +253,6 @@ impl Fraction {
     /// True if the text of `field`, which it was read from, has all of its digits.
     pub(super) fn is_shown(&self, field: &[u8]) -> bool {
         matches!(field, [_, _, _, _, _, _, high, low, ..] if u16::from_be_bytes([*high, *low]) >= u16::from(self.scale))
-    }
-
-    /// Its canonical bytes.
-    #[inline(always)]
-    pub(super) fn form(&self) -> [u8; 9] {
-        let mut bytes = [0; 9];
-        bytes[0] = self.scale;
-        bytes[1..].copy_from_slice(&self.coefficient.to_le_bytes());
-        bytes
     }
 }
 
