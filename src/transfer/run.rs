@@ -90,7 +90,7 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
     let started = Instant::now();
     let (moves, progress) = Moves::watch(job.progress.clone());
     let job = Job { progress, ..job };
-    let prepared = job.stop.unless_stopped(prepare(&job)).await.map_err(Failure::NotStarted)?;
+    let prepared = Box::pin(job.stop.unless_stopped(prepare(&job))).await.map_err(Failure::NotStarted)?;
     let Prepared { run, plan, receipts, marks, hooks, verified, ahead, mut keeper } = match prepared {
         Start::Go(prepared) => *prepared,
         Start::AlreadyDone(report) => return Ok(*report),
