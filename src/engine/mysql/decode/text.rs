@@ -9,8 +9,9 @@ use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field};
 
 use super::super::select::{TextForm, may_exceed_packet, text_form};
-use super::{ColumnDecoder, RowBytes, Size, hex, refused, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, hex, missing, next_capacity, refused, unexpected, wire};
 use crate::engine::mysql::wire::Block;
+use crate::engine::short;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::NativeType;
 use crate::model::loss::LossKind;
@@ -111,10 +112,15 @@ impl Text {
             }
             None => self.nulls.append_null(),
         }
-        // A batch is bounded far below.
-        let end = i32::try_from(self.bytes.len()).map_err(|_| Error::internal("a batch has more than 2 GiB of one text"))?;
-        self.offsets.push(end);
+        self.offsets.push(self.end()?);
         Ok(())
+    }
+
+    /// The offset of what comes next.
+    #[inline]
+    fn end(&self) -> Result<i32> {
+        // A batch is bounded far below.
+        i32::try_from(self.bytes.len()).map_err(|_| Error::internal("a batch has more than 2 GiB of one text"))
     }
 }
 
@@ -136,18 +142,30 @@ impl ColumnDecoder for Text {
     }
 
     fn extend(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), (usize, Error)> {
-        let (start, alone) = (self.bytes.len(), matches!(self.beside, Beside::Nothing));
         self.offsets.reserve(rows.len());
-        for row in rows.clone() {
-            let live = RowBytes::Live(block, row);
-            if alone {
-                wire(live, self.at).and_then(|value| self.push(value)).map_err(|error| (row, error))?;
-            } else {
-                self.append(live).map_err(|error| (row, error))?;
+        if !matches!(self.beside, Beside::Nothing) {
+            for row in rows {
+                self.append(RowBytes::Live(block, row)).map_err(|error| (row, error))?;
             }
+            return Ok(());
         }
+        let start = self.bytes.len();
+        // NULLs are few, and the others cost nothing when they are told of together.
+        let mut valid = 0;
+        for row in rows.clone() {
+            if let Some((ahead, length)) = block.ahead(row, self.at).ok_or_else(|| (row, missing()))? {
+                short::append(ahead, length, &mut self.bytes);
+                valid += 1;
+            } else {
+                self.nulls.append_n_non_nulls(valid);
+                valid = 0;
+                self.nulls.append_null();
+            }
+            self.offsets.push(self.end().map_err(|error| (row, error))?);
+        }
+        self.nulls.append_n_non_nulls(valid);
         // Mostly all of it is ASCII, and then so is each value; UTF-8 together would not mean UTF-8 each.
-        if alone && !self.bytes.get(start..).unwrap_or_default().is_ascii() {
+        if !self.bytes.get(start..).unwrap_or_default().is_ascii() {
             for row in rows {
                 let value = wire(RowBytes::Live(block, row), self.at).map_err(|error| (row, error))?;
                 value.map_or(Ok(""), utf8).map_err(|error| (row, error))?;
@@ -157,9 +175,8 @@ impl ColumnDecoder for Text {
     }
 
     fn finish(&mut self) -> ArrayRef {
-        // The next batch is about as long.
-        let bytes = Vec::with_capacity(self.bytes.len());
-        let mut offsets = Vec::with_capacity(self.offsets.len());
+        let bytes = Vec::with_capacity(next_capacity(self.bytes.len()));
+        let mut offsets = Vec::with_capacity(next_capacity(self.offsets.len()));
         offsets.push(0);
         let (bytes, offsets) = (std::mem::replace(&mut self.bytes, bytes), std::mem::replace(&mut self.offsets, offsets));
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));

@@ -43,6 +43,8 @@ impl Limits {
 pub(super) struct Numeric<'a> {
     from: From<'a>,
     limits: Option<Limits>,
+    /// Magnitudes below it have a place in the target and few groups.
+    short_below: u64,
 }
 
 enum From<'a> {
@@ -64,7 +66,13 @@ impl<'a> Numeric<'a> {
             LogicalType::Numeric => From::Text(any.downcast_ref()?),
             _ => From::Ints(Ints::bind(array)?),
         };
-        Some(Numeric { from, limits: Limits::of(typmod) })
+        let scale = match from {
+            From::Ints(_) => 0,
+            From::Decimal128(_, scale) | From::Decimal256(_, scale) => scale,
+            From::Text(_) => return Some(Numeric { from, limits: Limits::of(typmod), short_below: 0 }),
+        };
+        let limits = Limits::of(typmod);
+        Some(Numeric { from, short_below: short_below(scale, limits), limits })
     }
 
     pub(super) fn put(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
@@ -95,6 +103,10 @@ impl<'a> Numeric<'a> {
     #[inline]
     fn put_small(&self, negative: bool, magnitude: u128, scale: u8, out: &mut Vec<u8>) -> Result<()> {
         match u64::try_from(magnitude) {
+            Ok(magnitude) if magnitude < self.short_below => {
+                put_short(negative, magnitude, scale, out);
+                Ok(())
+            }
             Ok(magnitude) => self.put_smaller(negative, magnitude, scale, out),
             Err(_) => self.put_wide(negative, magnitude, scale, out),
         }
@@ -322,6 +334,61 @@ impl<'a> Numeric<'a> {
     }
 }
 
+/// The magnitudes with that many digits behind the point that [`put_short`] takes and a target of these limits holds, are below it.
+fn short_below(scale: u8, limits: Option<Limits>) -> u64 {
+    // Three whole groups before and behind the point, and the short one.
+    let most = 10u64.pow(12 + u32::from(scale % 4));
+    match limits {
+        None => most,
+        // Where zeros at the end may have to go, each value is looked at.
+        Some(limits) if limits.scale < i32::from(scale) => 0,
+        Some(limits) => {
+            let digits = limits.precision - limits.scale + i32::from(scale);
+            let bound = u32::try_from(digits).map_or(0, |digits| 10u64.saturating_pow(digits));
+            most.min(bound)
+        }
+    }
+}
+
+/// Appends a number that is not to be checked and has four groups at most: they are put together in one register, and go out as one piece.
+#[inline]
+fn put_short(negative: bool, magnitude: u64, scale: u8, out: &mut Vec<u8>) {
+    // The lowest group is the short one when the scale is no multiple of four.
+    let (mut groups, mut rest, mut bits) = match scale % 4 {
+        0 => (0, magnitude, 0),
+        1 => (magnitude % 10 * 1_000, magnitude / 10, 16),
+        2 => (magnitude % 100 * 100, magnitude / 100, 16),
+        _ => (magnitude % 1_000 * 10, magnitude / 1_000, 16),
+    };
+    while rest != 0 {
+        groups |= (rest % 10_000) << bits;
+        rest /= 10_000;
+        bits += 16;
+    }
+    let mut field = [0; 20];
+    let (length, body) = field.split_at_mut(4);
+    let (head, tail) = body.split_at_mut(8);
+    if groups == 0 {
+        length.copy_from_slice(&8u32.to_be_bytes());
+        head.copy_from_slice(&header(0, 0, POSITIVE, i16::from(scale)));
+        out.extend_from_slice(field.get(..12).unwrap_or_default());
+        return;
+    }
+    let narrow = |number: u32| u16::try_from(number).unwrap_or_default();
+    // Groups of zeros at the end are left out.
+    let zeros = groups.trailing_zeros() / 16;
+    let count = bits / 16 - zeros;
+    let weight = narrow(bits / 16).cast_signed() - 1 - i16::from(scale.div_ceil(4));
+    length.copy_from_slice(&(8 + 2 * count).to_be_bytes());
+    let sign = if negative { NEGATIVE } else { POSITIVE };
+    head.copy_from_slice(&header(narrow(count), weight, sign, i16::from(scale)));
+    // The highest group is the first of the eight bytes.
+    tail.copy_from_slice(&(groups << (64 - bits)).to_be_bytes());
+    let end = out.len() + field.len();
+    out.extend_from_slice(&field);
+    out.truncate(end - 2 * (4 - count as usize));
+}
+
 /// Powers of ten.
 const POWERS: [u16; 5] = [1, 10, 100, 1_000, 10_000];
 
@@ -410,7 +477,7 @@ mod tests {
     #[test]
     fn a_number_of_64_bits_is_written_as_one_of_128_is() {
         let array = Decimal128Array::from(vec![0_i128]).with_precision_and_scale(38, 0).unwrap();
-        let plain = Numeric { from: From::Decimal128(&array, 0), limits: None };
+        let plain = Numeric { from: From::Decimal128(&array, 0), limits: None, short_below: 0 };
         let numbers = (0..20).flat_map(|power| [1, 5, 9, 12, 9_999, 10_001].map(|times| 10_u64.pow(power).checked_mul(times)));
         for magnitude in numbers.flatten().chain([0, u64::MAX, u64::MAX - 1, 123_456_789_012_345_678]) {
             for scale in 0..=38 {
@@ -419,9 +486,28 @@ mod tests {
                     plain.put_smaller(negative, magnitude, scale, &mut short).unwrap();
                     plain.put_wide(negative, u128::from(magnitude), scale, &mut long).unwrap();
                     assert_eq!(short, long, "{magnitude} {scale} {negative}");
+                    if magnitude < short_below(scale, None) {
+                        let mut shortest = Vec::new();
+                        put_short(negative, magnitude, scale, &mut shortest);
+                        assert_eq!(shortest, long, "{magnitude} {scale} {negative}");
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_looked_at_has_a_place_in_any_case() {
+        let limits = |precision, scale| Some(Limits { precision, scale });
+        assert_eq!(short_below(2, limits(15, 2)), 10u64.pow(14));
+        assert_eq!(short_below(2, limits(5, 2)), 100_000);
+        assert_eq!(short_below(2, limits(5, 3)), 10_000);
+        assert_eq!(short_below(0, limits(3, 0)), 1000);
+        // Some would be rounded, and none fits.
+        assert_eq!(short_below(2, limits(5, 1)), 0);
+        assert_eq!(short_below(0, limits(3, -2)), 0);
+        assert_eq!(short_below(0, limits(3, 5)), 0);
+        assert_eq!(short_below(4, limits(3, 5)), 100);
     }
 
     #[test]
