@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::turn::Turn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ObjectName;
 
@@ -36,7 +37,7 @@ const ROW_MARGIN_BYTES: u64 = 96 << 20;
 
 /// The budget. Cheap to clone; all clones share it.
 #[derive(Clone)]
-pub struct Budget(Arc<Inner>);
+pub struct Budget(Arc<Inner>, Option<Turn>);
 
 struct Inner {
     memory_bytes: u64,
@@ -69,7 +70,7 @@ impl Budget {
         let batch_bytes = share.clamp(*BATCH_BYTES.start(), *BATCH_BYTES.end());
         let (rows_units, buffers_units) = (units(rows), units(buffers));
         let semaphore = |units: u32| Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(usize::MAX)));
-        Budget(Arc::new(Inner {
+        let inner = Inner {
             memory_bytes,
             batch_bytes: usize::try_from(batch_bytes).unwrap_or(usize::MAX),
             rows: semaphore(rows_units),
@@ -78,7 +79,13 @@ impl Budget {
             buffers_units,
             rejects: semaphore(units(rejects)),
             widest: Mutex::default(),
-        }))
+        };
+        Budget(Arc::new(inner), None)
+    }
+
+    /// The same budget for one chunk, whose reader takes nothing of it before the chunk's turn.
+    pub fn in_turn(&self, turn: &Turn) -> Self {
+        Budget(Arc::clone(&self.0), Some(turn.clone()))
     }
 
     /// A budget that nobody has to wait for: for reads that are bounded otherwise.
@@ -189,6 +196,9 @@ impl Filling {
     /// Waits for room for a batch of the table, or for its widest row if one was met that is wider. To be called before the first row of a
     /// batch is asked for; does nothing when there is room already.
     pub async fn begin(&mut self) {
+        if let Some(turn) = &self.budget.1 {
+            turn.begin().await;
+        }
         if self.held.is_none() {
             let bytes = self.budget.batch_bytes().max(self.budget.widest(&self.table));
             self.take(bytes).await;

@@ -1,6 +1,7 @@
 //! The way into an engine: statements, chunks with their receipts, and an independent look at what was written.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -135,6 +136,12 @@ pub trait Sink: Send + Sync {
         Err(Error::new(ErrorKind::Unsupported, format!("this target does not tell the {}", names.join(" and the "))))
     }
 
+    /// How long a question to the server and its answer take, as [`super::Source::round_trip`]. A far one lends [`super::distance::ahead`] more
+    /// sessions for chunks than there are jobs.
+    fn round_trip(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// How many more sessions the server takes of this user; none where there is no bound.
     async fn free_sessions(&self) -> Result<Option<u64>> {
         Ok(None)
@@ -205,5 +212,17 @@ pub trait ReadBack: Send + Sync {
     /// As [`ReadBack::read`], within a budget of memory; see [`super::Snapshot::read_within`].
     fn read_within(&self, table: &Table, chunk: &Chunk, _budget: &Budget) -> BatchStream {
         self.read(table, chunk)
+    }
+
+    /// The digest of what [`ReadBack::read_within`] reads, where the engine makes it of the rows as they arrive, which costs less; none where
+    /// they are to be read and hashed. `heard` is told of rows and their bytes meanwhile.
+    async fn digest_within(
+        &self,
+        _table: &Table,
+        _chunk: &Chunk,
+        _budget: &Budget,
+        _heard: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Option<Digest>> {
+        Ok(None)
     }
 }

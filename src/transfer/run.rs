@@ -1,7 +1,10 @@
 //! The order of a run's phases.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use futures::future::try_join;
 
 use crate::config::{Scope, Settings, VerifyLevel};
 use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
@@ -88,7 +91,7 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
     let (moves, progress) = Moves::watch(job.progress.clone());
     let job = Job { progress, ..job };
     let prepared = job.stop.unless_stopped(prepare(&job)).await.map_err(Failure::NotStarted)?;
-    let Prepared { run, plan, receipts, marks, hooks, verified, mut keeper } = match prepared {
+    let Prepared { run, plan, receipts, marks, hooks, verified, ahead, mut keeper } = match prepared {
         Start::Go(prepared) => *prepared,
         Start::AlreadyDone(report) => return Ok(*report),
     };
@@ -109,6 +112,7 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         plan: &plan,
         started,
         budget,
+        ahead,
         rate: Arc::new(Rate::new(job.settings.max_rate_bytes)),
         pauses: Mutex::default(),
         history: Mutex::default(),
@@ -160,6 +164,8 @@ pub(super) struct Runner<'a> {
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
     pub(super) budget: Budget,
+    /// Chunks that are opened ahead of their turn.
+    ahead: usize,
     pub(super) rate: Arc<Rate>,
     pub(super) pauses: Mutex<Vec<PauseReport>>,
     pub(super) history: Mutex<Option<History>>,
@@ -216,8 +222,10 @@ impl Runner<'_> {
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
-            let history = History::begin(&*job.source).await;
-            let (taken, facts) = self.carry_rows(&accounts, receipts.to_vec(), &stood).await?;
+            // Beside the snapshot, which waits for none of it.
+            let (history, carried) =
+                tokio::join!(History::begin(&*job.source), self.carry_rows(&accounts, receipts.to_vec(), &stood));
+            let (taken, facts) = carried?;
             *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.end(&*job.source).await;
             failpoint::reached(failpoint::SOURCE_COUNTED);
             source_facts = facts;
@@ -227,7 +235,13 @@ impl Runner<'_> {
         self.after_tables(&accounts).await?;
         self.constrain(&accounts, &mut errors).await?;
         failpoint::reached(failpoint::VERIFY_BEFORE);
-        let target_facts = self.verify(&accounts).await?;
+        let target_facts = if self.asking().level == VerifyLevel::None {
+            self.analyze(&accounts, &mut errors).await?;
+            self.verify(&accounts).await?
+        } else {
+            // Statistics are of no use to who reads everything, and each table's take one core for as long as reading it again takes all of them.
+            try_join(self.verify(&accounts), self.analyze(&accounts, &mut errors)).await?.0
+        };
         let schema = self.parity(&self.arrived(&accounts), &mut errors).await?;
         failpoint::reached(failpoint::VERIFIED);
         let view = View { snapshot: snapshot.as_deref(), stood, schema };
@@ -433,7 +447,7 @@ impl Runner<'_> {
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>> {
         let job = self.job;
         let tables = self.plan.source_tables();
-        let snapshot = job.stop.unless_stopped(job.source.snapshot(&tables, job.settings.effective_jobs())).await?;
+        let snapshot = job.stop.unless_stopped(job.source.snapshot(&tables, job.settings.effective_jobs() + self.ahead)).await?;
         // D11: a column added between plan and snapshot would otherwise shift what is read.
         let filter = crate::engine::TableFilter::new(&self.plan.choices.include, &self.plan.choices.exclude)?;
         let catalog = job.stop.unless_stopped(job.source.catalog(&filter)).await?;
@@ -455,6 +469,7 @@ impl Runner<'_> {
             snapshot: Arc::clone(snapshot),
             sink: Arc::clone(&self.job.sink),
             jobs,
+            ahead: self.ahead,
             budget: self.budget.clone(),
             rate: Arc::clone(&self.rate),
             gate: watcher.gate(),
@@ -530,6 +545,13 @@ impl Runner<'_> {
         self.side_by_side(self.small_together(by_table), errors).await
     }
 
+    /// The tables whose target is small, with all that goes there.
+    fn small_places(&self) -> HashSet<usize> {
+        let bytes = |place: &usize| self.plan.tables.get(*place).map_or(0, |table| table.mapped.source.estimated_bytes);
+        let small = |group: &Vec<usize>| group.iter().map(bytes).fold(0, u64::saturating_add) <= batches::SMALL_BYTES;
+        self.plan.groups().into_iter().filter(small).flatten().collect()
+    }
+
     /// The groups that are about small tables several together: what they wait for is the way there and back.
     fn small_together(&self, groups: Vec<Vec<Ddl>>) -> Vec<Vec<Ddl>> {
         let small: std::collections::HashSet<&ObjectName> = self
@@ -546,12 +568,18 @@ impl Runner<'_> {
     async fn constrain(&self, accounts: &Accounts, errors: &mut Faults) -> Result<()> {
         let wanted = self.wanted(accounts);
         let of = |phase| self.plan.statements(phase).filter(|ddl| wanted(ddl)).cloned().collect::<Vec<_>>();
-        let (keys, validate, analyze) = (of(DdlPhase::ForeignKeys), of(DdlPhase::Validate), of(DdlPhase::Analyze));
-        self.phase(Phase::Constrain, keys.len() + validate.len() + analyze.len());
+        let (keys, validate) = (of(DdlPhase::ForeignKeys), of(DdlPhase::Validate));
+        self.phase(Phase::Constrain, keys.len() + validate.len());
         // One after the other: adding a foreign key locks child and parent, and two of them side by side can deadlock.
         self.side_by_side(vec![keys], errors).await?;
-        self.side_by_side(validate.into_iter().map(|statement| vec![statement]).collect(), errors).await?;
-        self.side_by_side(self.small_together(analyze.into_iter().map(|statement| vec![statement]).collect()), errors).await
+        self.side_by_side(validate.into_iter().map(|statement| vec![statement]).collect(), errors).await
+    }
+
+    /// Statistics of the tables that arrived.
+    async fn analyze(&self, accounts: &Accounts, errors: &mut Faults) -> Result<()> {
+        let wanted = self.wanted(accounts);
+        let statements = self.plan.statements(DdlPhase::Analyze).filter(|ddl| wanted(ddl)).map(|ddl| vec![ddl.clone()]).collect();
+        self.side_by_side(self.small_together(statements), errors).await
     }
 
     /// Runs groups of statements whose failure is the table's, and not the run's: groups side by side, each in its order.
@@ -595,8 +623,19 @@ impl Runner<'_> {
         }
         // A target that is lost in the midst of it is asked again from the beginning: it must show one instant.
         let work = persist(self.job.settings.retry_for, &self.job.progress, "the verification", || async {
-            let read_back = self.job.sink.read_back(asking.jobs).await?;
-            facts::of_target(self.plan, &read_back, Some(self.run), &arrived, &asking).await
+            let read_back = self.job.sink.read_back(asking.jobs.saturating_add(self.ahead)).await?;
+            // Of a far target's small tables more are asked at a time: what they cost is the way.
+            let wide = if self.ahead > 0 { self.small_places() } else { HashSet::new() };
+            let (small, large): (Vec<usize>, Vec<usize>) = arrived.iter().partition(|place| wide.contains(place));
+            let mut found = facts::of_target(self.plan, &read_back, Some(self.run), &large, &asking).await?;
+            if !small.is_empty() {
+                let wider = Asking { jobs: asking.jobs.saturating_add(self.ahead), ..asking.clone() };
+                let mut others = facts::of_target(self.plan, &read_back, Some(self.run), &small, &wider).await?;
+                for place in small {
+                    std::mem::swap(&mut found[place], &mut others[place]);
+                }
+            }
+            Ok(found)
         });
         self.job.stop.unless_stopped(work).await
     }

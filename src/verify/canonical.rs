@@ -54,6 +54,13 @@ pub fn words(logical: &LogicalType) -> String {
 pub trait Visit {
     /// A row's bytes, `None` for NULL.
     fn value(&mut self, row: usize, bytes: Option<&[u8]>);
+
+    /// A row's exact number whose coefficient has 8 bytes, without zeros at the end of its fraction: as most numbers are. Its bytes are the
+    /// scale and the coefficient.
+    #[inline(always)]
+    fn exact(&mut self, row: usize, coefficient: i64, scale: u8) {
+        self.value(row, Some(&nine(coefficient, scale)));
+    }
 }
 
 impl<F: FnMut(usize, Option<&[u8]>)> Visit for F {
@@ -89,7 +96,20 @@ pub fn tell(array: &ArrayRef, logical: &LogicalType, mut visit: impl Visit) -> R
         L::UInt8 => integers::<UInt8Type>(array, visit),
         L::UInt16 => integers::<UInt16Type>(array, visit),
         L::UInt32 => integers::<UInt32Type>(array, visit),
-        L::UInt64 => primitives::<UInt64Type>(array, visit, |value, out| exact(i128::from(value), 0, out)),
+        L::UInt64 => {
+            let array = array.as_primitive::<UInt64Type>();
+            let mut out = Vec::with_capacity(33);
+            for row in 0..array.len() {
+                match (array.is_null(row), i64::try_from(array.value(row))) {
+                    (true, _) => visit.value(row, None),
+                    (false, Ok(small)) => visit.exact(row, small, 0),
+                    (false, Err(_)) => {
+                        exact(i128::from(array.value(row)), 0, &mut out);
+                        visit.value(row, Some(&out));
+                    }
+                }
+            }
+        }
         L::Decimal { precision, scale } if *precision <= 38 => {
             decimals(array.as_primitive(), *scale, visit);
         }
@@ -142,9 +162,7 @@ pub fn tell(array: &ArrayRef, logical: &LogicalType, mut visit: impl Visit) -> R
                 if let Ok(form) = json::canonical(texts.value(row)) {
                     visit.value(row, Some(form.as_bytes()));
                 } else {
-                    out.clear();
-                    out.push(0xff);
-                    out.extend_from_slice(texts.value(row).as_bytes());
+                    no_json(texts.value(row), &mut out);
                     visit.value(row, Some(&out));
                 }
             }
@@ -232,11 +250,19 @@ fn integers<T: ArrowPrimitiveType>(array: &ArrayRef, visit: &mut impl Visit)
 where
     i64: From<T::Native>,
 {
-    fixed::<T, 9>(array, visit, |value| {
-        let mut bytes = [0; 9];
-        bytes[1..].copy_from_slice(&i64::from(value).to_le_bytes());
-        bytes
-    });
+    let array = array.as_primitive::<T>();
+    if array.null_count() == 0 {
+        for (row, value) in array.values().iter().enumerate() {
+            visit.exact(row, i64::from(*value), 0);
+        }
+    } else {
+        for row in 0..array.len() {
+            match array.is_null(row) {
+                true => visit.value(row, None),
+                false => visit.exact(row, i64::from(array.value(row)), 0),
+            }
+        }
+    }
 }
 
 /// Decimals of up to 128 bits, most of which have no more than 64.
@@ -249,7 +275,8 @@ fn decimals(array: &Decimal128Array, scale: u8, visit: &mut impl Visit) {
         }
         let value = array.value(row);
         if let Ok(small) = i64::try_from(value) {
-            visit.value(row, Some(&exact_small(small, scale)));
+            let (coefficient, scale) = shortened(small, scale);
+            visit.exact(row, coefficient, scale);
         } else {
             exact(value, scale, &mut out);
             visit.value(row, Some(&out));
@@ -271,10 +298,11 @@ fn primitives<T: ArrowPrimitiveType>(array: &ArrayRef, visit: &mut impl Visit, w
 }
 
 /// Writes `coefficient / 10^scale`.
-fn exact(coefficient: i128, mut scale: u8, out: &mut Vec<u8>) {
+pub(crate) fn exact(coefficient: i128, mut scale: u8, out: &mut Vec<u8>) {
     out.clear();
     if let Ok(small) = i64::try_from(coefficient) {
-        out.extend_from_slice(&exact_small(small, scale));
+        let (coefficient, scale) = shortened(small, scale);
+        out.extend_from_slice(&nine(coefficient, scale));
         return;
     }
     let mut coefficient = coefficient;
@@ -289,20 +317,27 @@ fn exact(coefficient: i128, mut scale: u8, out: &mut Vec<u8>) {
     }
 }
 
-/// As [`exact`], of 64 bits: their division is several times as fast as that of 128.
-#[inline]
-fn exact_small(mut coefficient: i64, mut scale: u8) -> [u8; 9] {
+/// Without zeros at the end of the fraction. The division of 64 bits is several times as fast as that of 128.
+#[inline(always)]
+fn shortened(mut coefficient: i64, mut scale: u8) -> (i64, u8) {
     while scale > 0 && coefficient % 10 == 0 {
         coefficient /= 10;
         scale -= 1;
     }
+    (coefficient, scale)
+}
+
+/// The canonical bytes of a number that is short and shortened.
+#[inline(always)]
+fn nine(coefficient: i64, scale: u8) -> [u8; 9] {
     let mut bytes = [0; 9];
     bytes[0] = scale;
     bytes[1..].copy_from_slice(&coefficient.to_le_bytes());
     bytes
 }
 
-fn exact_wide(coefficient: i256, mut scale: u8, out: &mut Vec<u8>) {
+/// As [`exact`], of 256 bits.
+pub(crate) fn exact_wide(coefficient: i256, mut scale: u8, out: &mut Vec<u8>) {
     let ten = i256::from_i128(10);
     let mut coefficient = coefficient;
     loop {
@@ -320,8 +355,15 @@ fn exact_wide(coefficient: i256, mut scale: u8, out: &mut Vec<u8>) {
     }
 }
 
+/// Writes a text that has no canonical form as JSON.
+pub(crate) fn no_json(text: &str, out: &mut Vec<u8>) {
+    out.clear();
+    out.push(0xff);
+    out.extend_from_slice(text.as_bytes());
+}
+
 /// Writes a number given as text: `-12.50`, `1e400`, `NaN`.
-fn numeric(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn numeric(text: &str, out: &mut Vec<u8>) {
     let Ok(form) = json::canonical(text.trim_start_matches('+')) else {
         out.clear();
         out.push(0xff);

@@ -164,9 +164,7 @@ impl Connector {
         let opening = async {
             let mut session = again_if_refused(&self.at, || self.reader_login()).await?;
             let not_set = |error| failed("the session could not be set up", error);
-            for statement in settings(server) {
-                session.execute(&statement).await.map_err(not_set)?;
-            }
+            session.execute(&settings(server)).await.map_err(not_set)?;
             let found = session.query(PINNED).await.map_err(not_set)?;
             let found = found.into_iter().next().unwrap_or_default();
             check_pinned(|at| Ok(found.get(at).cloned().flatten().and_then(|bytes| String::from_utf8(bytes).ok())))?;
@@ -221,7 +219,8 @@ pub(super) async fn execute(connection: &mut MySqlConnection, sql: impl Into<Str
 }
 
 async fn detect(connection: &mut MySqlConnection, database: &str) -> Result<ServerInfo> {
-    let row = sqlx::query("SELECT CONVERT(VERSION() USING utf8mb4), CONVERT(@@version_comment USING utf8mb4)")
+    // As text, which is one way there and back; a statement that is prepared takes two.
+    let row = sqlx::raw_sql("SELECT CONVERT(VERSION() USING utf8mb4), CONVERT(@@version_comment USING utf8mb4)")
         .fetch_one(connection)
         .await
         .map_err(|error| failed("the server's version could not be read", error))?;
@@ -256,8 +255,8 @@ pub(super) fn is_maria(server: &ServerInfo) -> bool {
     server.flavour == "MariaDB"
 }
 
-/// The statements that pin a session's settings.
-fn settings(server: &ServerInfo) -> [String; 3] {
+/// The statement that pins a session's settings.
+fn settings(server: &ServerInfo) -> String {
     let wait = SERVER_WAIT_SECONDS;
     let mut settings = vec![
         format!("sql_mode = '{SQL_MODE}'"),
@@ -290,12 +289,11 @@ fn settings(server: &ServerInfo) -> [String; 3] {
             settings.push("show_gipk_in_create_table_and_information_schema = ON".into());
         }
     }
+    // MySQL 8 has dropped the old name, and MariaDB has got the new one with 11.1.
+    let isolation = if is_maria(server) || server.version_number < (8, 0, 0) { "tx_isolation" } else { "transaction_isolation" };
+    settings.push(format!("{isolation} = 'REPEATABLE-READ'"));
     let settings: Vec<String> = settings.into_iter().map(|setting| format!("SESSION {setting}")).collect();
-    [
-        "SET NAMES utf8mb4".into(),
-        format!("SET {}", settings.join(", ")),
-        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".into(),
-    ]
+    format!("SET NAMES utf8mb4, {}", settings.join(", "))
 }
 
 /// Asks for the settings of [`check_pinned`].
@@ -334,10 +332,8 @@ fn check_pinned(found: impl Fn(usize) -> Result<Option<String>>) -> Result<()> {
 
 async fn pin(connection: &mut MySqlConnection, server: &ServerInfo) -> Result<()> {
     let not_set = |error| failed("the session could not be set up", error);
-    for statement in settings(server) {
-        execute(connection, statement).await.map_err(not_set)?;
-    }
-    let found = sqlx::query(PINNED).fetch_one(connection).await.map_err(not_set)?;
+    execute(connection, settings(server)).await.map_err(not_set)?;
+    let found = sqlx::raw_sql(PINNED).fetch_one(connection).await.map_err(not_set)?;
     check_pinned(|at| found.try_get(at).map_err(not_set))
 }
 

@@ -165,7 +165,7 @@ async fn read(
         Err(error) => return tell(error).await,
     };
     let mut filling = filling;
-    filling.begin().await;
+    // Asked for before there is room: only what describes the rows is read here, and the answer is on its way until the chunk's turn comes.
     let mut rows = match connection.rows(&sql, &arguments).await {
         Ok(rows) => rows,
         Err(error) => {

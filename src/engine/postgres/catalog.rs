@@ -115,17 +115,13 @@ async fn columns(connection: &mut PgConnection, oids: &[i64], found: &mut Found)
         let generated: String = get(&row, "generated")?;
         let numbered = expression.as_deref().is_some_and(|sql| sql.contains("nextval("));
         let column = Column {
-            name: get(&row, "name")?,
-            logical: PostgresDialect.to_logical(&native),
-            native,
             nullable: !get::<bool>(&row, "notnull")?,
             identity: !get::<String>(&row, "identity")?.is_empty() || numbered,
             generated: (!generated.is_empty())
                 .then(|| Generated { expression: expression.clone().unwrap_or_default(), stored: generated == "s" }),
             default: expression.filter(|_| generated.is_empty() && !numbered).map(DefaultValue::Expression),
-            invisible: false,
-            on_update_now: false,
             comment: get(&row, "comment")?,
+            ..Column::new(get::<String>(&row, "name")?, PostgresDialect.to_logical(&native), native)
         };
         found.table(get(&row, "oid")?)?.columns.push(column);
     }

@@ -12,14 +12,16 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, i256};
 
 use super::decode::RowDecoder;
+use super::decode::hashes::RowHashes;
 use super::encode::{HEADER, RowEncoder, TRAILER};
 use super::target::{Element, PgType, TargetColumn};
 use crate::error::ErrorKind;
 use crate::fuzzing::Input;
 use crate::model::catalog::{Column, NativeType, Table};
 use crate::model::logical::{Zone, schema};
-use crate::model::{LogicalType, ObjectName};
+use crate::model::{Digest, LogicalType, ObjectName};
 use crate::verify::canonical;
+use crate::verify::hasher::RowHasher;
 
 const LABELS: &[&str] = &["a", "b", "", "it's"];
 
@@ -96,25 +98,38 @@ fn table(input: &mut Input<'_>) -> (Table, Vec<TargetColumn>) {
     for at in 0..=input.below(4) {
         let (logical, pg_type, typmod) = input.one_of(&pairs).clone();
         let name = format!("c{at}");
-        table.columns.push(Column {
-            name: name.clone(),
-            native: NativeType::default(),
-            logical: Some(logical),
-            nullable: true,
-            default: None,
-            generated: None,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
-        });
+        table.columns.push(Column::new(name.clone(), Some(logical), NativeType::default()));
         target.push(TargetColumn { name, type_name: String::new(), pg_type, typmod, not_null: false, generated: false });
     }
     (table, target)
 }
 
-/// Rows of a table as they come back; none if the bytes are refused. Fed in pieces of `size` bytes.
+/// As [`decoded_rows`], which must have the digest that is made of the bytes themselves.
+///
+/// # Panics
+/// Where it has not.
 fn decoded(table: &Table, target: &[TargetColumn], copy: &[u8], size: usize) -> Result<Vec<RecordBatch>, ErrorKind> {
+    let rows = decoded_rows(table, target, copy, size);
+    let mut hasher = RowHasher::new(table.columns.iter().filter_map(|column| column.logical.clone()));
+    let mut expected = Digest::default();
+    for batch in rows.iter().flatten() {
+        hasher.update(batch, &mut expected).unwrap_or_else(|error| panic!("{error} of {target:?}"));
+    }
+    let hashed = || {
+        let mut hashes = RowHashes::new(table, target)?;
+        copy.chunks(size.max(1)).try_for_each(|piece| hashes.feed(piece))?;
+        hashes.finish()
+    };
+    match (&rows, hashed()) {
+        (Ok(_), Ok(digest)) => assert_eq!(digest, expected, "the digest of {target:?}"),
+        (Err(_), Err(_)) => {}
+        (rows, digest) => panic!("{target:?}: {digest:?} instead of that of {rows:?}"),
+    }
+    rows
+}
+
+/// Rows of a table as they come back; none if the bytes are refused. Fed in pieces of `size` bytes.
+fn decoded_rows(table: &Table, target: &[TargetColumn], copy: &[u8], size: usize) -> Result<Vec<RecordBatch>, ErrorKind> {
     let mut decoder = RowDecoder::new(table, target, 1 << 20).map_err(|error| error.kind())?;
     let mut rows = Vec::new();
     for piece in copy.chunks(size.max(1)) {

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::time::timeout;
 
@@ -37,21 +38,30 @@ impl Fence {
         session_name(self.run)
     }
 
-    /// Refuses a session that an old coordinator opens.
+    /// What a session is asked.
+    pub(super) fn sql(&self) -> String {
+        format!(
+            "SELECT EXISTS (SELECT FROM {} WHERE run = '{}'::uuid AND holder = '{}'::uuid)",
+            self.table, self.run.0, self.holder
+        )
+    }
+
+    /// Refuses a session that an old coordinator opens, by the answer to [`Self::sql`].
     ///
     /// # Errors
     /// `Ledger` when the run is another's by now.
-    pub(super) async fn check(&self, connection: &mut PgConnection) -> Result<()> {
-        let sql = format!(
-            "SELECT EXISTS (SELECT FROM {} WHERE run = '{}'::uuid AND holder = '{}'::uuid)",
-            self.table, self.run.0, self.holder
-        );
-        let held: bool = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_one(connection)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(|error| error::map(error, "the lease of the run could not be read"))?;
+    pub(super) fn judge(&self, answer: &PgRow) -> Result<()> {
+        let held: bool = answer.try_get(0).map_err(|error| error::map(error, "the lease of the run could not be read"))?;
         if held { Ok(()) } else { Err(taken_over(self.run, None)) }
+    }
+
+    /// Asks, and refuses.
+    ///
+    /// # Errors
+    /// As [`Self::judge`].
+    pub(super) async fn check(&self, connection: &mut PgConnection) -> Result<()> {
+        let answer = sqlx::raw_sql(AssertSqlSafe(self.sql())).fetch_one(connection).await;
+        self.judge(&answer.map_err(|error| error::map(error, "the lease of the run could not be read"))?)
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::decode::RowDecoder;
+use super::decode::hashes::RowHashes;
 use super::pool::Pool;
 use super::profile;
 use super::target::{TargetTable, quoted, quoted_columns, run, target_table, target_tables};
@@ -23,13 +24,20 @@ use crate::engine::{Batch, BatchStream, Budget, Profile, ProfileColumn, ReadBack
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::chunk::{Chunk, ChunkPlan, ChunkRange};
 use crate::model::load::UpsertKey;
-use crate::model::{ObjectName, RunId, Table};
+use crate::model::{Digest, ObjectName, RunId, Table};
 
 /// Ranges of pages are read by themselves alone since version 14; before it, each would read the whole table.
 const RANGES_SINCE_MAJOR: u32 = 14;
 
+/// Bytes that are hashed between two signs of progress.
+const TOLD_BYTES: u64 = 1 << 20;
+
 /// Tables that the catalog is asked about in one query.
 const LOOKED_UP: usize = 500;
+
+/// Tables that are counted in one query, and the size up to which they are.
+const COUNTED: usize = 50;
+const SMALL_BYTES: u64 = 1 << 20;
 
 /// The readers of one snapshot.
 #[derive(Clone)]
@@ -47,6 +55,8 @@ struct Shared {
     permits: Arc<Semaphore>,
     targets: Mutex<HashMap<ObjectName, Arc<TargetTable>>>,
     sizes: Mutex<HashMap<ObjectName, Sizes>>,
+    /// Rows of small tables that were counted together, until they are asked for.
+    counts: Mutex<HashMap<ObjectName, u64>>,
 }
 
 impl PostgresReadBack {
@@ -54,9 +64,9 @@ impl PostgresReadBack {
     pub(super) async fn open(pool: Pool, ledger_schema: &str, readers: usize) -> Result<Self> {
         let failed = |error| error::map(error, "the snapshot of the target could not be taken");
         let mut exporter = pool.connect().await?;
-        run(&mut exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into()).await.map_err(failed)?;
-        let row = sqlx::query(
-            "SELECT pg_catalog.pg_export_snapshot(), current_setting('block_size')::int8, current_setting('server_version_num')::int4",
+        let row = sqlx::raw_sql(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+             SELECT pg_catalog.pg_export_snapshot(), current_setting('block_size')::int8, current_setting('server_version_num')::int4",
         )
         .fetch_one(&mut exporter)
         .await
@@ -72,6 +82,7 @@ impl PostgresReadBack {
             permits: Arc::new(Semaphore::new(readers.max(1))),
             targets: Mutex::default(),
             sizes: Mutex::default(),
+            counts: Mutex::default(),
         };
         Ok(PostgresReadBack(Arc::new(shared)))
     }
@@ -87,12 +98,32 @@ impl PostgresReadBack {
             None => {
                 let failed = |error| error::map(error, "a reader could not join the snapshot of the target");
                 let mut connection = self.0.pool.connect().await?;
-                run(&mut connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into()).await.map_err(failed)?;
-                run(&mut connection, format!("SET TRANSACTION SNAPSHOT '{}'", self.0.snapshot)).await.map_err(failed)?;
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT";
+                run(&mut connection, format!("{begin} '{}'", self.0.snapshot)).await.map_err(failed)?;
                 connection
             }
         };
         Ok(Reader { connection, back: Arc::clone(&self.0), _permit: permit })
+    }
+
+    /// Counts small tables in few statements, for [`ReadBack::count`] to tell: what each count costs is the way to the server and back.
+    async fn count_small(&self, reader: &mut Reader, tables: &[&Table]) -> Result<()> {
+        let failed = |error| error::map(error, "the rows could not be counted");
+        for some in tables.chunks(COUNTED) {
+            let each = |(place, table): (usize, &&Table)| format!("SELECT {place}, count(*) FROM {}", quoted(&table.name));
+            let selects: Vec<String> = some.iter().enumerate().map(each).collect();
+            let rows = sqlx::raw_sql(AssertSqlSafe(selects.join(" UNION ALL "))).fetch_all(&mut reader.connection).await;
+            let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            for row in rows.map_err(failed)? {
+                let (place, count): (i32, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+                let table = usize::try_from(place).ok().and_then(|place| some.get(place));
+                let (Some(table), Ok(count)) = (table, u64::try_from(count)) else {
+                    return Err(Error::internal("a count is negative, or of no table"));
+                };
+                counts.insert(table.name.clone(), count);
+            }
+        }
+        Ok(())
     }
 
     async fn target(&self, reader: &mut Reader, table: &Table) -> Result<Arc<TargetTable>> {
@@ -122,15 +153,7 @@ impl PostgresReadBack {
         let mut reader = self.reader().await?;
         let target = self.target(&mut reader, &table).await?;
         let mut decoder = RowDecoder::new(&table, &target.columns, batch_bytes)?;
-        let (place, range) = match target.leaves.as_deref().and_then(|leaves| leaves::within(leaves, &range)) {
-            Some((leaf, range)) => (leaf.name.clone(), range),
-            None => (quoted(&table.name), range),
-        };
-        let pages =
-            pages_condition(&range).ok_or_else(|| Error::internal("the target is read by pages alone").table(&table.name))?;
-        let rows_of = narrowed(pages, &table);
-        let columns = quoted_columns(table.columns.iter().map(|column| column.name.as_str()));
-        let sql = format!("COPY (SELECT {columns} FROM {place}{rows_of}) TO STDOUT (FORMAT binary)");
+        let sql = copy_of(&table, &target, range)?;
         filling.begin().await;
         let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
         while let Some(data) = rows.next().await {
@@ -173,6 +196,61 @@ impl PostgresReadBack {
         let _ = to.send(Piece::End).await;
         Ok(())
     }
+}
+
+impl PostgresReadBack {
+    /// Hashes a piece as it arrives.
+    async fn hash_all(
+        &self,
+        table: &Table,
+        range: ChunkRange,
+        mut filling: Filling,
+        heard: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Digest> {
+        let failed = |error| error::map(error, "the target could not be read").table(&table.name);
+        let mut reader = self.reader().await?;
+        let target = self.target(&mut reader, table).await?;
+        let mut hashes = RowHashes::new(table, &target.columns)?;
+        let sql = copy_of(table, &target, range)?;
+        // Held to the end: no more is there at a time than a row and what is gathered.
+        filling.begin().await;
+        let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
+        let (mut told, mut bytes) = (0, 0);
+        while let Some(data) = rows.next().await {
+            let data = data.map_err(failed)?;
+            if filling.is_short_of(data.len()) {
+                filling.widen(data.len()).await.map_err(|error| error.table(&table.name))?;
+            }
+            bytes += u64::try_from(data.len()).unwrap_or_default();
+            hashes.feed(&data)?;
+            if bytes >= TOLD_BYTES {
+                heard(hashes.rows() - told, bytes);
+                (told, bytes) = (hashes.rows(), 0);
+            }
+        }
+        drop(rows);
+        let digest = hashes.finish()?;
+        heard(digest.rows - told, bytes);
+        // The driver keeps the buffer of a wide row, whatever it is asked: another session takes the place of this one.
+        if filling.is_wide() {
+            drop(reader)
+        } else {
+            reader.give_back()
+        }
+        Ok(digest)
+    }
+}
+
+/// The COPY of a range of a table.
+fn copy_of(table: &Table, target: &TargetTable, range: ChunkRange) -> Result<String> {
+    let (place, range) = match target.leaves.as_deref().and_then(|leaves| leaves::within(leaves, &range)) {
+        Some((leaf, range)) => (leaf.name.clone(), range),
+        None => (quoted(&table.name), range),
+    };
+    let pages = pages_condition(&range).ok_or_else(|| Error::internal("the target is read by pages alone").table(&table.name))?;
+    let rows_of = narrowed(pages, table);
+    let columns = quoted_columns(table.columns.iter().map(|column| column.name.as_str()));
+    Ok(format!("COPY (SELECT {columns} FROM {place}{rows_of}) TO STDOUT (FORMAT binary)"))
 }
 
 /// What a reader's task hands over. The end is told: a task that died must not look like one that is done.
@@ -245,6 +323,7 @@ impl Sizes {
 impl ReadBack for PostgresReadBack {
     async fn look_up(&self, tables: &[&Table]) -> Result<()> {
         let mut reader = self.reader().await?;
+        let mut small: Vec<&Table> = Vec::new();
         for some in tables.chunks(LOOKED_UP) {
             let found = target_tables(&mut reader.connection, some).await?;
             let sizes = Sizes::read(&mut reader.connection, some)
@@ -253,12 +332,19 @@ impl ReadBack for PostgresReadBack {
             for (place, (table, target)) in some.iter().zip(found).enumerate() {
                 // Whatever is wrong is said when the table is read.
                 let Ok(target) = target else { continue };
+                let whole = target.leaves.is_none();
                 let mut targets = self.0.targets.lock().unwrap_or_else(PoisonError::into_inner);
                 targets.insert(table.name.clone(), Arc::new(target));
                 if let Some(sizes) = sizes.get(&place) {
+                    if whole && sizes.main <= SMALL_BYTES && table.row_filter.is_none() {
+                        small.push(*table);
+                    }
                     self.0.sizes.lock().unwrap_or_else(PoisonError::into_inner).insert(table.name.clone(), *sizes);
                 }
             }
+        }
+        if small.len() > 1 {
+            self.count_small(&mut reader, &small).await?;
         }
         reader.give_back();
         Ok(())
@@ -271,6 +357,11 @@ impl ReadBack for PostgresReadBack {
 
     async fn count(&self, table: &Table) -> Result<u64> {
         let failed = |error| error::map(error, "the rows could not be counted").table(&table.name);
+        if table.row_filter.is_none()
+            && let Some(count) = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner).remove(&table.name)
+        {
+            return Ok(count);
+        }
         let mut reader = self.reader().await?;
         let sql = format!("SELECT count(*) FROM {}{}", quoted(&table.name), narrowed(None, table));
         let count = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut reader.connection).await;
@@ -366,5 +457,16 @@ impl ReadBack for PostgresReadBack {
         })
         .flatten()
         .boxed()
+    }
+
+    async fn digest_within(
+        &self,
+        table: &Table,
+        chunk: &Chunk,
+        budget: &Budget,
+        heard: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Option<Digest>> {
+        let filling = budget.filling(&table.name, chunk.estimated_bytes / chunk.estimated_rows.max(1));
+        self.hash_all(table, chunk.range.clone(), filling, heard).await.map(Some)
     }
 }

@@ -1,12 +1,13 @@
 //! What the tests of the sink share: tables built by hand, and the way of a batch into one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::*;
 use arrow::record_batch::RecordBatch;
 use dbferry::config::endpoint::Endpoint;
 use dbferry::engine::registry::engine;
-use dbferry::engine::{EngineKind, ReadBack, SessionOptions, Sink};
+use dbferry::engine::{Budget, EngineKind, ReadBack, SessionOptions, Sink};
 use dbferry::error::Error;
 use dbferry::model::catalog::{Column, Index, IndexMethod, IndexPart, NativeType};
 use dbferry::model::chunk::{Chunk, ChunkRange};
@@ -14,6 +15,7 @@ use dbferry::model::load::Load;
 use dbferry::model::logical::schema;
 use dbferry::model::unit::{ReadPlan, WorkUnit};
 use dbferry::model::{ChunkPlan, Digest, LogicalType as L, ObjectName, RunId, Table};
+use dbferry::verify::hasher::RowHasher;
 use futures::StreamExt;
 
 use crate::support::PostgresDatabase;
@@ -40,18 +42,7 @@ async fn open_prepared(db: &PostgresDatabase) -> Arc<dyn Sink> {
 }
 
 fn column(name: &str, logical: L, native: &str) -> Column {
-    Column {
-        name: name.into(),
-        native: NativeType { name: native.into(), full: native.into(), ..NativeType::default() },
-        logical: Some(logical),
-        nullable: true,
-        default: None,
-        generated: None,
-        identity: false,
-        invisible: false,
-        on_update_now: false,
-        comment: String::new(),
-    }
+    Column::new(name, Some(logical), NativeType::named(native))
 }
 
 /// A table with `id` as its key, and more columns.
@@ -100,11 +91,22 @@ async fn carry(sink: &dyn Sink, table: &Table, batches: &[RecordBatch]) -> Resul
 async fn read_all(back: &dyn ReadBack, table: &Table, target_bytes: u64) -> RecordBatch {
     let plan = back.plan_chunks(table, target_bytes, None).await.unwrap();
     let mut batches = Vec::new();
+    let mut hasher = RowHasher::new(table.columns.iter().filter_map(|column| column.logical.clone()));
     for chunk in &plan.chunks {
         let mut stream = back.read(table, chunk);
+        let mut digest = Digest::default();
         while let Some(batch) = stream.next().await {
-            batches.push(batch.unwrap().rows);
+            let rows = batch.unwrap().rows;
+            hasher.update(&rows, &mut digest).unwrap();
+            batches.push(rows);
         }
+        // The shorter way to the same digest, whatever the types are.
+        let heard = AtomicU64::new(0);
+        let hear = |rows, _| {
+            heard.fetch_add(rows, Ordering::Relaxed);
+        };
+        let hashed = back.digest_within(table, chunk, &Budget::boundless(), &hear).await.unwrap().unwrap();
+        assert_eq!((hashed, heard.into_inner()), (digest, digest.rows));
     }
     let columns = table.columns.iter().map(|column| (column.name.as_str(), column.logical.as_ref().unwrap()));
     // Rows do not lie in the order of their arrival: the server fills the room that a wide row has left.

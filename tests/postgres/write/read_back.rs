@@ -62,9 +62,11 @@ async fn what_cannot_be_read_as_it_was_sent_is_an_error() {
         let back = sink.read_back(1).await.unwrap();
         let plan = back.plan_chunks(&table, 1 << 20, None).await.unwrap();
         let first = back.read(&table, &plan.chunks[0]).next().await.unwrap();
-        let error = first.expect_err(&what);
-        assert_eq!(error.kind(), ErrorKind::Value, "{what}: {error:?}");
-        assert_eq!(error.place().column.as_deref(), Some("c"), "{what}");
+        let hashed = back.digest_within(&table, &plan.chunks[0], &Budget::boundless(), &|_, _| {}).await;
+        for error in [first.expect_err(&what), hashed.expect_err(&what)] {
+            assert_eq!(error.kind(), ErrorKind::Value, "{what}: {error:?}");
+            assert_eq!(error.place().column.as_deref(), Some("c"), "{what}");
+        }
     }
     drop(sink);
     db.drop().await;

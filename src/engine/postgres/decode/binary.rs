@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, BinaryArray, BinaryBuilder, FixedSizeBinaryBuilder}
 use arrow::buffer::{Buffer, OffsetBuffer};
 use bytes::Bytes;
 
+use super::hashes::Form;
 use super::{fixed, unfit};
 use crate::engine::postgres::target::PgType;
 use crate::error::Result;
@@ -34,6 +35,15 @@ impl Binary {
         })
     }
 
+    pub(super) fn form(&self) -> Form {
+        match self {
+            Binary::Bytes(_) => Form::Bytes,
+            Binary::Bits(_, wanted) => Form::Bits(*wanted),
+            Binary::BitsFromBool(_) => Form::Decoded,
+            Binary::Uuid(_) => Form::Uuid,
+        }
+    }
+
     /// One field as a whole array, which shares its bytes; `None` where they are not taken as they are.
     pub(super) fn whole(&self, field: &Bytes) -> Result<Option<ArrayRef>> {
         let Binary::Bytes(_) = self else { return Ok(None) };
@@ -47,12 +57,7 @@ impl Binary {
             (Binary::Bytes(builder), field) => builder.append_option(field),
             (Binary::Bits(builder, _) | Binary::BitsFromBool(builder), None) => builder.append_null(),
             (Binary::Bits(builder, wanted), Some(field)) => {
-                let (length, bits) = field.split_first_chunk::<4>().ok_or_else(|| unfit("the target sent broken bits"))?;
-                let length = u32::from_be_bytes(*length);
-                if length != *wanted {
-                    return Err(unfit(format!("the target holds {length} bits where {wanted} were sent")));
-                }
-                builder.append_value(bits);
+                builder.append_value(bits(field, *wanted)?);
             }
             (Binary::BitsFromBool(builder), Some(field)) => {
                 builder.append_value([if fixed::<1>(field)?[0] == 0 { 0 } else { 0x80 }]);
@@ -69,4 +74,14 @@ impl Binary {
             Binary::Uuid(builder) => Arc::new(builder.finish()),
         }
     }
+}
+
+/// Bits behind their number, of which so many are wanted.
+pub(super) fn bits(field: &[u8], wanted: u32) -> Result<&[u8]> {
+    let (length, bits) = field.split_first_chunk::<4>().ok_or_else(|| unfit("the target sent broken bits"))?;
+    let length = u32::from_be_bytes(*length);
+    if length != wanted {
+        return Err(unfit(format!("the target holds {length} bits where {wanted} were sent")));
+    }
+    Ok(bits)
 }

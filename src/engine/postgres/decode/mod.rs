@@ -17,11 +17,14 @@ use crate::model::logical::schema;
 use crate::model::{LogicalType, Table};
 
 mod binary;
+pub(super) mod hashes;
 mod nested;
 mod number;
 mod numeric;
 mod temporal;
 mod text;
+
+use hashes::Form;
 
 /// A batch is complete once its fields have so many bytes, whatever may be had.
 const MOST_BATCH_BYTES: usize = 4 << 20;
@@ -75,6 +78,18 @@ impl Decoder {
         }
     }
 
+    /// How its fields are hashed where they lie; `logical` is what it was chosen for.
+    fn form(&self, logical: &LogicalType) -> Form {
+        match self {
+            Decoder::Number(decoder) => decoder.form(),
+            Decoder::Numeric(decoder) => decoder.form(),
+            Decoder::Temporal(decoder) => decoder.form(),
+            Decoder::Text(decoder) => decoder.form(logical),
+            Decoder::Binary(decoder) => decoder.form(),
+            Decoder::Nested(_) => Form::Decoded,
+        }
+    }
+
     /// What was taken so far, and begins anew.
     fn finish(&mut self) -> Result<ArrayRef> {
         Ok(match self {
@@ -85,6 +100,30 @@ impl Decoder {
             Decoder::Binary(decoder) => decoder.finish(),
             Decoder::Nested(decoder) => decoder.finish()?,
         })
+    }
+}
+
+/// The decoders of all columns of `table`, generated ones included.
+///
+/// # Errors
+/// `Mapping` for each column that cannot be read as its logical type.
+fn decoders(table: &Table, target: &[TargetColumn]) -> Result<Vec<Decoder>> {
+    let mut columns = Vec::with_capacity(table.columns.len());
+    let mut faults = Vec::new();
+    for (column, target) in table.columns.iter().zip(target) {
+        let logical = column.logical.as_ref();
+        match logical.and_then(|logical| Decoder::new(logical, &target.pg_type)) {
+            Some(decoder) => columns.push(decoder),
+            None => {
+                let wanted = logical.map_or_else(|| "nothing".to_string(), ToString::to_string);
+                let what = format!("a column of type `{}` cannot be read as {wanted}", target.type_name);
+                faults.push(Error::new(ErrorKind::Mapping, what).table(&table.name).column(&column.name));
+            }
+        }
+    }
+    match Error::many(faults) {
+        Some(error) => Err(error),
+        None => Ok(columns),
     }
 }
 
@@ -117,28 +156,13 @@ impl RowDecoder {
     /// # Errors
     /// `Mapping` for a column that cannot be read as its logical type.
     pub(super) fn new(table: &Table, target: &[TargetColumn], batch_bytes: usize) -> Result<Self> {
-        let mut columns = Vec::with_capacity(table.columns.len());
-        let mut fields = Vec::with_capacity(table.columns.len());
-        let mut faults = Vec::new();
-        for (column, target) in table.columns.iter().zip(target) {
-            let logical = column.logical.as_ref();
-            match logical.and_then(|logical| Decoder::new(logical, &target.pg_type)) {
-                Some(decoder) => columns.push(decoder),
-                None => {
-                    let wanted = logical.map_or_else(|| "nothing".to_string(), ToString::to_string);
-                    let what = format!("a column of type `{}` cannot be read as {wanted}", target.type_name);
-                    faults.push(Error::new(ErrorKind::Mapping, what).table(&table.name).column(&column.name));
-                }
-            }
-            fields.extend(logical.map(|logical| (column.name.as_str(), logical)));
-        }
-        if let Some(error) = Error::many(faults) {
-            return Err(error);
-        }
+        let columns = decoders(table, target)?;
+        let fields = table.columns.iter().filter_map(|column| Some((column.name.as_str(), column.logical.as_ref()?)));
+        let schema = schema(fields);
         Ok(RowDecoder {
             table: table.name.to_string(),
             names: table.columns.iter().map(|column| column.name.clone()).collect(),
-            schema: schema(fields),
+            schema,
             columns,
             shared: Vec::new(),
             pending: Bytes::new(),
@@ -285,8 +309,12 @@ impl RowDecoder {
     }
 
     fn broken(&self, why: &str) -> Error {
-        Error::new(ErrorKind::ConnectionLost, format!("the binary COPY that the target sent is broken: {why}")).table(&self.table)
+        broken(&self.table, why)
     }
+}
+
+fn broken(table: &str, why: &str) -> Error {
+    Error::new(ErrorKind::ConnectionLost, format!("the binary COPY that the target sent is broken: {why}")).table(table)
 }
 
 /// An error of a value that the logical type cannot hold.
@@ -318,18 +346,7 @@ mod tests {
         let mut table = Table::new(ObjectName::new("public", "t"));
         let mut target = Vec::new();
         for (name, logical, pg_type) in [("id", LogicalType::Int32, PgType::Int4), ("v", logical.clone(), PgType::Vector)] {
-            table.columns.push(Column {
-                name: name.into(),
-                native: NativeType::default(),
-                logical: Some(logical),
-                nullable: true,
-                default: None,
-                generated: None,
-                identity: false,
-                invisible: false,
-                on_update_now: false,
-                comment: String::new(),
-            });
+            table.columns.push(Column::new(name, Some(logical), NativeType::default()));
             let type_name = String::new();
             target.push(TargetColumn { name: name.into(), type_name, pg_type, typmod: -1, not_null: false, generated: false });
         }

@@ -7,6 +7,7 @@ use arrow::array::{
     UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
 
+use super::hashes::Form;
 use super::{fixed, numeric, unfit};
 use crate::engine::postgres::target::PgType;
 use crate::error::Result;
@@ -69,6 +70,21 @@ impl Ints {
         Ok(())
     }
 
+    /// The least and the most that it takes; none for booleans.
+    fn bounds(&self) -> Option<(i128, i128)> {
+        Some(match self {
+            Ints::Bool(_) => return None,
+            Ints::Int8(_) => (i8::MIN.into(), i8::MAX.into()),
+            Ints::Int16(_) => (i16::MIN.into(), i16::MAX.into()),
+            Ints::Int32(_) => (i32::MIN.into(), i32::MAX.into()),
+            Ints::Int64(_) => (i64::MIN.into(), i64::MAX.into()),
+            Ints::UInt8(_) => (0, u8::MAX.into()),
+            Ints::UInt16(_) => (0, u16::MAX.into()),
+            Ints::UInt32(_) => (0, u32::MAX.into()),
+            Ints::UInt64(_) => (0, u64::MAX.into()),
+        })
+    }
+
     fn finish(&mut self) -> ArrayRef {
         match self {
             Ints::Bool(builder) => Arc::new(builder.finish()),
@@ -84,7 +100,8 @@ impl Ints {
     }
 }
 
-fn out_of_range(value: i128) -> crate::Error {
+#[cold]
+pub(super) fn out_of_range(value: i128) -> crate::Error {
     unfit(format!("the target holds {value}, which is out of the range of what was sent"))
 }
 
@@ -121,6 +138,27 @@ impl Number {
             _ => return None,
         };
         Ints::new(logical).map(|ints| Number(Kind::Ints(from, ints)))
+    }
+
+    pub(super) fn form(&self) -> Form {
+        match &self.0 {
+            Kind::Ints(from, ints) => {
+                let Some((least, most)) = ints.bounds() else {
+                    return if matches!(from, From::Bool) { Form::Flag } else { Form::Decoded };
+                };
+                let size = match from {
+                    From::Bool => 1,
+                    From::Int2 => 2,
+                    From::Int4 => 4,
+                    From::Int8 => 8,
+                    From::Numeric => return Form::WholeNumeric(least, most),
+                };
+                Form::Whole(size, i64::try_from(least).unwrap_or(i64::MIN), i64::try_from(most).unwrap_or(i64::MAX))
+            }
+            Kind::Float32(_) => Form::Float32,
+            Kind::Float64(_) => Form::Float64,
+            Kind::Float32From8(_) => Form::Decoded,
+        }
     }
 
     #[inline]

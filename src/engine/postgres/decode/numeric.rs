@@ -5,10 +5,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Decimal128Builder, Decimal256Builder, StringBuilder};
 use arrow::datatypes::{DataType, i256};
 
+use super::hashes::Form;
 use super::unfit;
 use crate::engine::postgres::target::PgType;
 use crate::error::Result;
 use crate::model::LogicalType;
+use crate::verify::canonical;
 
 /// A field, taken apart. Nothing of it is copied.
 struct Parts<'a> {
@@ -82,6 +84,19 @@ impl<'a> Parts<'a> {
             }
         }
         if self.negative() { value.negated() } else { Some(value) }
+    }
+
+    fn decimal128(&self, precision: u8, scale: u8) -> Result<i128> {
+        let value = self.scaled::<i128>(i32::from(scale)).filter(|_| self.special().is_none());
+        let limit = 10u128.pow(u32::from(precision));
+        value.filter(|value| value.unsigned_abs() < limit).ok_or_else(|| no_decimal(precision, scale))
+    }
+
+    fn decimal256(&self, precision: u8, scale: u8) -> Result<i256> {
+        let value = self.scaled::<i256>(i32::from(scale)).filter(|_| self.special().is_none());
+        let limit = i256::from_i128(10).checked_pow(u32::from(precision));
+        let value = value.filter(|value| limit.is_some_and(|limit| value.wrapping_abs() < limit));
+        value.ok_or_else(|| no_decimal(precision, scale))
     }
 
     /// As digits with `dscale` of them behind the point.
@@ -172,6 +187,96 @@ pub(super) fn whole(field: &[u8]) -> Result<i128> {
         .ok_or_else(|| unfit("the target holds a number that is not whole, or too large"))
 }
 
+/// The powers of ten that 64 bits hold.
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// A number of few digits, as most are: `coefficient / 10^scale`, without zeros at the end of the fraction.
+pub(super) struct Fraction {
+    pub(super) coefficient: i64,
+    pub(super) scale: u8,
+}
+
+impl Fraction {
+    /// Of up to four groups, none of which lies far from the point; `None` for others, and for what is broken or no number.
+    #[inline(always)]
+    pub(super) fn small(field: &[u8]) -> Option<Self> {
+        let (header, groups) = field.split_first_chunk::<8>()?;
+        let [0, count, weight_high, weight_low, sign, 0, _, _] = *header else { return None };
+        if groups.len() != usize::from(count) * 2 || count > 4 || !matches!(sign, 0 | 0x40) {
+            return None;
+        }
+        let weight = i16::from_be_bytes([weight_high, weight_low]);
+        if !(-5..=3).contains(&weight) {
+            return None;
+        }
+        let mut coefficient = 0_i64;
+        for group in groups.chunks_exact(2) {
+            let group = u16::from_be_bytes([group[0], group[1]]);
+            if group > 9999 {
+                return None;
+            }
+            coefficient = coefficient * 10_000 + i64::from(group);
+        }
+        // Groups behind the point; less than none where groups of zeros before it were not sent.
+        let behind = i16::from(count) - 1 - weight;
+        let mut scale = 0;
+        if behind > 0 {
+            scale = u8::try_from(4 * behind).ok()?;
+            while scale > 0 && coefficient % 10 == 0 {
+                coefficient /= 10;
+                scale -= 1;
+            }
+        } else {
+            for _ in behind..0 {
+                coefficient *= 10_000;
+            }
+        }
+        Some(Fraction { coefficient: if sign == 0 { coefficient } else { -coefficient }, scale })
+    }
+
+    /// True if it is certain to have at most so many digits, and so many of them behind the point.
+    #[inline(always)]
+    pub(super) fn is_decimal(&self, precision: u8, scale: u8) -> bool {
+        let Some(before) = precision.checked_sub(scale).filter(|_| self.scale <= scale) else { return false };
+        let limit = POWERS.get(usize::from(before) + usize::from(self.scale));
+        limit.is_none_or(|limit| self.coefficient.unsigned_abs() < *limit)
+    }
+
+    /// True if the text of `field`, which it was read from, has all of its digits.
+    pub(super) fn is_shown(&self, field: &[u8]) -> bool {
+        matches!(field, [_, _, _, _, _, _, high, low, ..] if u16::from_be_bytes([*high, *low]) >= u16::from(self.scale))
+    }
+}
+
+/// The canonical bytes of a decimal of any digits.
+pub(super) fn decimal_form(field: &[u8], precision: u8, scale: u8, out: &mut Vec<u8>) -> Result<()> {
+    let parts = Parts::new(field)?;
+    if precision <= 38 {
+        canonical::exact(parts.decimal128(precision, scale)?, scale, out);
+    } else {
+        canonical::exact_wide(parts.decimal256(precision, scale)?, scale, out);
+    }
+    Ok(())
+}
+
+/// A number as text.
+pub(super) fn text(field: &[u8]) -> Result<String> {
+    Ok(Parts::new(field)?.text())
+}
+
+#[cold]
+fn no_decimal(precision: u8, scale: u8) -> crate::Error {
+    unfit(format!("the target holds a number that is no decimal({precision},{scale})"))
+}
+
 /// To decimals, and to text.
 pub(super) enum Numeric {
     Decimal128(Decimal128Builder, u8, u8),
@@ -198,6 +303,15 @@ impl Numeric {
         }
     }
 
+    pub(super) fn form(&self) -> Form {
+        match self {
+            Numeric::Decimal128(_, precision, scale) | Numeric::Decimal256(_, precision, scale) => {
+                Form::Decimal(*precision, *scale)
+            }
+            Numeric::Text(_) => Form::Numeric,
+        }
+    }
+
     pub(super) fn push(&mut self, field: Option<&[u8]>) -> Result<()> {
         let Some(field) = field else {
             match self {
@@ -208,21 +322,9 @@ impl Numeric {
             return Ok(());
         };
         let parts = Parts::new(field)?;
-        let no_decimal =
-            |precision: &u8, scale: &u8| unfit(format!("the target holds a number that is no decimal({precision},{scale})"));
         match self {
-            Numeric::Decimal128(builder, precision, scale) => {
-                let value = parts.scaled::<i128>(i32::from(*scale)).filter(|_| parts.special().is_none());
-                let limit = 10u128.pow(u32::from(*precision));
-                let value = value.filter(|value| value.unsigned_abs() < limit);
-                builder.append_value(value.ok_or_else(|| no_decimal(precision, scale))?);
-            }
-            Numeric::Decimal256(builder, precision, scale) => {
-                let value = parts.scaled::<i256>(i32::from(*scale)).filter(|_| parts.special().is_none());
-                let limit = i256::from_i128(10).checked_pow(u32::from(*precision));
-                let value = value.filter(|value| limit.is_some_and(|limit| value.wrapping_abs() < limit));
-                builder.append_value(value.ok_or_else(|| no_decimal(precision, scale))?);
-            }
+            Numeric::Decimal128(builder, precision, scale) => builder.append_value(parts.decimal128(*precision, *scale)?),
+            Numeric::Decimal256(builder, precision, scale) => builder.append_value(parts.decimal256(*precision, *scale)?),
             Numeric::Text(builder) => builder.append_value(parts.text()),
         }
         Ok(())

@@ -8,6 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::IntervalMonthDayNano;
 
+use super::hashes::Form;
 use super::{fixed, unfit};
 use crate::engine::postgres::target::PgType;
 use crate::error::Result;
@@ -49,6 +50,16 @@ impl Temporal {
         })
     }
 
+    pub(super) fn form(&self) -> Form {
+        match self {
+            Temporal::Date(_) => Form::Date,
+            Temporal::Time(_) | Temporal::DurationFromTime(_) => Form::Micros,
+            Temporal::Timestamp(_) => Form::Timestamp,
+            Temporal::TimeFromInterval(_) | Temporal::Duration(_) => Form::Duration,
+            Temporal::Interval(_) => Form::Decoded,
+        }
+    }
+
     #[inline]
     pub(super) fn push(&mut self, field: Option<&[u8]>) -> Result<()> {
         match self {
@@ -74,7 +85,8 @@ impl Temporal {
     }
 }
 
-fn date(field: &[u8]) -> Result<i32> {
+#[inline]
+pub(super) fn date(field: &[u8]) -> Result<i32> {
     match i32::from_be_bytes(fixed(field)?) {
         // -infinity and infinity on both sides.
         infinite @ (i32::MIN | i32::MAX) => Ok(infinite),
@@ -82,14 +94,16 @@ fn date(field: &[u8]) -> Result<i32> {
     }
 }
 
-fn timestamp(field: &[u8]) -> Result<i64> {
+#[inline]
+pub(super) fn timestamp(field: &[u8]) -> Result<i64> {
     match i64::from_be_bytes(fixed(field)?) {
         infinite @ (i64::MIN | i64::MAX) => Ok(infinite),
         micros => micros.checked_add(EPOCH_MICROS).ok_or_else(|| unfit("the target holds a timestamp that Arrow cannot hold")),
     }
 }
 
-fn micros(field: &[u8]) -> Result<i64> {
+#[inline]
+pub(super) fn micros(field: &[u8]) -> Result<i64> {
     Ok(i64::from_be_bytes(fixed(field)?))
 }
 
@@ -104,7 +118,8 @@ fn parts(field: &[u8]) -> Result<(i64, i32, i32)> {
     }
 }
 
-fn duration(field: &[u8]) -> Result<i64> {
+#[inline]
+pub(super) fn duration(field: &[u8]) -> Result<i64> {
     let (micros, days, months) = parts(field)?;
     if months != 0 {
         return Err(unfit("the target holds an interval with months, which have no fixed length"));

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, StringArray, StringBuilder};
 use arrow::buffer::{Buffer, OffsetBuffer};
 use bytes::Bytes;
 
-use super::unfit;
+use super::{hashes, unfit};
 use crate::engine::postgres::target::PgType;
 use crate::error::Result;
 use crate::model::LogicalType;
@@ -46,6 +46,17 @@ impl Text {
         fits.then(|| Text(StringBuilder::new(), form))
     }
 
+    /// How its fields are hashed where they lie; `logical` is what it was chosen for.
+    pub(super) fn form(&self, logical: &LogicalType) -> hashes::Form {
+        match (&self.1, logical) {
+            (Form::Plain, LogicalType::Text { .. } | LogicalType::Enum { .. }) => hashes::Form::Text,
+            (Form::Versioned, LogicalType::Text { .. } | LogicalType::Enum { .. }) => hashes::Form::VersionedText,
+            (Form::Plain, LogicalType::Json) => hashes::Form::Json(false),
+            (Form::Versioned, LogicalType::Json) => hashes::Form::Json(true),
+            _ => hashes::Form::Decoded,
+        }
+    }
+
     /// One field as a whole array, which shares its bytes.
     pub(super) fn whole(&self, mut field: Bytes) -> Result<ArrayRef> {
         match (&self.1, field.first()) {
@@ -72,16 +83,24 @@ impl Text {
             return Ok(());
         }
         if self.1 == Form::Versioned {
-            match bytes {
-                [1, text @ ..] => bytes = text,
-                _ => return Err(unfit("the target sent a `jsonb` of an unknown version")),
-            }
+            bytes = unversioned(bytes)?;
         }
-        let text =
-            std::str::from_utf8(bytes).map_err(|error| unfit("the target sent text that is not UTF-8").with_source(error))?;
-        self.0.append_value(text);
+        self.0.append_value(utf8(bytes)?);
         Ok(())
     }
+}
+
+/// What stands behind the version of a `jsonb`.
+pub(super) fn unversioned(field: &[u8]) -> Result<&[u8]> {
+    match field {
+        [1, text @ ..] => Ok(text),
+        _ => Err(unfit("the target sent a `jsonb` of an unknown version")),
+    }
+}
+
+#[inline]
+pub(super) fn utf8(field: &[u8]) -> Result<&str> {
+    std::str::from_utf8(field).map_err(|error| unfit("the target sent text that is not UTF-8").with_source(error))
 }
 
 /// An address, with the bits of its network where it has one.
