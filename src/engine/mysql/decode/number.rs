@@ -299,12 +299,24 @@ fn eight_digits(digits: u64) -> u64 {
 #[inline]
 fn small(mut value: u64, digits: &[u8]) -> Option<u64> {
     let mut wrong = false;
+    let (eights, digits) = digits.as_chunks::<8>();
+    for eight in eights {
+        let eight = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([b'0'; 8]);
+        // Added to 10 or more, it gives a byte its highest bit.
+        wrong |= (eight | eight.wrapping_add(u64::from_ne_bytes([0x80 - 10; 8]))) & u64::from_ne_bytes([0x80; 8]) != 0;
+        value = value.wrapping_mul(100_000_000).wrapping_add(eight_digits(eight));
+    }
     for byte in digits {
         let digit = byte.wrapping_sub(b'0');
         wrong |= digit > 9;
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
     }
     (!wrong).then_some(value)
+}
+
+/// Looks at all of them, since that is quicker than to stop.
+fn are_digits(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |digits, byte| digits & byte.is_ascii_digit())
 }
 
 /// Most digits of a decimal.
@@ -334,7 +346,7 @@ impl Digits {
         if fraction.len() > usize::from(scale)
             || count > usize::from(precision)
             || number.is_empty()
-            || !whole.iter().chain(fraction).all(u8::is_ascii_digit)
+            || !(are_digits(whole) && are_digits(fraction))
         {
             return Err(wrong());
         }
@@ -354,8 +366,8 @@ impl Digits {
         let mut value = 0_i128;
         // By pieces, since a multiplication of 128 bits costs as much as several of 64.
         for piece in self.digits.get(range)?.chunks(18) {
-            let shift = 10_i128.pow(u32::try_from(piece.len()).ok()?);
-            value = value.checked_mul(shift)?.checked_add(i128::from(small(0, piece)?))?;
+            let shift = 10_u64.pow(u32::try_from(piece.len()).ok()?);
+            value = value.checked_mul(i128::from(shift))?.checked_add(i128::from(small(0, piece)?))?;
         }
         Some(value)
     }

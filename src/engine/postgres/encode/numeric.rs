@@ -182,32 +182,15 @@ impl<'a> Numeric<'a> {
 
     /// A number of up to 76 digits.
     fn put_large(&self, negative: bool, magnitude: i256, scale: u8, out: &mut Vec<u8>) -> Result<()> {
-        // Nine groups at once fit into 128 bits; a division of 256 bits costs far more than one of those.
-        const NINE_GROUPS: i256 = i256::from_i128(10i128.pow(36));
         let mut groups = Groups::new(scale);
-        let mut rest = magnitude;
+        let mut rest = Limbs::of(magnitude);
         if let Some((divisor, factor)) = groups.partial {
-            let divisor = i256::from_i128(i128::from(divisor));
-            let digits = rest.wrapping_rem(divisor).to_i128().and_then(|digits| u16::try_from(digits).ok());
-            groups.push(digits.unwrap_or_default() * factor)?;
-            rest = rest.wrapping_div(divisor);
+            groups.push(u16::try_from(rest.divide(divisor.into())).unwrap_or_default() * factor)?;
         }
-        loop {
-            match rest.to_parts() {
-                (low, 0) => {
-                    groups.push_all(low)?;
-                    break;
-                }
-                _ => {
-                    let (mut low, _) = rest.wrapping_rem(NINE_GROUPS).to_parts();
-                    rest = rest.wrapping_div(NINE_GROUPS);
-                    for _ in 0..9 {
-                        groups.push(u16::try_from(low % 10_000).unwrap_or_default())?;
-                        low /= 10_000;
-                    }
-                }
-            }
+        while let Some(number) = rest.wide() {
+            groups.push_four(number.divide(FOUR_GROUPS))?;
         }
+        groups.push_all(rest.low())?;
         self.put_groups(negative, &groups, scale, out)
     }
 
@@ -389,6 +372,49 @@ fn put_short(negative: bool, magnitude: u64, scale: u8, out: &mut Vec<u8>) {
     out.truncate(end - 2 * (4 - count as usize));
 }
 
+/// Four groups of digits: what one division of more than 64 bits takes off.
+const FOUR_GROUPS: u64 = 10u64.pow(16);
+
+/// A number of 256 bits without a sign, the highest 64 bits first.
+struct Limbs([u64; 4]);
+
+impl Limbs {
+    /// Of a number that is not negative.
+    fn of(number: i256) -> Self {
+        let bytes = number.to_be_bytes();
+        let (limbs, _) = bytes.as_chunks::<8>();
+        let mut all = [0; 4];
+        all.iter_mut().zip(limbs).for_each(|(limb, bytes)| *limb = u64::from_be_bytes(*bytes));
+        Limbs(all)
+    }
+
+    /// Divides it, and gives what is left over. Limb by limb, so that each division fits the processor's own.
+    fn divide(&mut self, divisor: u64) -> u64 {
+        let divisor = u128::from(divisor);
+        let mut left = 0_u128;
+        // Nothing is to be divided above the highest limb that is not 0.
+        for limb in self.0.iter_mut().skip_while(|limb| **limb == 0) {
+            let part = left << 64 | u128::from(*limb);
+            let quotient = part / divisor;
+            left = part - quotient * divisor;
+            *limb = u64::try_from(quotient).unwrap_or_default();
+        }
+        u64::try_from(left).unwrap_or_default()
+    }
+
+    /// The number, if it has more than 128 bits.
+    fn wide(&mut self) -> Option<&mut Self> {
+        let [highest, high, ..] = self.0;
+        (highest | high != 0).then_some(self)
+    }
+
+    /// Its lower 128 bits.
+    fn low(&self) -> u128 {
+        let [.., low, lowest] = self.0;
+        u128::from(low) << 64 | u128::from(lowest)
+    }
+}
+
 /// Powers of ten.
 const POWERS: [u16; 5] = [1, 10, 100, 1_000, 10_000];
 
@@ -420,12 +446,23 @@ impl Groups {
         Ok(())
     }
 
+    /// Four groups, zeros among them.
+    #[inline]
+    fn push_four(&mut self, mut groups: u64) -> Result<()> {
+        for _ in 0..4 {
+            self.push(u16::try_from(groups % 10_000).unwrap_or_default())?;
+            groups /= 10_000;
+        }
+        Ok(())
+    }
+
     #[inline]
     fn push_all(&mut self, mut rest: u128) -> Result<()> {
-        // A division of 128 bits is a call, and some dozen times slower than one of 64.
+        // A division of 128 bits is a call, and some dozen times slower than one of 64: one for four groups.
         while rest > u128::from(u64::MAX) {
-            self.push(u16::try_from(rest % 10_000).unwrap_or_default())?;
-            rest /= 10_000;
+            let above = rest / u128::from(FOUR_GROUPS);
+            self.push_four(u64::try_from(rest - above * u128::from(FOUR_GROUPS)).unwrap_or_default())?;
+            rest = above;
         }
         let mut rest = u64::try_from(rest).unwrap_or_default();
         while rest > 0 {
