@@ -164,8 +164,13 @@ impl ColumnDecoder for Text {
             self.offsets.push(self.end().map_err(|error| (row, error))?);
         }
         self.nulls.append_n_non_nulls(valid);
-        // Mostly all of it is ASCII, and then so is each value; UTF-8 together would not mean UTF-8 each.
-        if !self.bytes.get(start..).unwrap_or_default().is_ascii() {
+        // Mostly all of it is ASCII, and then so is each value. UTF-8 together is UTF-8 each if it is cut between characters.
+        let added = self.bytes.get(start..).unwrap_or_default();
+        let cut = |text: &str| {
+            let ends = self.offsets.iter().rev().take(rows.len());
+            ends.filter_map(|end| usize::try_from(*end).ok()).all(|end| text.is_char_boundary(end.saturating_sub(start)))
+        };
+        if !added.is_ascii() && !std::str::from_utf8(added).is_ok_and(cut) {
             for row in rows {
                 let value = wire(RowBytes::Live(block, row), self.at).map_err(|error| (row, error))?;
                 value.map_or(Ok(""), utf8).map_err(|error| (row, error))?;
@@ -425,6 +430,7 @@ impl ColumnDecoder for Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::mysql::wire::Sample;
 
     #[test]
     fn bits_begin_at_the_highest_bit() {
@@ -434,6 +440,24 @@ mod tests {
         assert_eq!(read(&[0xff; 8], 64).unwrap(), [0xff; 8]);
         assert!(read(&[0b1000], 3).is_err());
         assert!(read(&[], 3).is_err());
+    }
+
+    #[test]
+    fn texts_that_are_utf8_only_together_are_refused_one_by_one() {
+        let read = |texts: &[&[u8]]| {
+            let row = |text: &&[u8]| [&[0, 0, u8::try_from(text.len()).unwrap()][..], text].concat();
+            let rows: Vec<Vec<u8>> = texts.iter().map(row).collect();
+            let sample = Sample::of(&[0xfd], &rows.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+            let mut decoder = text(0, Beside::Nothing);
+            // What was there before does not count.
+            decoder.extend(&sample.block(), 0..1).map_err(|(row, _)| row)?;
+            decoder.extend(&sample.block(), 1..texts.len()).map_err(|(row, _)| row)?;
+            Ok::<_, usize>(decoder.finish().len())
+        };
+        assert_eq!(read(&[b"a", "\u{fc}".as_bytes(), b"", "\u{1f600}b".as_bytes()]), Ok(4));
+        assert_eq!(read(&[b"a", b"b\xc3", b"\xbc", b"c"]), Err(1));
+        assert_eq!(read(&["\u{fc}".as_bytes(), b"c", b"\xf0\x9f", b"\x98\x80"]), Err(2));
+        assert_eq!(read(&[b"a", b"b", b"\xff"]), Err(2));
     }
 
     #[test]
