@@ -141,6 +141,10 @@ pub async fn of_target(
     if asking.level == VerifyLevel::None {
         return Ok(taken(all));
     }
+    for table in &plan.tables {
+        // As far as the rows of the source were read by this process.
+        asking.budget.met_again(table.target(), table.source());
+    }
     let leads = plan.leads();
     let wanted: Vec<usize> = wanted.iter().copied().filter(|place| leads.contains(place)).collect();
     let targets: Vec<&crate::model::Table> =

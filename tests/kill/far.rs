@@ -48,7 +48,7 @@ impl Far {
 #[tokio::test(flavor = "multi_thread")]
 async fn chunks_that_were_opened_ahead_arrive_once_though_lines_are_cut() {
     let far = Far::new(SLOW).await;
-    let said = far.run(&["--chunk", "256KiB", "--jobs", "2"], |far| {
+    let said = far.run(&["--chunk", "1MiB", "--jobs", "2"], |far| {
         // Several transactions are open, and several results are on their way.
         far.target.wait_for(Up, 1_000_000);
         far.target.order(Fault::CutAfter(Up, 500_000, Reset), 2);
@@ -57,7 +57,7 @@ async fn chunks_that_were_opened_ahead_arrive_once_though_lines_are_cut() {
     let said = said.await.code(0).complains(&["is tried again"]).prints(&["Proven by digest", "12,000 rows"]);
     drop(said);
     assert_eq!((far.target.happened(), far.source.happened()), (2, 1));
-    let receipts = far.to.value("SELECT sum(rows)::text || ' ' || (count(*) > 8)::text FROM dbferry.receipts").await;
+    let receipts = far.to.value("SELECT sum(rows)::text || ' ' || (count(*) > 3)::text FROM dbferry.receipts").await;
     assert_eq!(receipts.as_deref(), Some("12000 true"));
     far.drop().await;
 }
@@ -66,11 +66,11 @@ async fn chunks_that_were_opened_ahead_arrive_once_though_lines_are_cut() {
 async fn what_is_opened_ahead_takes_no_memory_that_others_wait_for() {
     // Rows that are wider than a batch of this memory, so that a chunk needs most of it.
     let script = "CREATE TABLE wide (id INT PRIMARY KEY, v LONGTEXT NOT NULL);
-        INSERT INTO wide SELECT seq, REPEAT(CHAR(65 + seq % 26), 1000000 + seq) FROM seq_1_to_24;
+        INSERT INTO wide SELECT seq, REPEAT(CHAR(65 + seq % 26), 2500000 + seq) FROM seq_1_to_10;
         CREATE TABLE other (id INT PRIMARY KEY, v LONGTEXT NOT NULL) SELECT id, v FROM wide; ANALYZE TABLE wide, other;";
     let far = Far::new(script).await;
-    let said = far.run(&["--chunk", "2MiB", "--jobs", "4", "--memory", "32MiB"], |_| {}).await;
-    drop(said.code(0).never_says("tried again").prints(&["Proven by digest", "48 rows"]));
+    let said = far.run(&["--chunk", "3MiB", "--jobs", "4", "--memory", "64MiB"], |_| {}).await;
+    drop(said.code(0).never_says("tried again").prints(&["Proven by digest", "20 rows"]));
     far.drop().await;
 }
 

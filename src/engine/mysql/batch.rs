@@ -163,6 +163,26 @@ impl<'a> BatchBuilder<'a> {
         self.kept(self.row_bytes + self.sized.iter().map(sized).sum::<usize>())
     }
 
+    /// The bytes in memory, at most, of a row that has so many on the wire.
+    pub(super) fn expected_bytes(&self, wire_bytes: usize) -> usize {
+        let per_byte = self.sized.iter().map(|(_, per_byte)| *per_byte).max().unwrap_or(1);
+        self.kept(wire_bytes.saturating_mul(per_byte).saturating_add(self.row_bytes))
+    }
+
+    /// The bytes in memory, at least, of a row that has so many on the wire.
+    pub(super) fn least_bytes(&self, wire_bytes: usize) -> usize {
+        self.kept(wire_bytes)
+    }
+
+    /// Gives an error of a row that is still to come the row's key, and the name of the column of its expression at `place`.
+    pub(super) fn name_ahead(&self, error: Error, block: &Block<'_>, place: usize) -> Error {
+        let column = self.what.columns.iter().zip(&self.positions).rfind(|(_, at)| **at <= place);
+        match column {
+            Some((column, _)) => error.column(&column.name).key(self.key(RowBytes::Live(block, 0))),
+            None => error,
+        }
+    }
+
     /// Kept as it came, a row is there twice.
     fn kept(&self, bytes: usize) -> usize {
         let spans = self.width * size_of::<Option<Range<usize>>>();

@@ -96,6 +96,7 @@ pub struct MySqlSnapshot {
     doubt: Option<String>,
     /// Readers that were opened.
     opened: usize,
+    connector: Connector,
     counts: Counts,
 }
 
@@ -144,6 +145,7 @@ impl MySqlSnapshot {
             barrier,
             position,
             doubt,
+            connector: connector.clone(),
             counts: Counts::default(),
         })
     }
@@ -201,6 +203,10 @@ impl Snapshot for MySqlSnapshot {
     }
 
     async fn count_ahead(&self, tables: &[&Table]) -> Result<()> {
+        // A statement that is refused costs its reader, and the last one is needed.
+        if self.readers() < 2 {
+            return Ok(());
+        }
         let mut lent = self.readers.lend().await?;
         self.counts.ahead(lent.connection()?, self.read.mark(), tables).await?;
         lent.give_back();
@@ -252,7 +258,11 @@ impl Snapshot for MySqlSnapshot {
     }
 
     async fn close(&self) -> Result<()> {
+        let lost = self.readers() < self.opened;
         self.readers.close().await;
+        if lost {
+            self.connector.end_lost_readers().await;
+        }
         Ok(())
     }
 }
