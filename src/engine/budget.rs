@@ -33,8 +33,9 @@ const OTHER_FORM: usize = 4;
 const OTHER_FORM_BYTES: usize = 64 << 10;
 /// Batches that one job holds at most: one being decoded, two waiting, one being encoded.
 const BATCHES_PER_JOB: u64 = 4;
-/// Smallest and largest batch, in bytes. Below, what a batch costs shows; above, nothing gets faster.
-const BATCH_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(8 << 20);
+/// Smallest and largest batch, in bytes. Below, what a batch costs shows; above, its memory is no longer that of an earlier one, and a run of
+/// usual rows takes more time and twice the memory.
+const BATCH_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(1 << 20);
 /// What a single row may take beyond the budget, in bytes: the most that resident memory may be above it, less what the process itself needs.
 const ROW_MARGIN_BYTES: u64 = 96 << 20;
 

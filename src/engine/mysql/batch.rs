@@ -38,6 +38,8 @@ pub(super) struct BatchBuilder<'a> {
     /// What each row adds, and where values stand that add more by their length, with how much.
     row_bytes: usize,
     sized: Vec<(usize, usize)>,
+    /// The most that one of them adds for each of its bytes.
+    most_per_byte: usize,
     /// Kept, so that no block allocates.
     sizes: Vec<usize>,
     /// Rows in the decoders.
@@ -90,7 +92,7 @@ impl<'a> BatchBuilder<'a> {
         // An eighth of a byte for each validity bit, rounded up.
         let row_bytes = decoders.len().div_ceil(8) + decoders.iter().map(|decoder| decoder.size().each).sum::<usize>();
         let sized = positions.iter().zip(&decoders).map(|(at, decoder)| (*at, decoder.size().per_byte));
-        let sized = sized.filter(|(_, per_byte)| *per_byte > 0).collect();
+        let sized: Vec<(usize, usize)> = sized.filter(|(_, per_byte)| *per_byte > 0).collect();
         let schema = schema(what.columns.iter().map(|column| (column.name.as_str(), &column.logical)));
         let under_policies =
             what.columns.iter().enumerate().filter(|(_, column)| !column.policies.is_empty()).map(|(at, _)| at).collect();
@@ -101,6 +103,7 @@ impl<'a> BatchBuilder<'a> {
             positions,
             width,
             row_bytes,
+            most_per_byte: sized.iter().map(|(_, per_byte)| *per_byte).max().unwrap_or(0),
             sized,
             sizes: Vec::new(),
             rows: 0,
@@ -128,6 +131,14 @@ impl<'a> BatchBuilder<'a> {
         if block.width() != self.width {
             let what = format!("the server sent {} columns where {} were asked for", block.width(), self.width);
             return Err(Error::new(ErrorKind::SourceRead, what));
+        }
+        if !self.what.keep_raw
+            && let Some(bytes) = self.most_bytes(block, from).filter(|bytes| self.bytes.saturating_add(*bytes) <= most)
+        {
+            // However its rows are, there is room for all of them, so none is looked at by itself.
+            self.bytes += bytes;
+            self.extend(block, from..block.rows())?;
+            return Ok(block.rows());
         }
         self.measure(block, from);
         let mut to = from;
@@ -189,6 +200,12 @@ impl<'a> BatchBuilder<'a> {
 
     fn has_room(&self, bytes: usize, most: usize) -> bool {
         (self.bytes == 0 || self.bytes + bytes <= most) && self.rejects.len() < MOST_REJECTS
+    }
+
+    /// Upper bound for the bytes in memory of the rows from `from` on, from the room that they take in the buffer.
+    fn most_bytes(&self, block: &Block<'_>, from: usize) -> Option<usize> {
+        let fixed = (block.rows() - from).checked_mul(self.row_bytes)?;
+        block.bytes_from(from)?.checked_mul(self.most_per_byte)?.checked_add(fixed)
     }
 
     /// Finds out the bytes in memory of the rows from `from` on.

@@ -73,6 +73,13 @@ impl<'a> Block<'a> {
         self.spans.len().checked_div(self.width).unwrap_or_default()
     }
 
+    /// Bytes from that row's first value on to the last one's end: at least what the values from there on have.
+    pub(in crate::engine::mysql) fn bytes_from(&self, row: usize) -> Option<usize> {
+        let start = self.spans.get(row * self.width..)?.iter().find(|span| **span != NULL).map(|span| span.start as usize);
+        let end = self.spans.iter().rev().find(|span| **span != NULL).map_or(0, |span| span.end as usize);
+        Some(start.map_or(0, |start| end.saturating_sub(start)))
+    }
+
     /// How many columns.
     pub(in crate::engine::mysql) fn width(&self) -> usize {
         self.width
@@ -87,6 +94,22 @@ impl<'a> Block<'a> {
         let span = self.spans.get(row * self.width + column)?;
         // No span but that of NULL lies outside of the buffer.
         Some(self.bytes.get(span.start as usize..span.end as usize))
+    }
+
+    /// As [`Block::value`], with all that stands behind the value in the buffer, and the value's length: for those who read a few bytes more
+    /// than it has, which costs less than to stop at its end.
+    #[inline]
+    pub(in crate::engine::mysql) fn ahead(&self, row: usize, column: usize) -> Option<Option<(&'a [u8], usize)>> {
+        if column >= self.width {
+            return None;
+        }
+        let span = self.spans.get(row * self.width + column)?;
+        Some(
+            self.bytes
+                .get(span.start as usize..)
+                .filter(|_| *span != NULL)
+                .map(|ahead| (ahead, (span.end - span.start) as usize)),
+        )
     }
 }
 
