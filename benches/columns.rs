@@ -133,18 +133,7 @@ fn native(full: &str) -> NativeType {
 
 fn table(kind: &Kind) -> Table {
     let mut table = Table::new(ObjectName::new("bench", "t"));
-    table.columns = vec![Column {
-        name: "c".into(),
-        native: native(kind.full),
-        logical: Some(kind.logical.clone()),
-        nullable: true,
-        default: None,
-        generated: None,
-        identity: false,
-        invisible: false,
-        on_update_now: false,
-        comment: String::new(),
-    }];
+    table.columns = vec![Column::new("c", Some(kind.logical.clone()), native(kind.full))];
     table
 }
 

@@ -250,18 +250,7 @@ fn target_table(sink: &dyn Sink, kind: EngineKind) -> Table {
     let mut table = Table::new(ObjectName::new(dialect.default_schema(), "t"));
     for (name, logical) in [("id", LogicalType::Int64), ("word", LogicalType::Text { length: None })] {
         let (native, _) = dialect.to_native(&logical, sink.server()).unwrap();
-        table.columns.push(Column {
-            name: name.into(),
-            native,
-            logical: Some(logical),
-            nullable: true,
-            default: None,
-            generated: None,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
-        });
+        table.columns.push(Column::new(name, Some(logical), native));
     }
     table
 }

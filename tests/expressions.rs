@@ -65,18 +65,7 @@ fn target() -> Table {
 }
 
 fn column(name: &str, native: dbferry::model::catalog::NativeType) -> Column {
-    Column {
-        name: name.into(),
-        native,
-        logical: None,
-        nullable: true,
-        default: None,
-        generated: None,
-        identity: false,
-        invisible: false,
-        on_update_now: false,
-        comment: String::new(),
-    }
+    Column::new(name, None, native)
 }
 
 async fn databases() -> (MySqlDatabase, PostgresDatabase) {

@@ -62,18 +62,7 @@ mod read {
             collation,
             ..NativeType::default()
         };
-        Column {
-            name: name.into(),
-            native,
-            logical: Some(logical),
-            nullable: !full.contains("not null"),
-            default: None,
-            generated: None,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
-        }
+        Column { nullable: !full.contains("not null"), ..Column::new(name, Some(logical), native) }
     }
 
     fn table(database: &MySqlDatabase, name: &str, columns: Vec<Column>, primary: &[&str]) -> Table {

@@ -25,7 +25,9 @@ async fn server(database: &MySqlDatabase) -> ServerInfo {
 
 async fn read(database: &MySqlDatabase, filter: &TableFilter) -> Catalog {
     let server = server(database).await;
-    catalog::read(&mut database.connect().await, &server, filter).await.expect("the catalog can be read")
+    catalog::read(&mut database.connect().await, "", &server, filter, &mut catalog::Questions::default())
+        .await
+        .expect("the catalog can be read")
 }
 
 fn table<'c>(catalog: &'c Catalog, name: &str) -> &'c Table {

@@ -30,18 +30,7 @@ async fn sink(folder: &Path) -> dbferry::Result<Arc<dyn Sink>> {
 
 fn column(name: &str, logical: LogicalType) -> Column {
     let (native, _) = registry::engine(EngineKind::Parquet).dialect().to_native(&logical, &ServerInfo::default()).unwrap();
-    Column {
-        name: name.into(),
-        native,
-        logical: Some(logical),
-        nullable: true,
-        default: None,
-        generated: None,
-        identity: false,
-        invisible: false,
-        on_update_now: false,
-        comment: String::new(),
-    }
+    Column::new(name, Some(logical), native)
 }
 
 fn table(name: ObjectName, columns: &[(&str, LogicalType)]) -> Table {

@@ -25,18 +25,7 @@ fn name(table: &str) -> ObjectName {
 
 fn column(name: &str, native: &str) -> Column {
     let native = PostgresDialect.parse_type(native).expect("the test names a known type");
-    Column {
-        name: name.into(),
-        logical: PostgresDialect.to_logical(&native),
-        native,
-        nullable: true,
-        default: None,
-        generated: None,
-        identity: false,
-        invisible: false,
-        on_update_now: false,
-        comment: String::new(),
-    }
+    Column::new(name, PostgresDialect.to_logical(&native), native)
 }
 
 fn with_default(name: &str, native: &str, default: DefaultValue) -> Column {

@@ -47,6 +47,12 @@ fn text(given: &Given, first: &str) -> String {
             human::count(*rows)
         ));
     }
+    for (table, rows) in &given.upserted {
+        text.push_str(&format!(
+            "  leave {table}, which stood before, as it is now: {} rows were sent there by their key, and added or put in the place of others\n",
+            human::count(*rows)
+        ));
+    }
     for table in &given.later {
         text.push_str(&format!("  leave {table}, which a later run has made\n"));
     }

@@ -21,9 +21,7 @@ pub async fn explain(args: &ExplainArgs, output: &OutputArgs, printer: &mut Prin
         return Err(error.hint("Name a table or a column beside the addresses: `orders`, `orders.total`"));
     };
     let settings = load::settings(&Overrides::from(args), &process_environment)?;
-    printer.keep_secret(&settings.source);
-    printer.keep_secret(&settings.target);
-    printer.keep_text(settings.mapping.masking.key.as_ref());
+    printer.keep_secrets_of(&settings);
     let progress = session::watch(output, printer);
     let stop = session::hear_signals(&progress);
     progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });

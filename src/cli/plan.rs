@@ -24,9 +24,7 @@ pub async fn plan(args: &PlanArgs, output: &OutputArgs, printer: &mut Printer) -
         return compare(args, settings, other, output, printer).await;
     }
     let settings = settings?;
-    printer.keep_secret(&settings.source);
-    printer.keep_secret(&settings.target);
-    printer.keep_text(settings.mapping.masking.key.as_ref());
+    printer.keep_secrets_of(&settings);
     let progress = session::watch(output, printer);
     let stop = session::hear_signals(&progress);
     progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
@@ -65,11 +63,8 @@ async fn compare(
         (Ok(settings), Ok(mapping)) => (settings, mapping),
         (one, two) => return Err(both(one.err(), two.err())),
     };
-    printer.keep_secret(&settings.source);
-    printer.keep_secret(&settings.target);
-    for mapping in [&settings.mapping, &mapping] {
-        printer.keep_text(mapping.masking.key.as_ref());
-    }
+    printer.keep_secrets_of(&settings);
+    printer.keep_text(mapping.masking.key.as_ref());
     if args.format == PlanFormat::Sql {
         let error = Error::new(ErrorKind::Config, "the differences of two plans have no form in SQL");
         return Err(error.hint("Choose `--format text` or `--format json`, or see each plan by itself with `--format sql`"));

@@ -4,6 +4,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::config::Settings;
 use crate::config::endpoint::{Endpoint, Secret};
 use crate::config::environment::percent_encode;
 use crate::error::Error;
@@ -33,6 +34,13 @@ impl Printer {
     /// A printer for this process. Errors are coloured on a terminal, unless `NO_COLOR` is set and not empty.
     pub fn new(quiet: bool, verbose: u8) -> Self {
         Printer { quiet, verbose, color: io::stderr().is_terminal() && !no_color(), secrets: Vec::new() }
+    }
+
+    /// From now on, masks what the settings have of secrets: those of both endpoints, and the key of masks.
+    pub fn keep_secrets_of(&mut self, settings: &Settings) {
+        self.keep_secret(&settings.source);
+        self.keep_secret(&settings.target);
+        self.keep_text(settings.mapping.masking.key.as_ref());
     }
 
     /// From now on, masks the endpoint's password, and the values of its parameters that may be secrets, in all that is printed

@@ -146,8 +146,10 @@ async fn find(sink: &dyn Sink, run: Option<&str>) -> Result<RunRecord> {
         (Some(_), Some(run), Some(_)) => {
             Err(Error::new(ErrorKind::Config, format!("several runs begin with `{run}`")).hint("Give more of its digits"))
         }
-        (None, ..) => Err(Error::new(ErrorKind::Config, format!("the ledger knows no run `{}`", run.unwrap_or_default()))
+        (None, Some(run), _) => Err(Error::new(ErrorKind::Config, format!("the ledger knows no run `{run}`"))
             .hint("`dbferry status` lists them; the first digits of a run are enough")),
+        (None, None, _) => Err(Error::new(ErrorKind::Config, "the ledger of this target knows no run")
+            .hint("Nothing was carried into it yet, or the ledger has another name: see `--ledger-schema`")),
     }
 }
 

@@ -19,9 +19,7 @@ use super::session;
 /// Does it.
 pub async fn run(args: &RunArgs, output: &OutputArgs, printer: &mut Printer) -> Result<u8> {
     let mut settings = load::settings(&Overrides::from(args), &process_environment)?;
-    printer.keep_secret(&settings.source);
-    printer.keep_secret(&settings.target);
-    printer.keep_text(settings.mapping.masking.key.as_ref());
+    printer.keep_secrets_of(&settings);
     if let Some(path) = &args.report {
         json::check_path(path)?;
     }

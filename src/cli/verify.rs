@@ -18,9 +18,7 @@ pub async fn verify(args: &VerifyArgs, output: &OutputArgs, printer: &mut Printe
         // The file's level is that of a run; who asks for a verification wants one.
         settings.verify = VerifyLevel::default();
     }
-    printer.keep_secret(&settings.source);
-    printer.keep_secret(&settings.target);
-    printer.keep_text(settings.mapping.masking.key.as_ref());
+    printer.keep_secrets_of(&settings);
     if let Some(path) = &args.report {
         json::check_path(path)?;
     }

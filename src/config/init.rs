@@ -323,22 +323,21 @@ mod tests {
 
     fn column(name: &str, native: &str, length: Option<u64>) -> Column {
         Column {
-            name: name.into(),
-            native: NativeType {
-                name: native.into(),
-                full: format!("{native}({})", length.unwrap_or(0)),
-                length,
-                unsigned: native == "bigint",
-                ..NativeType::default()
-            },
-            logical: None,
             nullable: name != "id",
-            default: None,
             generated: (name == HOSTILE).then(|| Generated { expression: HOSTILE.into(), stored: true }),
             identity: name == "id",
-            invisible: false,
-            on_update_now: false,
             comment: if name == HOSTILE { HOSTILE.into() } else { String::new() },
+            ..Column::new(
+                name,
+                None,
+                NativeType {
+                    name: native.into(),
+                    full: format!("{native}({})", length.unwrap_or(0)),
+                    length,
+                    unsigned: native == "bigint",
+                    ..NativeType::default()
+                },
+            )
         }
     }
 

@@ -8,14 +8,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {
-    /// Most seconds that a source, which is a replica itself, may be behind. Needs the right REPLICATION CLIENT.
+    /// Most seconds that a source, which is a replica itself, may be behind (`Seconds_Behind_Source`; while its replication is stopped it
+    /// counts as not behind). Refused where the source is no replica: a server cannot be asked how far its own replicas are behind. Needs
+    /// the right REPLICATION CLIENT, in MariaDB REPLICA MONITOR.
     #[serde(default)]
     pub replica_lag: Option<u64>,
     /// Most threads that run in the source (`Threads_running`), without those of the run.
     #[serde(default)]
     pub threads_running: Option<u64>,
-    /// Most transactions in the source's undo history (`trx_rseg_history_len`), which grows while the run's snapshot is open. Needs the right
-    /// PROCESS.
+    /// Most transactions in the source's undo history (`trx_rseg_history_len`). The run's own snapshot lets it grow, and waiting would not
+    /// shorten it then: a pause after which, for a minute, it has not shrunk is ended, and the run goes on without this threshold. Needs the
+    /// right PROCESS.
     #[serde(default)]
     pub history_length: Option<u64>,
     /// Most checkpoints within a minute that are forced in a PostgreSQL target, since they fill `max_wal_size` faster than its

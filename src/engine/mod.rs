@@ -7,7 +7,7 @@
 //! The traits: [`Engine`] the way in; [`source`] what is read from, [`sink`] what is written to ([`standing`] what stands there already, [`take_out`] what is carried anew),
 //! [`dialect`] types and SQL, [`profile`] aggregates that both databases compute, [`text_policy`] what becomes of hard text, [`filter`] which
 //! tables are wanted, [`collision`] keys that two tables share, [`waiting`] what a server does for a run, [`budget`] the memory that all
-//! rows share, [`gauge`] how hard a server has it. [`row_set`] is SQL that engines with
+//! rows share, [`gauge`] how hard a server has it, [`distance`] how far away it is, [`turn`] who of those opened ahead may read. [`row_set`] is SQL that engines with
 //! subqueries share.
 
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::error::Result;
 pub mod budget;
 pub mod collision;
 pub mod dialect;
+pub mod distance;
 pub mod filter;
 pub mod gauge;
 pub mod mysql;
@@ -29,12 +30,14 @@ pub mod postgres;
 pub mod profile;
 pub mod registry;
 pub mod row_set;
+pub(crate) mod short;
 pub mod sink;
 pub mod source;
 pub mod sqlite;
 pub mod standing;
 pub mod take_out;
 pub mod text_policy;
+pub mod turn;
 pub mod waiting;
 
 pub use crate::model::EngineKind;
@@ -48,6 +51,7 @@ pub use sink::{ChunkWriter, ReadBack, Sink};
 pub use source::{Batch, BatchStream, Consistency, LogPosition, RawRows, Snapshot, Source};
 pub use standing::{Asked, Inspection, SetAside, Standing, Trigger};
 pub use take_out::{Extent, TakeOut, TakenOut};
+pub use turn::{Turn, Turns};
 pub use waiting::Waiting;
 
 /// An engine: how to talk to it, and the way in and out.

@@ -1,6 +1,7 @@
 //! The way into an engine: statements, chunks with their receipts, and an independent look at what was written.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -133,6 +134,12 @@ pub trait Sink: Send + Sync {
     async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
         let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
         Err(Error::new(ErrorKind::Unsupported, format!("this target does not tell the {}", names.join(" and the "))))
+    }
+
+    /// How long a question to the server and its answer take, as [`super::Source::round_trip`]. A far one lends [`super::distance::ahead`] more
+    /// sessions for chunks than there are jobs.
+    fn round_trip(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// How many more sessions the server takes of this user; none where there is no bound.

@@ -1,6 +1,7 @@
 //! The way out of an engine: catalog, chunks, and one consistent view to read from.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use super::{Budget, Gauge, Held, KeyOf, Profile, ProfileColumn, SharedKeys, Stra
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{Catalog, Problem, ServerInfo, Table};
 use crate::model::chunk::{Chunk, ChunkPlan};
-use crate::model::probe::{Answer, Question};
+use crate::model::probe::{Answer, Asked};
 use crate::model::reject::{RawRow, Reject};
 use crate::model::unit::ReadPlan;
 use crate::model::{Hook, Losses, RunId};
@@ -36,9 +37,9 @@ pub trait Source: Send + Sync {
     /// True if a row of the table passes its filter; any row, if it has none. Asks for one row, counts nothing.
     async fn any_row(&self, table: &Table) -> Result<bool>;
 
-    /// Answers questions about the rows of `table` that are carried, in their order: about all of them, or, with `first_rows`, about so
-    /// many at most. `None` if the source cannot be asked.
-    async fn probe(&self, _table: &Table, _questions: &[Question], _first_rows: Option<u64>) -> Result<Option<Vec<Answer>>> {
+    /// Answers questions about the rows of each table that are carried, in their order: about all of them, or, with `first_rows`, about so
+    /// many of each table at most. `None` if the source cannot be asked.
+    async fn probe(&self, _asked: &[Asked<'_>], _first_rows: Option<u64>) -> Result<Option<Vec<Vec<Answer>>>> {
         Ok(None)
     }
 
@@ -71,6 +72,11 @@ pub trait Source: Send + Sync {
     async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
         let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
         Err(Error::new(ErrorKind::Unsupported, format!("this source does not tell the {}", names.join(" and the "))))
+    }
+
+    /// How long a question to the server and its answer take, when it has nothing to do for them; nothing where there is no way to go.
+    fn round_trip(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// How many more sessions the server takes of this user; none where there is no bound.
@@ -196,6 +202,14 @@ pub trait Snapshot: Send + Sync {
         String::new()
     }
 
+    /// Counts those of the tables that are small, in few questions, for [`Snapshot::count`] to tell.
+    ///
+    /// # Errors
+    /// Each is counted alone after one; a reader may be lost by it.
+    async fn count_ahead(&self, _tables: &[&Table]) -> Result<()> {
+        Ok(())
+    }
+
     /// The rows of a table, counted by the database itself in this snapshot.
     async fn count(&self, table: &Table) -> Result<u64>;
 
@@ -209,6 +223,11 @@ pub trait Snapshot: Send + Sync {
     /// that leaves this out hands over batches that hold no part.
     fn read_within(&self, what: &ReadPlan, chunk: &Chunk, _budget: &Budget) -> BatchStream {
         self.read(what, chunk)
+    }
+
+    /// True if a read within a budget may begin before its chunk's turn, since it takes no row before that.
+    fn reads_ahead(&self) -> bool {
+        false
     }
 
     /// Ends the readers. Reads that are under way fail.

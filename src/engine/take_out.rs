@@ -1,6 +1,6 @@
 //! Rows that a run has carried and takes out again together with their receipts, so that they can be carried anew.
 
-use crate::model::chunk::ChunkRange;
+use crate::model::chunk::{ChunkRange, KeyValue};
 use crate::model::{LogicalType, ObjectName};
 
 /// What is to be taken out of one target table, in one transaction.
@@ -24,11 +24,13 @@ pub struct TakeOut {
 /// Which rows are taken out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Extent {
-    /// Those of one chunk, by its key, whose values are those of the source one by one.
+    /// Those of one chunk, by its key, whose values are those of the source one by one; or all of one source table, by `apart` alone.
     Range {
+        /// Columns of the target with the constants that only rows of this source table have, where several come together in the target.
+        apart: Vec<(String, LogicalType, KeyValue)>,
         /// The key's columns in the target, each with its type.
         key: Vec<(String, LogicalType)>,
-        /// A range of the key.
+        /// A range of the key; `Whole` where `apart` says it all.
         range: ChunkRange,
     },
     /// All.

@@ -90,18 +90,7 @@ fn new_column(table: &Computing<'_>, name: &str, rule: &ColumnRule) -> Result<(C
         }
     };
     Expression::compile(&computed.sql, table.scope, &to, computed.rounding)?;
-    let column = Column {
-        name: target.clone(),
-        native,
-        logical: Some(to.clone()),
-        nullable: true,
-        default: None,
-        generated: None,
-        identity: false,
-        invisible: false,
-        on_update_now: false,
-        comment: String::new(),
-    };
+    let column = Column::new(target.clone(), Some(to.clone()), native);
     Ok((
         column,
         ColumnMapping { source: String::new(), target, from: natural, to, computed: Some(computed), rule: why, mask: None },

@@ -1,6 +1,7 @@
 //! The columns that tell merged rows apart (`key = true`), and what they become a part of.
 
 use crate::config::rules::TableRule;
+use crate::model::LogicalType;
 use crate::model::catalog::{Index, IndexPart, Problem, Severity, Table};
 
 use super::ColumnMapping;
@@ -71,6 +72,16 @@ pub fn constant(sql: &str) -> Option<Constant> {
     // A quote within stands twice.
     let alone = inner.split("''").all(|piece| !piece.contains('\''));
     (alone && sql.len() >= 2).then(|| Constant::Text(inner.replace("''", "'")))
+}
+
+/// The constant of a column, where two different ones stay different in the target.
+pub fn fixed(column: &ColumnMapping) -> Option<Constant> {
+    let constant = constant(&column.computed.as_ref()?.sql)?;
+    match (&constant, &column.to) {
+        (Constant::Text(_), LogicalType::Text { .. }) => Some(constant),
+        (Constant::Number(_), to) if to.is_integer() => Some(constant),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

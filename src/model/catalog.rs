@@ -253,6 +253,13 @@ pub struct NativeType {
     pub srid: Option<u32>,
 }
 
+impl NativeType {
+    /// A type that is its bare name, without length or labels.
+    pub fn named(name: &str) -> NativeType {
+        NativeType { name: name.into(), full: name.into(), ..NativeType::default() }
+    }
+}
+
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
@@ -282,6 +289,24 @@ pub struct Column {
     /// Comment, or empty.
     #[serde(default)]
     pub comment: String,
+}
+
+impl Column {
+    /// A column that may be NULL, and of which nothing else is known.
+    pub fn new(name: impl Into<String>, logical: Option<LogicalType>, native: NativeType) -> Column {
+        Column {
+            name: name.into(),
+            native,
+            logical,
+            nullable: true,
+            default: None,
+            generated: None,
+            identity: false,
+            invisible: false,
+            on_update_now: false,
+            comment: String::new(),
+        }
+    }
 }
 
 /// The default of a column.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::ForeignKey;
+use super::catalog::{ForeignKey, Table};
 use super::ident::ObjectName;
 
 /// A question about rows. Each one counts the rows that are as it says; NULL never is.
@@ -101,11 +101,31 @@ pub enum Question {
     },
 }
 
+impl Question {
+    /// What is proven of a column if it holds values, and none is as the question says.
+    pub fn fact(&self) -> Option<(&str, Fact)> {
+        match self {
+            Question::NotZeroOrOne { column } => Some((column, Fact::ZeroOrOne)),
+            Question::NotTimeOfDay { column } => Some((column, Fact::TimeOfDay)),
+            _ => None,
+        }
+    }
+}
+
+/// A table, and what is asked of its rows.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// The table; its row filter says which rows count.
+    pub table: &'a Table,
+    /// The questions.
+    pub questions: Vec<Question>,
+}
+
 /// What the database said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// Rows that have a value at all.
-    pub values: u64,
+    /// True if a row has a value at all. Told where nothing is found and that proves a [`Question::fact`].
+    pub has_values: bool,
     /// Rows that are as the question says.
     pub found: u64,
     /// The key of one of them, for people: `id = 7`; none for a table without a key.
@@ -118,7 +138,7 @@ pub struct Answer {
 impl Answer {
     /// True if there are values, and none is as the question says.
     pub fn rules_out(&self) -> bool {
-        self.values > 0 && self.found == 0
+        self.has_values && self.found == 0
     }
 }
 

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::ident::ObjectName;
 
 /// A row as the source's reader got it, before any value was looked at.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RawRow {
     /// Its columns, in the order in which they were read.
     pub columns: Vec<RawColumn>,
 }
 
 /// A column of a raw row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RawColumn {
     /// Its name in the source.
     pub name: String,

@@ -1,4 +1,4 @@
-//! What differs between two sets of choices, or two readings of a table, in words: for a run that cannot go on because of it.
+//! What differs between two sets of choices, in words: for a run that cannot go on because of it.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::Choices;
 use crate::config::VerifyLevel;
 use crate::config::masking::Masking;
-use crate::model::Table;
 
 /// Differences that are told, at most.
 const TOLD: usize = 8;
@@ -27,16 +26,16 @@ pub fn of_choices(before: &Choices, now: &Choices) -> Vec<String> {
     cut(differences(&bare(before), &bare(now)))
 }
 
-/// What has changed in a table of the source.
-pub fn of_table(before: &Table, now: &Table) -> Vec<String> {
-    cut(differences(&json(&super::bare(before)), &json(&super::bare(now))))
+/// What differs between two of a kind, field by field, for what has no words of its own.
+pub(super) fn of_fields(before: &impl Serialize, now: &impl Serialize) -> Vec<String> {
+    cut(differences(&json(before), &json(now)))
 }
 
 fn json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-fn cut(mut all: Vec<String>) -> Vec<String> {
+pub(super) fn cut(mut all: Vec<String>) -> Vec<String> {
     if all.len() > TOLD {
         let more = all.len() - TOLD;
         all.truncate(TOLD);
@@ -108,8 +107,22 @@ fn label(member: &Value) -> Option<String> {
 }
 
 fn shown(value: &Value) -> String {
-    let text = value.to_string();
+    let text = words(value);
     if text.chars().count() <= SHOWN { text } else { format!("{}…", text.chars().take(SHOWN).collect::<String>()) }
+}
+
+/// A value without the signs of JSON, as far as it can be read without them.
+fn words(value: &Value) -> String {
+    match value {
+        Value::Null => "none".into(),
+        Value::Array(all) if all.is_empty() => "none".into(),
+        Value::Array(all) => all.iter().map(words).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let told = fields.iter().filter(|(_, value)| !value.is_null());
+            told.map(|(name, value)| format!("{name} = {}", words(value))).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -127,9 +140,9 @@ mod tests {
             differences(&before, &now),
             [
                 "a: 1 before, 2 now",
-                "list: [1,2] before, [1] now",
-                "table `gone`: {\"name\":\"gone\"} before, not given now",
-                "table `new`: not given before, {\"name\":\"new\"} now",
+                "list: 1, 2 before, 1 now",
+                "table `gone`: name = \"gone\" before, not given now",
+                "table `new`: not given before, name = \"new\" now",
                 "table `x`.to: \"y\" before, \"z\" now",
                 "table `x`.where: not given before, \"w\" now",
             ]

@@ -10,10 +10,9 @@ use crate::config::masking::MaskKind;
 use crate::config::{Scope, Settings};
 use crate::engine::{Ddl, DdlPhase, KeyOf, SharedKeys, Source};
 use crate::error::Result;
-use crate::mapping::discriminator::{Constant, constant};
+use crate::mapping::discriminator::fixed;
 use crate::mapping::merge::is_lacking;
 use crate::mapping::{ColumnMapping, MappedTable};
-use crate::model::LogicalType;
 use crate::model::catalog::{Index, Problem, Severity};
 
 use super::groups::groups;
@@ -99,16 +98,6 @@ async fn meet(source: &dyn Source, key: &Index, one: &MappedTable, two: &MappedT
             unknown("some rows share it in the source, and it cannot tell whether the condition lets them through".into())
         }
         met => Ok(met),
-    }
-}
-
-/// The constant of a column, where two different ones stay different in the target.
-fn fixed(column: &ColumnMapping) -> Option<Constant> {
-    let constant = constant(&column.computed.as_ref()?.sql)?;
-    match (&constant, &column.to) {
-        (Constant::Text(_), LogicalType::Text { .. }) => Some(constant),
-        (Constant::Number(_), to) if to.is_integer() => Some(constant),
-        _ => None,
     }
 }
 

@@ -85,18 +85,7 @@ mod tests {
     use crate::model::catalog::{Column, NativeType};
 
     fn table(name: &str, columns: &[&str]) -> Table {
-        let column = |name: &&str| Column {
-            name: (*name).to_string(),
-            native: NativeType::default(),
-            logical: None,
-            nullable: true,
-            default: None,
-            generated: None,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
-        };
+        let column = |name: &&str| Column::new((*name).to_string(), None, NativeType::default());
         Table { columns: columns.iter().map(column).collect(), ..Table::new(ObjectName::new("shop", name)) }
     }
 

@@ -18,6 +18,7 @@ use crate::model::{ChunkPlan, ObjectName};
 use crate::verify::profile;
 
 use super::groups::groups;
+use super::rights::{self, Known};
 use super::standing::{self, Ground};
 use super::{Choices, FORMAT, Plan, PlannedSide, TablePlan, fingerprint};
 use super::{collisions, explain, history, numbers, order, partitions, probe, schema, sequences, several, splits};
@@ -59,13 +60,31 @@ pub fn now_us() -> i64 {
 /// Makes a plan; changes nothing on either side. `now_us` is what `now()` is in expressions.
 ///
 /// # Errors
-/// `Config` when no table is left, `Mapping` for rules that fit nothing, and what the servers say. Refusals are in the plan's problems.
+/// `Config` when no table is left, `Mapping` for rules that fit nothing, and what the servers say; all missing rights at once when a question
+/// fails for want of one. Refusals are in the plan's problems.
 pub async fn make(
     settings: &Settings,
     source: &Arc<dyn Source>,
     sink: &Arc<dyn Sink>,
     depth: Depth<'_>,
     now_us: i64,
+) -> Result<Plan> {
+    let mut known = Known::default();
+    match decide(settings, source, sink, depth, now_us, &mut known).await {
+        Err(error) if error.kind() == ErrorKind::MissingRight => {
+            Err(rights::with_others(error, settings, &**source, &**sink, &known).await)
+        }
+        decided => decided,
+    }
+}
+
+async fn decide(
+    settings: &Settings,
+    source: &Arc<dyn Source>,
+    sink: &Arc<dyn Sink>,
+    depth: Depth<'_>,
+    now_us: i64,
+    known: &mut Known,
 ) -> Result<Plan> {
     let filter = TableFilter::new(&settings.include, &settings.exclude)?;
     let mut catalog = source.catalog(&filter).await?;
@@ -95,7 +114,9 @@ pub async fn make(
     let mut problems = std::mem::take(&mut catalog.problems);
     let names = mapping::target_names(&catalog, &settings.mapping, options, route)?;
     let targets: BTreeSet<ObjectName> = names.iter().map(|(_, target)| target.clone()).collect();
-    let existing = sink.existing(&targets.into_iter().collect::<Vec<_>>()).await?;
+    let targets: Vec<ObjectName> = targets.into_iter().collect();
+    *known = Known { tables: catalog.tables.clone(), targets: targets.clone() };
+    let existing = sink.existing(&targets).await?;
     history::leave_out(settings, &names, &existing, &mut catalog, &mut problems);
     // A run that goes on compares the tables with those of its plan, column by column.
     if depth != Depth::ToResume {
@@ -137,6 +158,7 @@ pub async fn make(
     }
     let ground = Ground {
         settings,
+        comparing: depth == Depth::ToCompare,
         dialect: to.dialect(),
         tables: &leads,
         existing: &existing,

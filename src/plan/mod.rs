@@ -26,6 +26,7 @@ use crate::model::unit::ReadPlan;
 use crate::model::{ChunkPlan, Hook, ObjectName};
 use crate::transform::mask::Keyed;
 
+pub(crate) mod altered;
 pub mod changes;
 mod collisions;
 mod columns;
@@ -43,6 +44,7 @@ mod order;
 mod partitions;
 pub mod passing;
 pub mod probe;
+mod rights;
 mod schema;
 mod sequences;
 mod settled;
@@ -332,7 +334,7 @@ impl Plan {
             .into_iter()
             .filter_map(|name| match (find(self, name), find(now, name)) {
                 (before, found) if before == found => None,
-                (Some(before), Some(found)) => Some(format!("`{name}` ({})", changes::of_table(&before, &found).join("; "))),
+                (Some(before), Some(found)) => Some(format!("`{name}` ({})", altered::of_table(&before, &found).join("; "))),
                 (Some(_), None) => Some(format!("`{name}` (gone)")),
                 (None, _) => Some(format!("`{name}` (new)")),
             })

@@ -1,12 +1,10 @@
 //! Asking the data before it moves: what would stop its table midway is found now, and what is proven may choose a type.
 //!
 //! `questions` are decided by the types of the source and by what the target cannot hold; the source answers all questions of a table
-//! in one pass, tables side by side; `finding` says what was found, with its count, an example and the lines of a mapping that settle
+//! in one pass; `finding` says what was found, with its count, an example and the lines of a mapping that settle
 //! it. A fact is used once, by this plan; every value is checked again when it is decoded and encoded, since rows change meanwhile.
 
 use std::sync::Arc;
-
-use futures::{StreamExt, TryStreamExt, stream};
 
 use super::settled;
 use crate::config::rules::Orphans;
@@ -16,7 +14,7 @@ use crate::error::Result;
 use crate::mapping::{ColumnMapping, MappedTable, lines};
 use crate::model::LogicalType;
 use crate::model::catalog::{ForeignKey, Problem, Severity};
-use crate::model::probe::{Answer, Fact, Proven, Question};
+use crate::model::probe::{Answer, Asked, Proven, Question};
 
 /// Rows that `--probe sample` looks at, of each table.
 const SAMPLE_ROWS: u64 = 10_000;
@@ -46,29 +44,26 @@ pub async fn ask(
         ProbeLevel::Sample => Some(SAMPLE_ROWS),
         ProbeLevel::Full => None,
     };
-    let asked: Vec<(&MappedTable, Vec<Question>)> = tables
-        .iter()
-        .filter(|table| wanted(table))
-        .map(|table| (table, questions(table, tables, target)))
-        .filter(|(_, questions)| !questions.is_empty())
-        .collect();
-    let answers: Vec<Option<Vec<Answer>>> =
-        stream::iter(
-            asked.iter().map(|(table, questions)| {
-                let source = Arc::clone(source);
-                async move {
-                    source.probe(&table.source, questions, first_rows).await.map_err(|error| error.table(&table.source.name))
-                }
-            }),
-        )
-        .buffered(settings.effective_jobs())
-        .try_collect()
-        .await?;
+    let (mut asking, mut asked) = (Vec::new(), Vec::new());
+    for table in tables.iter().filter(|table| wanted(table)) {
+        let questions = questions(table, tables, target);
+        if !questions.is_empty() {
+            asking.push(table);
+            asked.push(Asked { table: &table.source, questions });
+        }
+    }
+    if asked.is_empty() {
+        return Ok(Probed::default());
+    }
+    let answers = source.probe(&asked, first_rows).await?.unwrap_or_default();
     let mut probed = Probed::default();
-    for ((table, questions), answers) in asked.into_iter().zip(answers) {
-        for (question, answer) in questions.iter().zip(answers.into_iter().flatten()) {
-            if settings.probe == ProbeLevel::Full && answer.rules_out() {
-                prove(&mut probed.proven, table, question);
+    for ((table, asked), answers) in asking.into_iter().zip(&asked).zip(answers) {
+        for (question, answer) in asked.questions.iter().zip(answers) {
+            if settings.probe == ProbeLevel::Full
+                && answer.rules_out()
+                && let Some((column, fact)) = question.fact()
+            {
+                probed.proven.insert(&table.source.name, column, fact);
             }
             if answer.found > 0 {
                 let sampled = first_rows.is_some();
@@ -77,14 +72,6 @@ pub async fn ask(
         }
     }
     Ok(probed)
-}
-
-fn prove(proven: &mut Proven, table: &MappedTable, question: &Question) {
-    match question {
-        Question::NotZeroOrOne { column } => proven.insert(&table.source.name, column, Fact::ZeroOrOne),
-        Question::NotTimeOfDay { column } => proven.insert(&table.source.name, column, Fact::TimeOfDay),
-        _ => {}
-    }
 }
 
 /// What is asked of a table.

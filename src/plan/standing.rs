@@ -18,6 +18,8 @@ use super::loading;
 /// What is known, and asked for.
 pub(super) struct Ground<'a> {
     pub(super) settings: &'a Settings,
+    /// Both sides are compared, and nothing is loaded.
+    pub(super) comparing: bool,
     pub(super) dialect: &'a dyn Dialect,
     pub(super) tables: &'a [MappedTable],
     /// Those of the target that exist already.
@@ -132,6 +134,8 @@ impl Ground<'_> {
                 IfExists::Upsert => {
                     "rows that stand there are changed by their key, and the others added; its keys, indexes and defaults are left as they are"
                 }
+                // Nothing is loaded.
+                _ if self.comparing => continue,
                 _ => "it is loaded as it stands: its keys, indexes and defaults are left as they are",
             };
             problems.push(Problem::new(Severity::Note, "table", name, why));

@@ -23,7 +23,8 @@ pub use resources::{PauseReport, ResourceReport};
 pub struct Report {
     /// `run` or `verify`.
     pub command: String,
-    /// The run's identity.
+    /// The run's identity; of a later verification that of the newest finished run from this source into this target, if there is one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub run: String,
     /// dbferry's version.
     pub version: String,

@@ -110,7 +110,12 @@ fn printable(text: &str) -> String {
 }
 
 fn header(page: &mut Page, report: &Report) {
-    page.line(&format!("{} {}, dbferry {}", report.command, report.run, report.version));
+    let what = match (report.command.as_str(), report.run.as_str()) {
+        (command, "") => command.to_string(),
+        ("verify", run) => format!("verify of run {run}"),
+        (command, run) => format!("{command} {run}"),
+    };
+    page.line(&format!("{what}, dbferry {}", report.version));
     let sides = [("from", &report.source), ("to", &report.target)];
     let width = sides.iter().map(|(_, side)| side.address.chars().count()).max().unwrap_or(0);
     for (word, side) in sides {

@@ -25,6 +25,8 @@ pub struct Given {
     pub restored: Vec<String>,
     /// Tables that stood before, with the rows that were put there; they stay.
     pub kept: Vec<(ObjectName, u64)>,
+    /// Tables that stood before, with the rows that were sent there by their key: added, or in the place of what stood there; they stay.
+    pub upserted: Vec<(ObjectName, u64)>,
     /// Tables that a later run has made anew; they stay.
     pub later: Vec<ObjectName>,
 }
@@ -100,6 +102,7 @@ async fn weigh(sink: &dyn Sink, runs: &[RunRecord], record: &RunRecord) -> Resul
             runs.iter().filter(|run| (run.started_us, run.run) > (record.started_us, record.run) && run.run != record.run);
         newer.filter_map(|run| stored_plan(run).ok()).any(|plan| plan.tables.iter().any(|other| other.target() == table))
     };
+    let upserted = plan.upserted();
     let mut given = Given::default();
     let standing: Vec<ObjectName> = sink.existing(&targets).await?.into_iter().map(|table| table.name).collect();
     for table in targets.into_iter().filter(|table| standing.contains(table)) {
@@ -107,6 +110,7 @@ async fn weigh(sink: &dyn Sink, runs: &[RunRecord], record: &RunRecord) -> Resul
         match (made.contains(&&table), later(&table)) {
             (true, false) if cleared => given.dropped.push(table),
             (true, true) => given.later.push(table),
+            _ if rows > 0 && upserted.contains(&table) => given.upserted.push((table, rows)),
             _ if rows > 0 => given.kept.push((table, rows)),
             _ => {}
         }

@@ -7,7 +7,7 @@ use crate::engine::TableFilter;
 use crate::error::Result;
 use crate::model::Table;
 use crate::model::catalog::{Problem, Severity};
-use crate::plan::{self, changes};
+use crate::plan::{self, altered};
 
 use super::run::Runner;
 
@@ -29,7 +29,7 @@ impl Runner<'_> {
         }
         let told = plan.source_tables().into_iter().filter_map(|before| {
             let now = catalog.tables.iter().find(|table| table.name == before.name);
-            let what = match now.map(|now| changes::of_table(&plain(&before), &plain(now))) {
+            let what = match now.map(|now| altered::of_table(&plain(&before), &plain(now))) {
                 None => "it is gone".to_string(),
                 Some(changes) if changes.is_empty() => return None,
                 Some(changes) => changes.join("; "),
@@ -45,7 +45,7 @@ impl Runner<'_> {
 
 /// A table as the catalog has it, without what the mapping has put into it.
 fn plain(table: &Table) -> Table {
-    let mut table = Table { row_filter: None, ..table.clone() };
+    let mut table = Table { row_filter: None, expressions: Default::default(), ..table.clone() };
     table.columns.iter_mut().for_each(|column| column.logical = None);
     table
 }

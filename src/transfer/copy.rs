@@ -5,9 +5,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
+
 use crate::advice::{Retry, advice};
 use crate::config::OnTableError;
-use crate::engine::{Budget, Dialect, Sink, Snapshot};
+use crate::engine::{Budget, Dialect, Sink, Snapshot, Turns};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::model::unit::{Receipt, WorkUnit};
@@ -26,6 +29,9 @@ use super::stop::Stop;
 
 /// Smallest batch, however low the rate.
 const LEAST_BATCH_BYTES: usize = 64 << 10;
+
+/// A chunk of more bytes has its rows on the way for longer than a question is.
+const SMALL_CHUNK_BYTES: u64 = 1 << 20;
 
 /// How a table fares.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +82,8 @@ pub struct Copy<'a> {
     pub sink: Arc<dyn Sink>,
     /// Chunks side by side.
     pub jobs: usize,
+    /// Chunks that are opened ahead of their turn.
+    pub ahead: usize,
     /// Bounds what is held of rows.
     pub budget: Budget,
     /// Bounds how fast the source is read.
@@ -125,6 +133,7 @@ impl Copy<'_> {
         let mut hands = HashMap::new();
         let keyed = self.plan.keyed();
         let batch_bytes = self.batch_bytes();
+        let turns = self.turns();
         for (place, table) in self.plan.tables.iter().enumerate() {
             let mut read = table.read_plan(batch_bytes);
             read.keep_raw = table.mapped.max_rejects.is_some();
@@ -146,6 +155,7 @@ impl Copy<'_> {
                 snapshot: Arc::clone(&self.snapshot),
                 sink: Arc::clone(&self.sink),
                 budget: self.budget.clone(),
+                turns: turns.clone(),
                 rate: Arc::clone(&self.rate),
                 mapped: table.mapped.clone(),
                 transform: table.mapped.transform(keyed.as_ref())?,
@@ -183,6 +193,7 @@ impl Copy<'_> {
             hide_keys: self.hide_keys,
             retry_for: self.retry_for,
             gate: self.gate.clone(),
+            large: Semaphore::new(self.jobs.saturating_mul(2).max(1)),
         });
         // Where foreign keys are enforced meanwhile, parents come first: all of them, before the first of their children.
         let mut levels: BTreeMap<u32, Vec<(usize, WorkUnit)>> = BTreeMap::new();
@@ -191,7 +202,7 @@ impl Copy<'_> {
         }
         for units in levels.into_values() {
             let worker = Arc::clone(&worker);
-            pool::each(self.jobs, units, move |(place, unit)| {
+            pool::each(self.jobs.saturating_add(self.ahead), units, move |(place, unit)| {
                 let worker = Arc::clone(&worker);
                 async move { worker.carry(place, unit).await }
             })
@@ -206,6 +217,16 @@ impl Copy<'_> {
     fn batch_bytes(&self) -> usize {
         let flowing = self.rate.bytes_per_second().and_then(|rate| usize::try_from(rate / 4).ok());
         flowing.map_or(usize::MAX, |bytes| bytes.max(LEAST_BATCH_BYTES)).min(self.budget.batch_bytes())
+    }
+
+    /// Turns for chunks that are opened ahead; a pause holds them back as well.
+    fn turns(&self) -> Option<Turns> {
+        let gate = self.gate.clone();
+        let pass = move || -> BoxFuture<'static, ()> {
+            let gate = gate.clone();
+            Box::pin(async move { gate.pass().await })
+        };
+        (self.ahead > 0).then(|| Turns::new(self.jobs, pass))
     }
 
     /// What an earlier attempt had carried counts from the start.
@@ -236,11 +257,18 @@ struct Worker {
     hide_keys: bool,
     retry_for: Duration,
     gate: Gate,
+    /// Large chunks under way: one that is opened ahead for each that is carried is enough.
+    large: Semaphore,
 }
 
 impl Worker {
     async fn carry(&self, place: usize, unit: WorkUnit) -> Result<()> {
         let Some(hands) = self.hands.get(&place) else { return Err(Error::internal("a unit of no table")) };
+        let _large = match unit.chunk.estimated_bytes > SMALL_CHUNK_BYTES {
+            // It is never closed.
+            true => self.large.acquire().await.ok(),
+            false => None,
+        };
         self.stop.unless_stopped(self.passed()).await?;
         if self.begin(place, hands) {
             return Ok(());

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use crate::engine::{Batch, Budget, Dialect, Sink, Snapshot};
+use crate::engine::{Batch, Budget, Dialect, Sink, Snapshot, Turn, Turns};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::mapping::MappedTable;
@@ -39,6 +39,8 @@ pub struct Hands {
     pub hide_keys: bool,
     /// Bounds what is held of rows.
     pub budget: Budget,
+    /// Where chunks that are opened ahead wait, if there are such.
+    pub turns: Option<Turns>,
     /// Bounds how fast the source is read.
     pub rate: Arc<Rate>,
     /// Hears of progress.
@@ -46,6 +48,18 @@ pub struct Hands {
 }
 
 impl Hands {
+    /// Waits for the turn of a chunk whose reader would not.
+    pub(super) async fn wait_for(&self, turn: Option<&Turn>) {
+        if let Some(turn) = turn.filter(|_| !self.snapshot.reads_ahead()) {
+            turn.begin().await;
+        }
+    }
+
+    /// The budget of a chunk that may have a turn.
+    pub(super) fn budget_in(&self, turn: Option<&Turn>) -> Budget {
+        turn.map_or_else(|| self.budget.clone(), |turn| self.budget.in_turn(turn))
+    }
+
     /// True if rows are not to be named by their key.
     pub(super) fn hides_keys(&self) -> bool {
         self.hide_keys || self.mapped.hides_key()
@@ -63,7 +77,10 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
     let name = hands.mapped.label();
     let mut writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
     // Not before: a chunk that waits for a connection must not hold what others need to be done with theirs.
-    let mut rows = Rows::read(&*hands.snapshot, unit, &hands.budget, &hands.rate, &hands.progress);
+    let turn = hands.turns.as_ref().map(Turns::next);
+    let _ended = turn.as_ref().map(Turn::guard);
+    hands.wait_for(turn.as_ref()).await;
+    let mut rows = Rows::read(&*hands.snapshot, unit, &hands.budget_in(turn.as_ref()), &hands.rate, &hands.progress);
     let mut hasher = RowHasher::new(hands.mapped.target_types());
     let mut digest = Digest::default();
     let mut rows_read = 0;
@@ -85,7 +102,12 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
         }
         Ok(())
     };
-    match carried.await {
+    let carried = carried.await;
+    // While this one is committed, the next one reads.
+    if let Some(turn) = &turn {
+        turn.end();
+    }
+    match carried {
         Ok(()) => {
             writer.note_rows_read(rows_read);
             if hands.hides_keys() {
@@ -93,7 +115,7 @@ pub async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
             }
             writer.note_losses(&losses);
             // So that who reads them again knows.
-            hands.budget.met(&unit.target, hands.budget.widest(&unit.read.table));
+            hands.budget.met_again(&unit.target, &unit.read.table);
             writer.commit(digest).await.map_err(|error| error.table(&unit.target))
         }
         Err(error) => {

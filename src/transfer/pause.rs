@@ -20,6 +20,9 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 /// Checkpoints are counted over this long.
 const WINDOW: Duration = Duration::from_secs(60);
 
+/// How long an undo history may be waited for that does not shrink.
+const HISTORY_PATIENCE: Duration = Duration::from_secs(60);
+
 /// A history that grew by fewer transactions is purged in seconds.
 const GROWN_BY: u64 = 100_000;
 
@@ -151,13 +154,15 @@ struct Side {
     gauge: Option<Box<dyn Gauge>>,
     /// What a counter showed, and when.
     counted: VecDeque<(Instant, u64)>,
+    /// The shortest undo history of this pause, and since when.
+    shortest: Option<(Instant, u64)>,
     /// It was told already that the server does not answer.
     silent: bool,
 }
 
 impl Side {
     fn new(server: Server, thresholds: Vec<(Strain, u64)>) -> Self {
-        Side { server, thresholds, gauge: None, counted: VecDeque::new(), silent: false }
+        Side { server, thresholds, gauge: None, counted: VecDeque::new(), shortest: None, silent: false }
     }
 
     /// What is above its threshold.
@@ -168,6 +173,9 @@ impl Side {
         match self.read().await {
             Ok(readings) => {
                 self.silent = false;
+                if let Some(text) = self.give_up_history(&readings, Instant::now()) {
+                    progress.emit(Event::Note { text });
+                }
                 readings.into_iter().filter_map(|(strain, value)| self.judge(strain, value, Instant::now())).collect()
             }
             Err(error) => {
@@ -194,6 +202,33 @@ impl Side {
             }
         };
         gauge.read().await
+    }
+
+    /// Drops the threshold of the undo history where waiting only lets it grow, since it is the run's own snapshot that keeps it; says so.
+    fn give_up_history(&mut self, readings: &[(Strain, u64)], now: Instant) -> Option<String> {
+        let (_, value) = *readings.iter().find(|(strain, _)| *strain == Strain::HistoryLength)?;
+        let (_, most) = *self.thresholds.iter().find(|(strain, _)| *strain == Strain::HistoryLength)?;
+        if value <= most {
+            self.shortest = None;
+            return None;
+        }
+        match self.shortest {
+            Some((since, shortest)) if value >= shortest => {
+                if now.saturating_duration_since(since) < HISTORY_PATIENCE {
+                    return None;
+                }
+                self.thresholds.retain(|(strain, _)| *strain != Strain::HistoryLength);
+                self.gauge = None;
+                Some(format!(
+                    "the source's undo history ({value} transactions) does not shrink while the run waits, since a snapshot is open that keeps \
+                     it: the run goes on, and does not wait for it any more"
+                ))
+            }
+            _ => {
+                self.shortest = Some((now, value));
+                None
+            }
+        }
     }
 
     fn judge(&mut self, strain: Strain, value: u64, now: Instant) -> Option<String> {

@@ -14,7 +14,7 @@ use crate::plan::{self, Choices, Plan, PlannedSide, passing};
 use crate::progress::{Event, Phase};
 use crate::report::{self, Report};
 
-use super::choose::choose;
+use super::choose::{Resume, choose};
 use super::hooks::check_left;
 use super::keep::Keeper;
 use super::restore::refuse_unrestored;
@@ -30,6 +30,8 @@ pub(super) struct Prepared {
     pub(super) hooks: Vec<HookRecord>,
     /// The report of a run that has nothing left but hooks at its end.
     pub(super) verified: Option<Report>,
+    /// Chunks that are opened ahead of their turn.
+    pub(super) ahead: usize,
     /// Holds the lease.
     pub(super) keeper: Keeper,
 }
@@ -44,13 +46,15 @@ pub(super) enum Start {
 pub(super) async fn prepare(job: &Job) -> Result<Start> {
     let Job { settings, source, sink, .. } = job;
     job.progress.emit(Event::Phase { phase: Phase::Plan, steps: 0 });
-    pause::check(&settings.pause, &**source, &**sink).await?;
-    sessions::check(settings.effective_jobs(), &**source, &**sink, &job.progress).await?;
+    // Rights that are missing are told together: each is set aside until all are known.
+    let mut denied = Vec::new();
+    set_aside(pause::check(&settings.pause, &**source, &**sink).await, &mut denied)?;
+    let ahead = sessions::check(settings.effective_jobs(), &**source, &**sink, &job.progress).await?;
     let given = Choices::of(settings);
     let choices = job.plan.as_ref().map_or_else(|| given.clone(), |plan| plan.choices.clone());
     let identity = plan::identity(&settings.source.to_string(), &settings.target.to_string(), &choices);
-    let all: Vec<RunRecord> = sink.ledger().runs().await?;
-    let chosen = choose(&all, &job.resume, settings, &choices)?;
+    let all: Vec<RunRecord> = set_aside(sink.ledger().runs().await, &mut denied)?;
+    let chosen = if denied.is_empty() { choose(&all, &job.resume, settings, &choices)? } else { None };
     let mut same = all.clone();
     same.retain(|run| run.identity == identity);
     if let Some(record) = chosen {
@@ -66,17 +70,24 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
                 // It may have been ended between the two.
                 sink.forget_keys(record.run, &theirs.upserted()).await?;
             }
-            job.progress.emit(Event::Note { text: format!("run {} is done already; nothing is left to do", record.run) });
+            job.progress.emit(Event::Note { text: format!("run {} is done already{}", record.run, ended(record)) });
             return Ok(Start::AlreadyDone(Box::new(report)));
         }
         let mut plan = stored_plan(record)?;
         plan.unlock(&given)?;
-        return resume(job, record, plan).await;
+        return resume(job, record, plan, ahead).await;
     }
     for run in same.iter().filter(|run| run.state == RunState::Running) {
         if let Some(living) = still_living(sink.ledger(), run.run, told(job)).await? {
             return Err(refused(run.run, &living));
         }
+    }
+    if settings.unlogged && job.resume != Resume::No {
+        let what =
+            "there is no run to go on with, and `--resume` would begin a new one with `unlogged`, which promises no resume";
+        return Err(
+            Error::new(ErrorKind::Config, what).hint("Leave out `--resume` to begin it all the same, or leave out `unlogged`")
+        );
     }
     let plan = match &job.plan {
         Some(stored) => {
@@ -91,14 +102,17 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
             stored
         }
         None => {
-            let plan = make(settings, source, sink, Depth::Full, now_us()).await?;
+            let plan = match make(settings, source, sink, Depth::Full, now_us()).await {
+                Ok(plan) => plan,
+                Err(error) => return Err(denied.into_iter().fold(error, Error::and)),
+            };
             passing::refuse_empty(settings, source, &plan).await?;
             plan
         }
     };
     let unfinished = same.iter().any(|run| run.state != RunState::Done);
     let refusal = plan.refusal().map(|refusal| if unfinished { hint_at_resume(refusal) } else { refusal });
-    refuse(job, &plan, refusal).await?;
+    refuse(job, &plan, refusal, denied).await?;
     refuse_unrestored(&plan, &all, &**sink).await?;
     refuse_shared(job, &plan, &all).await?;
 
@@ -134,18 +148,30 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
         marks: Vec::new(),
         hooks: Vec::new(),
         verified: None,
+        ahead,
         keeper,
     })))
 }
 
+/// What was asked for; nothing instead where a right is missing, which is kept.
+fn set_aside<T: Default>(asked: Result<T>, denied: &mut Vec<Error>) -> Result<T> {
+    match asked {
+        Err(error) if error.kind() == ErrorKind::MissingRight => {
+            denied.push(error);
+            Ok(T::default())
+        }
+        asked => asked,
+    }
+}
+
 /// Refuses for what the plan says, and for the rights that the target does not give, all at once.
-async fn refuse(job: &Job, plan: &Plan, refusal: Option<Error>) -> Result<()> {
+async fn refuse(job: &Job, plan: &Plan, refusal: Option<Error>, denied: Vec<Error>) -> Result<()> {
     let Job { settings, sink, .. } = job;
     // Nothing is made where every table stands.
     let made = plan.tables.iter().filter(|_| plan.choices.scope != Scope::DataOnly);
     let mut schemas: Vec<String> = made.map(|table| table.target().schema.clone()).collect();
     schemas.extend(plan.sequences.iter().map(|one| one.target.schema.clone()));
-    let mut errors: Vec<Error> = refusal.into_iter().collect();
+    let mut errors: Vec<Error> = refusal.into_iter().chain(denied).collect();
     errors.extend(sink.check(&distinct(schemas), settings.owner.as_deref()).await.err());
     if plan.choices.if_exists == IfExists::Drop {
         let dropped: Vec<ObjectName> = plan.tables.iter().map(|table| table.target().clone()).collect();
@@ -176,7 +202,7 @@ pub(super) fn stored_plan(record: &RunRecord) -> Result<Plan> {
     Ok(plan)
 }
 
-async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> {
+async fn resume(job: &Job, record: &RunRecord, mut plan: Plan, ahead: usize) -> Result<Start> {
     let ledger = job.sink.ledger();
     if let Some(living) = still_living(ledger, record.run, told(job)).await? {
         return Err(refused(record.run, &living));
@@ -208,7 +234,7 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
     if record.state == RunState::Done {
         // The end of an earlier coordinator was on its way when this one looked.
         keeper.release().await;
-        job.progress.emit(Event::Note { text: format!("run {} is done by now; nothing is left to do", record.run) });
+        job.progress.emit(Event::Note { text: format!("run {} is done by now{}", record.run, ended(&record)) });
         let report = record.report.clone().and_then(|report| report::json::from_value(report).ok());
         return report.map(|report| Start::AlreadyDone(Box::new(report))).ok_or_else(|| {
             Error::new(ErrorKind::Ledger, format!("the run {} was finished by another coordinator just now", record.run))
@@ -224,7 +250,16 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
         let report = report::json::from_value(report)?;
         job.progress.emit(Event::Note { text: format!("going on with run {}: only its last hooks are left", record.run) });
         let verified = Some(report);
-        return Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts: Vec::new(), marks, hooks, verified, keeper })));
+        return Ok(Start::Go(Box::new(Prepared {
+            run: record.run,
+            plan,
+            receipts: Vec::new(),
+            marks,
+            hooks,
+            verified,
+            ahead,
+            keeper,
+        })));
     }
     let receipts = ledger.receipts(record.run).await?;
     if let Err(refusal) = unlogged::refuse(record.run, &plan, &marks, &receipts) {
@@ -233,7 +268,13 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan) -> Result<Start> 
     }
     job.progress
         .emit(Event::Note { text: format!("going on with run {}: {} chunks are there already", record.run, receipts.len()) });
-    Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, keeper })))
+    Ok(Start::Go(Box::new(Prepared { run: record.run, plan, receipts, marks, hooks, verified: None, ahead, keeper })))
+}
+
+/// When a run ended, so that nobody takes its report for that of a new one.
+fn ended(record: &RunRecord) -> String {
+    let when = report::human::utc(record.updated_us);
+    format!(": it ended at {when}, nothing is left to do, and nothing was compared now; its report of then follows")
 }
 
 /// Tells what is waited for.
@@ -271,7 +312,10 @@ async fn refuse_twin(job: &Job, own: &RunRecord) -> Result<()> {
         |run: &&RunRecord| run.identity == own.identity && run.state == RunState::Running && (run.started_us, run.run) < started;
     for twin in runs.iter().filter(earlier) {
         if let Some(living) = still_living(ledger, twin.run, told(job)).await? {
-            ledger.forget(own.run).await?;
+            // Where a ledger cannot forget, it stays an unfinished one without a row.
+            if let Err(error) = ledger.forget(own.run).await {
+                tracing::debug!(%error, "the later of two runs stays in the ledger");
+            }
             return Err(refused(twin.run, &living));
         }
     }

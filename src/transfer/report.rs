@@ -198,7 +198,7 @@ impl Runner<'_> {
     fn aged_snapshot(&self) -> Option<Problem> {
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner).filter(History::has_grown)?;
         let what = format!(
-            "the source's undo history grew from {} to {} transactions while the snapshot was open; a busy source gets slow by it, and `[run.pause] history_length` bounds it",
+            "the source's undo history grew from {} to {} transactions while the snapshot was open; a busy source gets slow by it: a replica that is read from, or several runs over fewer tables each, spare it",
             history.before, history.after
         );
         Some(Problem::new(Severity::Note, "snapshot", &self.plan.source.address, what))

@@ -88,7 +88,7 @@ struct Settled {
 }
 
 /// The table of the plan that a rejected row came from: of those that go into one target, the one that has the chunk.
-fn origin(plan: &Plan, reject: &RejectRecord) -> Option<usize> {
+pub(crate) fn origin(plan: &Plan, reject: &RejectRecord) -> Option<usize> {
     let holds = |table: &TablePlan| table.chunks.chunks.iter().any(|chunk| chunk.id == reject.chunk);
     plan.tables.iter().position(|table| *table.target() == reject.table && holds(table))
 }

@@ -1,5 +1,6 @@
 //! The order of a run's phases.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::RunState;
+use crate::ledger::lease::Holder;
 use crate::model::catalog::Problem;
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
@@ -30,7 +32,7 @@ use super::prepare::{Prepared, Start, prepare};
 use super::rate::Rate;
 use super::restore;
 use super::retry_chunk::persist;
-use super::stall::{Moves, unless_stalled};
+use super::stall::{Moves, quiet_patience, unless_stalled};
 use super::stop::Stop;
 use super::unlogged;
 
@@ -89,8 +91,12 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
     let started = Instant::now();
     let (moves, progress) = Moves::watch(job.progress.clone());
     let job = Job { progress, ..job };
-    let prepared = job.stop.unless_stopped(prepare(&job)).await.map_err(Failure::NotStarted)?;
-    let Prepared { run, plan, receipts, marks, hooks, verified, mut keeper } = match prepared {
+    // Not before somebody else's lease has run out, which is waited for.
+    let patience = quiet_patience(&job.settings);
+    let patience = if patience.is_zero() { patience } else { patience.max(Holder::this_process().lasts * 2) };
+    let preparing = Box::pin(job.stop.unless_stopped(prepare(&job)));
+    let prepared = unless_stalled(preparing, patience, &moves, &*job.source, &*job.sink).await.map_err(Failure::NotStarted)?;
+    let Prepared { run, plan, receipts, marks, hooks, verified, ahead, mut keeper } = match prepared {
         Start::Go(prepared) => *prepared,
         Start::AlreadyDone(report) => return Ok(*report),
     };
@@ -111,6 +117,7 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         plan: &plan,
         started,
         budget,
+        ahead,
         rate: Arc::new(Rate::new(job.settings.max_rate_bytes)),
         pauses: Mutex::default(),
         history: Mutex::default(),
@@ -162,6 +169,8 @@ pub(super) struct Runner<'a> {
     pub(super) plan: &'a Plan,
     pub(super) started: Instant,
     pub(super) budget: Budget,
+    /// Chunks that are opened ahead of their turn.
+    ahead: usize,
     pub(super) rate: Arc<Rate>,
     pub(super) pauses: Mutex<Vec<PauseReport>>,
     pub(super) history: Mutex<Option<History>>,
@@ -218,8 +227,10 @@ impl Runner<'_> {
         if scope != Scope::SchemaOnly {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
-            let history = History::begin(&*job.source).await;
-            let (taken, facts) = self.carry_rows(&accounts, receipts.to_vec(), &stood).await?;
+            // Beside the snapshot, which waits for none of it.
+            let (history, carried) =
+                tokio::join!(History::begin(&*job.source), self.carry_rows(&accounts, receipts.to_vec(), &stood));
+            let (taken, facts) = carried?;
             *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.end(&*job.source).await;
             failpoint::reached(failpoint::SOURCE_COUNTED);
             source_facts = facts;
@@ -265,6 +276,10 @@ impl Runner<'_> {
                 Err(error) => error,
             };
             let lost = taken.is_lost() && matches!(error.kind(), ErrorKind::Snapshot | ErrorKind::ConnectionLost);
+            if error.kind() != ErrorKind::Interrupted {
+                // What is left of it would keep locks in the source, and rows that were deleted since.
+                taken.close().await?;
+            }
             if !lost || taken_before == MOST_LATER_SNAPSHOTS {
                 return Err(error);
             }
@@ -441,7 +456,7 @@ impl Runner<'_> {
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>> {
         let job = self.job;
         let tables = self.plan.source_tables();
-        let snapshot = job.stop.unless_stopped(job.source.snapshot(&tables, job.settings.effective_jobs())).await?;
+        let snapshot = job.stop.unless_stopped(job.source.snapshot(&tables, job.settings.effective_jobs() + self.ahead)).await?;
         // D11: a column added between plan and snapshot would otherwise shift what is read.
         let filter = crate::engine::TableFilter::new(&self.plan.choices.include, &self.plan.choices.exclude)?;
         let catalog = job.stop.unless_stopped(job.source.catalog(&filter)).await?;
@@ -463,6 +478,7 @@ impl Runner<'_> {
             snapshot: Arc::clone(snapshot),
             sink: Arc::clone(&self.job.sink),
             jobs,
+            ahead: self.ahead,
             budget: self.budget.clone(),
             rate: Arc::clone(&self.rate),
             gate: watcher.gate(),
@@ -538,6 +554,13 @@ impl Runner<'_> {
         self.side_by_side(self.small_together(by_table), errors).await
     }
 
+    /// The tables whose target is small, with all that goes there.
+    fn small_places(&self) -> HashSet<usize> {
+        let bytes = |place: &usize| self.plan.tables.get(*place).map_or(0, |table| table.mapped.source.estimated_bytes);
+        let small = |group: &Vec<usize>| group.iter().map(bytes).fold(0, u64::saturating_add) <= batches::SMALL_BYTES;
+        self.plan.groups().into_iter().filter(small).flatten().collect()
+    }
+
     /// The groups that are about small tables several together: what they wait for is the way there and back.
     fn small_together(&self, groups: Vec<Vec<Ddl>>) -> Vec<Vec<Ddl>> {
         let small: std::collections::HashSet<&ObjectName> = self
@@ -609,8 +632,19 @@ impl Runner<'_> {
         }
         // A target that is lost in the midst of it is asked again from the beginning: it must show one instant.
         let work = persist(self.job.settings.retry_for, &self.job.progress, "the verification", || async {
-            let read_back = self.job.sink.read_back(asking.jobs).await?;
-            facts::of_target(self.plan, &read_back, Some(self.run), &arrived, &asking).await
+            let read_back = self.job.sink.read_back(asking.jobs.saturating_add(self.ahead)).await?;
+            // Of a far target's small tables more are asked at a time: what they cost is the way.
+            let wide = if self.ahead > 0 { self.small_places() } else { HashSet::new() };
+            let (small, large): (Vec<usize>, Vec<usize>) = arrived.iter().partition(|place| wide.contains(place));
+            let mut found = facts::of_target(self.plan, &read_back, Some(self.run), &large, &asking).await?;
+            if !small.is_empty() {
+                let wider = Asking { jobs: asking.jobs.saturating_add(self.ahead), ..asking.clone() };
+                let mut others = facts::of_target(self.plan, &read_back, Some(self.run), &small, &wider).await?;
+                for place in small {
+                    std::mem::swap(&mut found[place], &mut others[place]);
+                }
+            }
+            Ok(found)
         });
         self.job.stop.unless_stopped(work).await
     }

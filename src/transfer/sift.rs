@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::{Batch, ChunkWriter, Held};
+use crate::engine::{Batch, ChunkWriter, Held, Turn, Turns};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::reject::Reject;
 use crate::model::unit::{ReadPlan, Receipt, WorkUnit};
@@ -18,7 +18,10 @@ use super::execute::{Hands, Rows};
 /// Carries one chunk, as [`super::execute::execute`].
 pub(super) async fn execute(unit: &WorkUnit, hands: &Hands) -> Result<Receipt> {
     let writer = hands.sink.begin_chunk(unit, &hands.mapped.target).await.map_err(|error| error.table(&unit.target))?;
-    let mut rows = Rows::read(&*hands.snapshot, unit, &hands.budget, &hands.rate, &hands.progress);
+    let turn = hands.turns.as_ref().map(Turns::next);
+    let _ended = turn.as_ref().map(Turn::guard);
+    hands.wait_for(turn.as_ref()).await;
+    let mut rows = Rows::read(&*hands.snapshot, unit, &hands.budget_in(turn.as_ref()), &hands.rate, &hands.progress);
     let mut sieve = Sieve {
         unit,
         hands,

@@ -1,11 +1,12 @@
 //! Which rows are taken out of the target so that chunks can be carried again: those of a chunk's range where its key tells them, otherwise
-//! all of the table; refused where rows of ours cannot be told from those of others.
+//! all of the table. Where several tables come together in one, the constants that tell them apart go with the range. Refused where rows of ours cannot be told from those of others.
 
 use std::collections::BTreeMap;
 
 use crate::engine::{DdlPhase, Extent, TakeOut};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedTable;
+use crate::mapping::discriminator::{Constant, fixed};
 use crate::model::chunk::{ChunkRange, KeyValue};
 use crate::model::logical::Zone;
 use crate::model::unit::Receipt;
@@ -77,19 +78,77 @@ fn order(plan: &Plan, target: &ObjectName, chunks: &[&Carried], receipts: &[Rece
         let rows = all.iter().map(|receipt| receipt.digest.rows).fold(0, u64::saturating_add);
         take_out(all.iter().map(|receipt| receipt.chunk).collect(), rows, Extent::Whole)
     });
-    let mut ranges = Vec::new();
+    let mut by_source: BTreeMap<usize, Vec<&Carried>> = BTreeMap::new();
     for one in chunks {
-        match range(table(one)?, &one.chunk.range) {
-            Some(extent) => ranges.push(take_out(vec![one.chunk.id], one.receipt.digest.rows, extent)),
-            None => {
-                return match otherwise {
-                    Some(whole) => Ok(Order { first: vec![whole], otherwise: None }),
-                    None => refuse("their key does not tell their rows from those that stood there before"),
-                };
-            }
-        }
+        by_source.entry(one.place).or_default().push(one);
+    }
+    let mut ranges = Vec::new();
+    for (place, chunks) in by_source {
+        let Some(parts) = parts(plan, place, &chunks, receipts) else {
+            return match otherwise {
+                Some(whole) => Ok(Order { first: vec![whole], otherwise: None }),
+                None => refuse("their key does not tell their rows from those that stood there before"),
+            };
+        };
+        ranges.extend(parts.into_iter().map(|(chunks, rows, extent)| take_out(chunks, rows, extent)));
     }
     Ok(Order { first: ranges, otherwise })
+}
+
+/// What takes the chunks of one source table out, and no row of another one: chunk by chunk, or all of its chunks, each with the rows that
+/// receipts promise; none where neither can be told.
+fn parts(plan: &Plan, place: usize, chunks: &[&Carried], receipts: &[Receipt]) -> Option<Vec<(Vec<u32>, u64, Extent)>> {
+    let table = plan.tables.get(place)?;
+    let apart = told_apart(plan, place)?;
+    let ranges: Option<Vec<_>> = chunks
+        .iter()
+        .map(|one| Some((vec![one.chunk.id], one.receipt.digest.rows, range(table, &one.chunk.range, &apart)?)))
+        .collect();
+    if ranges.is_some() || apart.is_empty() {
+        return ranges;
+    }
+    let own: Vec<&Receipt> = receipts
+        .iter()
+        .filter(|receipt| receipt.table == *table.target())
+        .filter(|receipt| table.chunks.chunks.iter().any(|chunk| chunk.id == receipt.chunk))
+        .collect();
+    let rows = own.iter().map(|receipt| receipt.digest.rows).fold(0, u64::saturating_add);
+    let extent = Extent::Range { apart, key: Vec::new(), range: ChunkRange::Whole };
+    Some(vec![(own.iter().map(|receipt| receipt.chunk).collect(), rows, extent)])
+}
+
+/// The constants by which rows of a table are told from those of every other table that go to the same place; empty where it has the place
+/// to itself, none where nothing tells them apart.
+fn told_apart(plan: &Plan, place: usize) -> Option<Vec<(String, LogicalType, KeyValue)>> {
+    let table = &plan.tables.get(place)?.mapped;
+    if !table.merged {
+        return Some(Vec::new());
+    }
+    let mut others: Vec<&MappedTable> = Vec::new();
+    for (number, other) in plan.tables.iter().enumerate() {
+        if number != place && *other.target() == table.target.name {
+            others.push(&other.mapped);
+        }
+    }
+    let mut apart = Vec::new();
+    for column in table.columns.iter().filter(|column| column.mask.is_none()) {
+        let Some(constant) = fixed(column) else { continue };
+        let of = |other: &MappedTable| {
+            let theirs = other.columns.iter().find(|theirs| theirs.target == column.target && theirs.mask.is_none());
+            theirs.and_then(fixed)
+        };
+        // Those that this column does not settle are left to the next one.
+        let before = others.len();
+        others.retain(|other| of(other).is_none_or(|theirs| theirs == constant));
+        if others.len() < before {
+            let value = match constant {
+                Constant::Text(text) => KeyValue::Text(text),
+                Constant::Number(number) => KeyValue::Int(number),
+            };
+            apart.push((column.target.clone(), column.to.clone(), value));
+        }
+    }
+    others.is_empty().then_some(apart)
 }
 
 /// The foreign keys that the run makes from or to a table.
@@ -111,11 +170,7 @@ fn foreign_keys(plan: &Plan, target: &ObjectName) -> Vec<(ObjectName, String)> {
 }
 
 /// The range in the target that has exactly the rows of a range of the source; none where no range does.
-fn range(table: &TablePlan, range: &ChunkRange) -> Option<Extent> {
-    // Rows of other tables may have the same keys.
-    if table.mapped.merged {
-        return None;
-    }
+fn range(table: &TablePlan, range: &ChunkRange, apart: &[(String, LogicalType, KeyValue)]) -> Option<Extent> {
     let bounds: Vec<&Vec<KeyValue>> = match range {
         ChunkRange::NullKey => Vec::new(),
         ChunkRange::Key { lower, upper } => lower.iter().chain(upper).collect(),
@@ -125,7 +180,11 @@ fn range(table: &TablePlan, range: &ChunkRange) -> Option<Extent> {
     let used = bounds.iter().map(|bound| bound.len()).max().unwrap_or(1).max(1);
     let key = table.chunks.key.iter().take(used).map(|name| one_to_one(&table.mapped, name)).collect::<Option<Vec<_>>>()?;
     let expressible = |bound: &&Vec<KeyValue>| bound.iter().zip(&key).all(|(value, (_, logical))| is_literal(value, logical));
-    (key.len() == used && bounds.iter().all(expressible)).then(|| Extent::Range { key, range: range.clone() })
+    (key.len() == used && bounds.iter().all(expressible)).then(|| Extent::Range {
+        apart: apart.to_vec(),
+        key,
+        range: range.clone(),
+    })
 }
 
 /// The target's column for a column of the key, if its values are the source's own, in the same order.

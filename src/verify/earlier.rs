@@ -116,6 +116,23 @@ impl Earlier {
         wanted.iter().filter_map(newest).collect()
     }
 
+    /// The newest run that brought a table from this source: itself, its plan, and the table's place there.
+    pub fn brought(&self, table: &TablePlan) -> Option<(RunId, &Plan, usize)> {
+        let is = |other: &TablePlan| other.source() == table.source() && other.target() == table.target();
+        self.runs.iter().filter(|(record, _)| record.source == self.source).find_map(|(record, plan)| {
+            let plan = plan.as_ref().filter(|plan| plan.choices.scope != Scope::SchemaOnly)?;
+            let place = plan.tables.iter().position(is)?;
+            arrived(record, plan.tables.get(place)?).then_some((record.run, plan, place))
+        })
+    }
+
+    /// The newest finished run of the source into `target`.
+    pub fn newest(&self, target: &str) -> Option<RunId> {
+        let finished =
+            |(run, _): &&(RunRecord, _)| run.source == self.source && run.target == target && run.state != RunState::Running;
+        self.runs.iter().find(finished).map(|(run, _)| run.run)
+    }
+
     fn schema(&self, target: &ObjectName) -> Option<&TableSchema> {
         let of = |plan: &'_ Plan| plan.tables.iter().position(|table| table.target() == target);
         let newest = self.runs.iter().find_map(|(record, plan)| {

@@ -20,6 +20,7 @@ use crate::transform::Transform;
 
 use super::hasher::RowHasher;
 use super::profile;
+use super::rejected::{self, Rejected};
 
 /// Bytes of table that one piece of the re-read has at least and at most: many enough that the way there and back does not count, and few
 /// enough that the last pieces end at about the same time.
@@ -110,6 +111,15 @@ pub async fn of_source(plan: &Plan, snapshot: &Arc<dyn Snapshot>, wanted: &[usiz
         }
     };
     if asking.level >= VerifyLevel::Rows {
+        if asking.level < VerifyLevel::Full {
+            let tables = wanted.iter().filter_map(|place| plan.tables.get(*place)).map(|table| &table.mapped.source);
+            match asking.stop.unless_stopped(snapshot.count_ahead(&tables.collect::<Vec<_>>())).await {
+                Err(error) if asking.stop.reason().is_some() => return Err(error),
+                // Each table asks for itself, and says what is wrong.
+                Err(error) => tracing::debug!(%error, "the tables could not be counted together"),
+                Ok(()) => {}
+            }
+        }
         pool::each(asking.jobs, chosen(plan, wanted), work).await?;
     }
     Ok(taken(all))
@@ -130,6 +140,10 @@ pub async fn of_target(
     let all: All = Arc::new(Mutex::new(vec![Facts::default(); plan.tables.len()]));
     if asking.level == VerifyLevel::None {
         return Ok(taken(all));
+    }
+    for table in &plan.tables {
+        // As far as the rows of the source were read by this process.
+        asking.budget.met_again(table.target(), table.source());
     }
     let leads = plan.leads();
     let wanted: Vec<usize> = wanted.iter().copied().filter(|place| leads.contains(place)).collect();
@@ -229,7 +243,7 @@ async fn pieces_of(
     Ok(std::mem::take(&mut *pieces.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// The digest of the source's rows after mapping, read again: for a verification that comes later.
+/// The digest of the source's rows after mapping, read again, without those that were `rejected`: for a verification that comes later.
 ///
 /// # Errors
 /// `Interrupted`. What goes wrong with one table stands in its facts.
@@ -237,6 +251,7 @@ pub async fn digests_of_source(
     plan: &Plan,
     snapshot: &Arc<dyn Snapshot>,
     facts: Vec<Facts>,
+    rejected: &Rejected,
     asking: &Asking,
 ) -> Result<Vec<Facts>> {
     let all: All = Arc::new(Mutex::new(facts));
@@ -252,11 +267,19 @@ pub async fn digests_of_source(
         .map(|table| Ok(((table.source().clone(), table.target().clone()), table.mapped.transform(keyed.as_ref())?)))
         .collect::<Result<_>>()?;
     let (snapshot, budget) = (Arc::clone(snapshot), asking.budget.clone());
+    let known: HashMap<(ObjectName, ObjectName), Arc<rejected::Known>> = plan
+        .tables
+        .iter()
+        .filter_map(|table| Some(((table.source().clone(), table.target().clone()), rejected.of(table)?)))
+        .collect();
+    let dialect = rejected.dialect();
     let each = asking.clone();
     let hash: Hash = Arc::new(move |table, chunk| {
         let ends = (table.source().clone(), table.target().clone());
         let transform = transforms.get(&ends).cloned().ok_or_else(|| Error::internal("a table without its casts"));
-        let read = table.read_plan(budget.batch_bytes());
+        let mut read = table.read_plan(budget.batch_bytes());
+        let known = known.get(&ends).cloned();
+        read.keep_raw = known.is_some();
         let batches = snapshot.read_within(&read, &chunk, &budget);
         let asking = each.clone();
         async move {
@@ -264,7 +287,11 @@ pub async fn digests_of_source(
             let counter = Counter::default();
             let counted = Arc::clone(&counter);
             let mapped = batches.map(move |batch| {
-                let Batch { rows, bytes, mut losses, held, .. } = batch?;
+                let mut batch = batch?;
+                if let Some(known) = &known {
+                    counted.fetch_add(known.take_out(&mut batch, &read, dialect)?, Ordering::Relaxed);
+                }
+                let Batch { rows, bytes, mut losses, held, .. } = batch;
                 counted.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
                 let rows = transform.apply_counted(&read.table, &read.row_key, &rows, &mut losses)?;
                 Ok(Batch { losses, held, ..Batch::plain(rows, bytes) })

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::{IfExists, ProbeLevel, Scope, Settings, VerifyLevel};
-use crate::engine::{Budget, Sink, Source};
+use crate::engine::{Budget, Sink, Source, registry};
 use crate::error::Result;
 use crate::model::{Digest, Losses, ObjectName};
 use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
 use crate::report::{Outcome, PhaseReport, Report, ResourceReport, SchemaDifference, SchemaReport, Side, TableReport, resources};
+use crate::transfer::stall::{Moves, quiet_patience, unless_stalled};
 use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
@@ -19,12 +20,25 @@ use super::earlier::{self, Earlier, Stood};
 use super::facts::{self, Asking, Facts};
 use super::merged::{self, Member};
 use super::parity;
+use super::rejected::Rejected;
 
 /// Compares source and target at `settings.verify`; changes neither.
 ///
 /// # Errors
 /// What the servers say, and `Mapping` when a table or a column is missing in the target. Differences are in the report.
 pub async fn verify(
+    settings: &Settings,
+    source: Arc<dyn Source>,
+    sink: Arc<dyn Sink>,
+    progress: Progress,
+    stop: Stop,
+) -> Result<Report> {
+    let (moves, progress) = Moves::watch(progress);
+    let work = Box::pin(compared(settings, Arc::clone(&source), Arc::clone(&sink), progress, stop));
+    unless_stalled(work, quiet_patience(settings), &moves, &*source, &*sink).await
+}
+
+async fn compared(
     settings: &Settings,
     source: Arc<dyn Source>,
     sink: Arc<dyn Sink>,
@@ -45,13 +59,16 @@ pub async fn verify(
         return Err(refusal);
     }
     check_key(&plan, &earlier)?;
+    let dialect = registry::engine(settings.source.engine).dialect();
+    let rejected = stop.unless_stopped(Rejected::read(&earlier, &plan, &*sink, dialect)).await?;
     let stood = stop.unless_stopped(earlier.stood(&plan, settings.verify, &*sink)).await?;
     let targets = plan.leads().into_iter().map(|place| plan.tables[place].target());
     let notes: Vec<_> = targets.filter_map(|target| stood.get(target)?.note(target)).collect();
     plan.problems.extend(notes);
+    let run = earlier.newest(&settings.target.to_string()).map(|run| run.to_string()).unwrap_or_default();
     let planned = started.elapsed().as_secs_f64();
     progress.emit(Event::Started {
-        run: String::new(),
+        run: run.clone(),
         source: plan.source.address.clone(),
         target: plan.target.address.clone(),
         tables: plan.tables.len(),
@@ -73,8 +90,9 @@ pub async fn verify(
     let snapshot = stop.unless_stopped(source.snapshot(&plan.source_tables(), jobs)).await?;
     let mut source_facts = facts::of_source(&plan, &snapshot, &all, &asking).await?;
     if settings.verify >= VerifyLevel::Digest {
-        source_facts = facts::digests_of_source(&plan, &snapshot, source_facts, &asking).await?;
+        source_facts = facts::digests_of_source(&plan, &snapshot, source_facts, &rejected, &asking).await?;
     }
+    plan.problems.extend(rejected.notes(&plan, settings.verify >= VerifyLevel::Digest));
     let position = snapshot.position().cloned();
     let consistency: Vec<_> = plan.tables.iter().map(|table| snapshot.consistency(&table.mapped.source)).collect();
     snapshot.close().await?;
@@ -96,19 +114,23 @@ pub async fn verify(
     let of_sequences = |one: &&SchemaDifference| carried.iter().any(|sequence| sequence.target.to_string() == one.table);
     let errors: Vec<String> = schema.differences.iter().filter(of_sequences).map(|one| one.what.clone()).collect();
 
-    let read = |one: &Facts| {
+    let read = |table: &TablePlan, one: &Facts| {
+        let known = rejected.of(table);
         if settings.verify >= VerifyLevel::Digest {
-            Read { rows: one.rows_read, digest: one.digest.unwrap_or_default(), losses: one.losses.clone(), rejected: 0 }
+            let rejected = known.map_or(0, |known| known.met());
+            Read { rows: one.rows_read, digest: one.digest.unwrap_or_default(), losses: one.losses.clone(), rejected }
         } else {
-            let rows = one.rows.unwrap_or_default();
-            Read { rows, digest: Digest { rows, sum: 0 }, losses: Losses::default(), rejected: 0 }
+            // The ledger is taken at its word: no row is looked at.
+            let (rows, rejected) = (one.rows.unwrap_or_default(), known.map_or(0, |known| known.count()));
+            let digest = Digest { rows: rows.saturating_sub(rejected), sum: 0 };
+            Read { rows, digest, losses: Losses::default(), rejected }
         }
     };
     let mut together: HashMap<usize, Vec<String>> = HashMap::new();
     for group in plan.groups().into_iter().filter(|group| group.len() > 1) {
         let member = |place: &usize| {
             let source = &source_facts[*place];
-            Member { table: &plan.tables[*place].mapped, read: read(source), source }
+            Member { table: &plan.tables[*place].mapped, read: read(&plan.tables[*place], source), source }
         };
         let members: Vec<Member<'_>> = group.iter().map(member).collect();
         let beside = stood.get(plan.tables[group[0]].target()).and_then(Stood::digest);
@@ -119,7 +141,7 @@ pub async fn verify(
     let leads = plan.leads();
     for (place, table) in plan.tables.iter().enumerate() {
         let (one, two): (&Facts, &Facts) = (&source_facts[place], &target_facts[place]);
-        let read = read(one);
+        let read = read(table, one);
         let beside = stood.get(table.target());
         let alone = !together.contains_key(&place);
         let mut errors = match (together.remove(&place), beside.and_then(Stood::digest)) {
@@ -152,9 +174,10 @@ pub async fn verify(
             digest: one.digest,
             stood: beside.and_then(Stood::digest),
             losses: read.losses,
-            rejected: 0,
+            rejected: read.rejected,
             outcome: match (errors.is_empty(), settings.verify) {
                 (false, _) => Outcome::Differs,
+                (true, _) if read.rejected > 0 => Outcome::Rejected,
                 (true, VerifyLevel::None) => Outcome::NotVerified,
                 (true, _) => Outcome::Verified,
             },
@@ -166,7 +189,7 @@ pub async fn verify(
     progress.emit(Event::Finished { seconds });
     Ok(Report {
         command: "verify".into(),
-        run: String::new(),
+        run,
         version: env!("CARGO_PKG_VERSION").into(),
         source: Side { address: plan.source.address.clone(), server: plan.source.server.to_string() },
         target: Side { address: plan.target.address.clone(), server: plan.target.server.to_string() },
@@ -178,7 +201,9 @@ pub async fn verify(
         position,
         instants: Vec::new(),
         verify: settings.verify,
-        exit_code: u8::from(!errors.is_empty() || tables.iter().any(|table| table.outcome == Outcome::Differs)),
+        exit_code: u8::from(
+            !errors.is_empty() || tables.iter().any(|table| matches!(table.outcome, Outcome::Differs | Outcome::Rejected)),
+        ),
         proven: compare::sentence(settings.verify, &tables) + &parity::sentence(Some(&schema)),
         tables,
         schema: Some(schema),

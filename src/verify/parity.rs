@@ -400,18 +400,7 @@ mod tests {
     use crate::model::schema::TriggerState;
 
     fn column(name: &str, full: &str) -> Column {
-        Column {
-            name: name.into(),
-            native: NativeType { name: full.into(), full: full.into(), ..NativeType::default() },
-            logical: None,
-            nullable: true,
-            default: None,
-            generated: None,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
-        }
+        Column::new(name, None, NativeType::named(full))
     }
 
     fn index(name: &str, columns: &[&str]) -> Index {

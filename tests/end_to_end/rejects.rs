@@ -43,6 +43,37 @@ async fn rejected_rows_are_kept_whole_and_sent_again_under_a_corrected_mapping()
     assert_eq!(to.value("SELECT count(*) FROM many").await.as_deref(), Some("29969"));
     assert_eq!(to.value("SELECT count(*) FROM many WHERE id % 1000 = 0 OR id = 9").await.as_deref(), Some("0"));
     assert_eq!(to.value("SELECT count(*) FROM dbferry.rejects").await.as_deref(), Some("31"));
+    // A later verification expects all other rows, and says so; each rejected row must be in the source as it was.
+    let run = done["run"].as_str().unwrap();
+    for level in ["rows", "digest", "full"] {
+        let (said, later) = ferry_with_report(&["verify", &from.url, &to.url, "-m", &file.path(), "--level", level]);
+        let said = said.code(1).prints(&[
+            &format!("verify of run {run}, dbferry"),
+            "NOT PROVEN: 31 rows of 1 of 2 tables were rejected; 0 did not arrive in full, 0 differ, 1 agree",
+            &format!("`dbferry rejects {run} TARGET` lists them"),
+        ]);
+        let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            words.contains(&format!("31 of its rows were rejected, as the ledger says of run {run}: they are not expected")),
+            "{words}"
+        );
+        let later = later.unwrap();
+        let many = table(&later, "many");
+        assert_eq!(
+            (later["run"].as_str(), many["outcome"].as_str(), many["rows"].as_u64(), many["rejected"].as_u64()),
+            (Some(run), Some("rejected"), Some(29_969), Some(31)),
+            "{many:#}"
+        );
+    }
+    from.run("UPDATE many SET t = 'ab' WHERE id = 2000;").await;
+    let said = ferry(&["verify", &from.url, &to.url, "-m", &file.path()]).code(1);
+    let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("30 of them are in the source as they were") && words.contains("1 differ"), "{words}");
+    from.run("UPDATE many SET t = 'a\\0b' WHERE id = 2000;\nUPDATE many SET d = '0000-00-00' WHERE id = 5;").await;
+    // One that cannot be read, and was not rejected, is no part of what the ledger says.
+    let said = ferry(&["verify", &from.url, &to.url, "-m", &file.path()]).code(1);
+    assert!(said.out.contains("(id = 5)") && said.out.contains("zero date"), "{}", said.out);
+    from.run("UPDATE many SET d = '2024-01-01' WHERE id = 5;").await;
     // With the key built, since the table is there.
     to.refuses("INSERT INTO many (id) VALUES (1)", "23505").await;
 

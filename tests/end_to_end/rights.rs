@@ -137,3 +137,81 @@ INSERT INTO children VALUES (1, 1);
     from.drop().await;
     to.drop().await;
 }
+
+#[tokio::test]
+async fn a_schema_that_may_not_even_be_looked_into_hides_no_other_right() {
+    let from = MySqlDatabase::create(THREE).await;
+    // The numbering of a table that stands cannot be read in a schema that may not be used.
+    let to = PostgresDatabase::create(
+        "CREATE SCHEMA shop; CREATE TABLE shop.a (id int GENERATED ALWAYS AS IDENTITY); CREATE SCHEMA dbferry;
+         CREATE TABLE dbferry.runs (run uuid)",
+    )
+    .await;
+    let (reader, loader) = (format!("r_{}", from.name), format!("l_{}", to.name));
+    from.run(&format!(
+        "CREATE USER '{reader}'@'%' IDENTIFIED BY 'few';
+GRANT SELECT ON `{0}`.a TO '{reader}'@'%';
+GRANT SELECT (id) ON `{0}`.b TO '{reader}'@'%';
+GRANT INSERT ON `{0}`.c TO '{reader}'@'%';
+",
+        from.name
+    ))
+    .await;
+    to.run(&format!(
+        "CREATE ROLE {loader} LOGIN PASSWORD 'few'; REVOKE ALL ON DATABASE {} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} TO {loader}",
+        to.name
+    ))
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    std::fs::write(&config, "[run.pause]\nhistory_length = 1000000000\n").unwrap();
+    let (source, target) = (login(&from.url, &reader, "few"), login(&to.url, &loader, "few"));
+    for more in [&["--if-exists", "drop"][..], &[]] {
+        let line = ["run", &source, &target, "--schema", "shop", "-c", config.to_str().unwrap()];
+        let said = ferry(&[&line[..], more].concat()).code(2).complains(&[
+            "rights of table `",
+            "the length of the undo history cannot be read",
+            &format!("GRANT SELECT ON `{}`.`b` TO", from.name),
+            &format!("GRANT SELECT ON `{}`.`c` TO", from.name),
+            "may not create tables in the schema `shop`",
+            "may not create tables in the schema `dbferry`",
+        ]);
+        assert_eq!(said.err.contains("may not drop it, since `postgres` owns it"), !more.is_empty(), "{}", said.err);
+    }
+    forget(from, &reader, to, &loader).await;
+}
+
+#[tokio::test]
+async fn many_tables_are_asked_about_together_and_the_answers_are_those_of_each() {
+    let from = MySqlDatabase::create("").await;
+    let to = PostgresDatabase::create("").await;
+    let reader = format!("r_{}", from.name);
+    let role = format!("o_{}", from.name);
+    let mut script =
+        format!("CREATE USER '{reader}'@'%' IDENTIFIED BY 'few';\nCREATE ROLE '{role}';\nGRANT '{role}' TO '{reader}'@'%';\n");
+    // By a right on the table, on each of its columns, by a role that is on from the start; and some of that missing.
+    let mut refused = Vec::new();
+    for number in 0..150 {
+        let table = format!("`{}`.t{number}", from.name);
+        script += &format!("CREATE TABLE {table} (id INT PRIMARY KEY, v INT);\n");
+        script += &match number % 5 {
+            0 if number != 75 => format!("GRANT SELECT (id, v) ON {table} TO '{reader}'@'%';\n"),
+            1 => format!("GRANT SELECT ON {table} TO '{role}';\n"),
+            _ if [3, 63, 64, 65, 75, 149].contains(&number) => {
+                refused.push(number);
+                format!("GRANT SELECT (v), INSERT ON {table} TO '{reader}'@'%';\n")
+            }
+            _ => format!("GRANT SELECT ON {table} TO '{reader}'@'%';\n"),
+        };
+    }
+    script += &format!("SET DEFAULT ROLE '{role}' FOR '{reader}'@'%';\n");
+    from.run(&script).await;
+    let said = ferry(&["run", &login(&from.url, &reader, "few"), &to.url]).code(2);
+    let mut told: Vec<&str> = said.err.split("GRANT SELECT ON `").skip(1).filter_map(|text| text.split('`').nth(2)).collect();
+    told.sort_by_key(|name| name[1..].parse::<u32>().unwrap());
+    refused.sort_unstable();
+    assert_eq!(told, refused.iter().map(|number| format!("t{number}")).collect::<Vec<_>>(), "{}", said.err);
+    from.run(&format!("DROP USER '{reader}'@'%';\nDROP ROLE '{role}';\n")).await;
+    from.drop().await;
+    to.drop().await;
+}

@@ -1,5 +1,6 @@
 //! Whatever is killed at whatever instant, `--resume` continues, and ends where an undisturbed run ends.
 
+mod far;
 mod faults;
 #[cfg(debug_assertions)]
 mod identity;
@@ -8,6 +9,8 @@ mod lease;
 #[cfg(debug_assertions)]
 mod moved;
 mod network;
+mod parquet;
+mod pauses;
 #[cfg(debug_assertions)]
 mod points;
 #[cfg(debug_assertions)]

@@ -204,6 +204,78 @@ ANALYZE TABLE numbers, keyless;
     to.drop().await;
 }
 
+/// Tables of two tenants that come together: with keys that meet, of numbers and of text, and none at all.
+const TENANTS: &str = "CREATE TABLE a_numbers (id INT NOT NULL PRIMARY KEY, v VARCHAR(500) NOT NULL);
+CREATE TABLE a_words (w VARCHAR(30) NOT NULL PRIMARY KEY, v VARCHAR(500) NOT NULL);
+CREATE TABLE a_keyless (v VARCHAR(500) NOT NULL, w INT);
+INSERT INTO a_numbers SELECT seq, REPEAT(CHAR(65 + seq % 26), 450) FROM seq_1_to_6000;
+INSERT INTO a_words SELECT CONCAT('w', LPAD(seq, 6, '0')), REPEAT(CHAR(65 + seq % 26), 450) FROM seq_1_to_4000;
+INSERT INTO a_keyless SELECT REPEAT('k', 450), seq FROM seq_1_to_100;
+CREATE TABLE b_numbers LIKE a_numbers;
+CREATE TABLE b_words LIKE a_words;
+CREATE TABLE b_keyless LIKE a_keyless;
+INSERT INTO b_numbers SELECT * FROM a_numbers;
+INSERT INTO b_words SELECT * FROM a_words;
+INSERT INTO b_keyless SELECT * FROM a_keyless;
+ANALYZE TABLE a_numbers, a_words, a_keyless, b_numbers, b_words, b_keyless;
+";
+
+const MERGED: &str = "[[table]]\nmatch = \"([ab])_(numbers|words)\"\nto = \"$2\"\nmerge = true\n
+[table.columns.tenant]\nexpr = \"'$1'\"\nkey = true\n
+[[table]]\nmatch = \"([ab])_keyless\"\nto = \"keyless\"\nmerge = true\n
+[table.columns.tenant]\nexpr = \"'$1'\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_merged_tables_only_the_rows_of_their_own_source_are_carried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mapping = folder.path().join("m.toml");
+    std::fs::write(&mapping, MERGED).unwrap();
+    // What stands there already is of a third tenant; it lies below the first chunk of the others.
+    let standing = "CREATE TABLE numbers (id int, v varchar(500) NOT NULL, tenant text, PRIMARY KEY (tenant, id));
+        CREATE TABLE words (w varchar(30), v varchar(500) NOT NULL, tenant text, PRIMARY KEY (tenant, w));
+        CREATE TABLE keyless (v varchar(500) NOT NULL, w int, tenant text);
+        INSERT INTO numbers VALUES (-5, 'stood', 'z'); INSERT INTO words VALUES ('a', 'stood', 'z'); INSERT INTO keyless VALUES ('stood', 0, 'z')";
+    for (stood, script) in [(0, ""), (1, standing)] {
+        let (from, to) = (MySqlDatabase::create(TENANTS).await, PostgresDatabase::create(script).await);
+        let mut line = vec!["run", &from.url, &to.url, "--chunk", "1MiB", "--jobs", "2", "-m", mapping.to_str().unwrap()];
+        if stood > 0 {
+            line.extend(["--tables", "existing", "--if-exists", "append"]);
+        }
+        killed(&line, at::COPIED);
+        from.run(
+            "UPDATE a_numbers SET v = 'changed' WHERE id = 1;
+INSERT INTO a_numbers VALUES (-9, 'new');
+UPDATE b_numbers SET v = 'changed' WHERE id = 5999;
+DELETE FROM a_words WHERE w = 'w000007';
+UPDATE b_keyless SET v = 'changed' WHERE w = 7;
+",
+        )
+        .await;
+        // Rows of one tenant that nobody touched tell whether they were carried again.
+        let kept = "SELECT string_agg(DISTINCT xmin::text, ' ' ORDER BY xmin::text) FROM words WHERE tenant <> 'a'";
+        let before = to.value(kept).await;
+        let (said, report) = ferry_with_report(&[&line[..], &["--resume"]].concat());
+        let report = report.unwrap();
+        said.code(0).prints(&["Proven by digest"]);
+        // Where the key tells it, one chunk goes; otherwise all of its own table, and no other one.
+        for (table, again) in
+            [("a_numbers", Some(1)), ("b_numbers", Some(1)), ("a_words", None), ("a_keyless", Some(0)), ("b_keyless", Some(1))]
+        {
+            let (chunks, carried) = rechecked(&report, table);
+            assert_eq!(carried, again.unwrap_or(chunks), "{table} of {chunks}");
+        }
+        assert_eq!(rechecked(&report, "b_words").1, 0);
+        assert_eq!(to.value(kept).await, before);
+        let all =
+            "SELECT (SELECT count(*) || '/' || sum((v = 'changed')::int) FROM numbers) || ' ' || (SELECT count(*) FROM words)
+            || ' ' || (SELECT count(*) || '/' || sum((v = 'changed')::int) FROM keyless)";
+        let wanted = format!("{}/2 {} {}/1", 12001 + stood, 7999 + stood, 200 + stood);
+        assert_eq!(to.value(all).await, Some(wanted));
+        from.drop().await;
+        to.drop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_may_not_ask_for_the_position_learns_that_nothing_is_proven() {
     let (from, to) = (MySqlDatabase::create(SOURCE).await, PostgresDatabase::create("").await);

@@ -25,11 +25,18 @@ fn script() -> PathBuf {
 
 impl Servers {
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With more options of the PostgreSQL server.
+    pub fn start_with(options: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // The servers' own user must be able to look into it.
         assert!(Command::new("chmod").arg("755").arg(folder.path()).status().unwrap().success());
         // A pipe to stderr would stay open as long as the servers do.
-        let started = Command::new(script()).arg("start").arg(folder.path().join("s")).stderr(Stdio::null()).output().unwrap();
+        let mut start = Command::new(script());
+        start.arg("start").arg(folder.path().join("s")).env("DBFERRY_POSTGRES_OPTIONS", options);
+        let started = start.stderr(Stdio::null()).output().unwrap();
         let out = String::from_utf8(started.stdout).unwrap();
         assert!(started.status.success(), "{out}");
         let value = |name: &str| {

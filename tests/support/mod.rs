@@ -4,6 +4,7 @@
 //! as `mysql://root:secret@127.0.0.1:3306`. Without them a test fails and says so; it never passes by skipping.
 #![allow(dead_code)]
 
+pub mod balancer;
 pub mod ferry;
 pub mod proxy;
 pub mod random;

@@ -177,22 +177,11 @@ fn table(target: bool) -> Table {
     let mut table = Table::new(ObjectName::new("shop", "t"));
     for (name, source, wanted) in columns {
         let source = native(source);
-        table.columns.push(Column {
-            name: name.into(),
-            logical: MySqlDialect.to_logical(&source),
-            native: if target {
-                NativeType { name: wanted.into(), full: wanted.into(), ..NativeType::default() }
-            } else {
-                source
-            },
-            nullable: true,
-            default: None,
-            generated: None,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
-        });
+        table.columns.push(Column::new(
+            name,
+            MySqlDialect.to_logical(&source),
+            if target { NativeType::named(wanted) } else { source },
+        ));
     }
     table
 }

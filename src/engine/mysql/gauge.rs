@@ -30,7 +30,8 @@ impl MySqlGauge {
         Ok(MySqlGauge { connection, server: server.clone(), mark: mark.trim_end().to_string(), asked: asked.to_vec() })
     }
 
-    /// 0 for a server that is no replica, or whose replication stands still: reading does it no harm.
+    /// 0 while replication stands still (stopped by a person, or cut off from its source): the server cannot tell, and reading does it no harm.
+    /// How far replicas of the source itself are behind is not known there.
     async fn replica_lag(&mut self) -> Result<u64> {
         let renamed = !is_maria(&self.server) && self.server.version_number >= (8, 0, 22);
         let (show, column) = match (renamed, is_maria(&self.server)) {
@@ -43,6 +44,11 @@ impl MySqlGauge {
             failed("the lag of the replica cannot be read", error)
                 .hint("Grant REPLICATION CLIENT (in MariaDB: REPLICA MONITOR), or leave `replica_lag` out")
         })?;
+        if rows.is_empty() {
+            return Err(Error::new(ErrorKind::Unsupported, "the source is no replica, so it is behind nothing").hint(
+                "Leave `replica_lag` out; a server does not know how far its own replicas are behind: to spare one, read from it",
+            ));
+        }
         // Of several channels the one that is most behind.
         Ok(rows.iter().map(|row| number(row, column).unwrap_or_default()).max().unwrap_or_default())
     }

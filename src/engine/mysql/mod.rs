@@ -4,7 +4,7 @@
 //! `typemap` its types; `plan` chunks, `key` their bounds in SQL; `snapshot` one instant for all readers,
 //! `readers` who hands them out, `position` whether the log proves that nothing was written; `leftovers` ends sessions of an earlier attempt; `read` one chunk as Arrow, `filter` conditions, `select` which expressions are asked for,
 //! `expression` what checks and defaults mean, `decode` wire bytes into Arrow; `subset` rows by sample and by foreign keys; `profile` counts
-//! and aggregates, `probe` questions about the data; `waiting` what the
+//! and aggregates, `probe` questions about the data, `askers` the sessions that ask; `waiting` what the
 //! server does for us; `wire` the protocol of the readers; `error` the server's errors as ours.
 
 use std::sync::Arc;
@@ -15,11 +15,13 @@ use super::{Dialect, Engine, EngineKind, SessionOptions, Sink, Source};
 use crate::config::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 
+mod askers;
 #[doc(hidden)]
 mod batch;
 pub mod catalog;
 mod collision;
 mod connect;
+mod counts;
 mod cut_short;
 mod decode;
 mod error;
@@ -34,6 +36,7 @@ mod leftovers;
 #[doc(hidden)]
 pub mod offline;
 mod plan;
+mod pooler;
 mod position;
 mod probe;
 mod profile;

@@ -63,6 +63,29 @@ pub(super) async fn plan_chunks(
     cutter.plan().await.map_err(|error| error.table(&table.name))
 }
 
+/// Bounds of a whole-number primary key, between which lie about as many rows each.
+pub(super) struct Pieces {
+    pub(super) index: String,
+    pub(super) column: String,
+    pub(super) bounds: Vec<i128>,
+}
+
+/// Cuts a table into about `count` pieces by its primary key; none where it does not begin with a whole number, or its values do not tell.
+pub(super) async fn pieces(connection: &mut MySqlConnection, mark: &str, table: &Table, count: u64) -> Result<Option<Pieces>> {
+    let whole_number = |key: &ChunkKey| !key.first_nullable && key.columns.first().is_some_and(KeyColumn::is_integer);
+    let Some(key) = choose_key(table).filter(|key| table.primary_key.is_some() && whole_number(key)) else { return Ok(None) };
+    let Some(column) = key.columns.first().map(|column| column.name.clone()) else { return Ok(None) };
+    let index = key.index.clone();
+    let rows_aim = table.estimated_rows.div_ceil(count.max(1)).max(1);
+    let mut cutter = Cutter { connection, mark, table, key, rows_aim, chunks_aim: count.max(1), row_bytes: 1 };
+    let Some(bounds) = cutter.ranges().await.map_err(|error| error.table(&table.name))? else { return Ok(None) };
+    let bounds = bounds.into_iter().filter_map(|(bound, _)| match bound.as_slice() {
+        [KeyValue::Int(number)] => Some(*number),
+        _ => None,
+    });
+    Ok(Some(Pieces { index, column, bounds: bounds.collect() }))
+}
+
 /// The primary key, else a unique index, else any: of each the longest usable start, whole-number keys first.
 fn choose_key(table: &Table) -> Option<ChunkKey> {
     let usable = |index: &Index| -> Option<ChunkKey> {

@@ -51,6 +51,7 @@ pub(super) async fn doubt(session: &mut MySqlConnection, server: &ServerInfo, kn
 
 /// A number; none where the server does not know it, or does not tell.
 async fn number(session: &mut MySqlConnection, sql: &str) -> Result<Option<i64>> {
-    let asked = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql.to_string())).fetch_optional(session).await;
-    Ok(optional(asked)?.flatten())
+    let asked = sqlx::raw_sql(AssertSqlSafe(sql.to_string())).fetch_optional(session).await;
+    let asked = asked.and_then(|row| row.map(|row| row.try_get::<Option<i64>, _>(0)).transpose());
+    Ok(optional(asked)?.flatten().flatten())
 }

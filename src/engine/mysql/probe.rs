@@ -1,153 +1,328 @@
-//! Questions about the data, asked of the server in one pass over a table.
+//! Questions about the data, asked of the server in one pass over each table.
 //!
-//! Questions about values share one statement of counts. Those about foreign keys ask each its own, since they join. For what was
-//! found, one more statement fetches the key of a row.
+//! Questions about values share one statement, which looks at most rows by their `signs` alone and counts by the `exact` conditions
+//! among those that are left. Those about foreign keys ask each its own, since they join. Then, for what was found, a statement fetches the
+//! key of a row. A large table is asked in pieces of its key, side by side; many small ones in one message.
 
-use sqlx::{AssertSqlSafe, MySqlConnection, Row};
+use std::collections::BTreeMap;
 
-use super::error::failed;
-use super::select::{TextForm, quote, quote_table, text_form};
-use crate::error::{Error, Result};
-use crate::model::catalog::{ForeignKey, Table};
-use crate::model::probe::{Answer, Question};
+use exact::{NEVER, entry_length, exact, possible};
+use message::{Statement, cells, counts};
+use rows::{Piece, Rows, rows};
+use signs::{Sign, sign};
 
-/// Characters in which the signs of text that was encoded twice are looked for.
-const LOOKED_AT: u32 = 1000;
+use super::askers::Askers;
+use super::connect::Connector;
+use super::plan;
+use super::select::quote;
+use crate::error::Result;
+use crate::model::catalog::{ForeignKey, ServerInfo, Table};
+use crate::model::probe::{Answer, Asked, Question};
 
-/// [`crate::engine::Source::probe`].
-pub(super) async fn probe(
-    connection: &mut MySqlConnection,
-    mark: &str,
-    table: &Table,
-    questions: &[Question],
-    first_rows: Option<u64>,
-) -> Result<Vec<Answer>> {
-    let mut asking = Asking { connection, mark, table, first_rows };
-    let mut answers = asking.values(questions).await?;
-    for (question, answer) in questions.iter().zip(&mut answers) {
-        if let Some(sql) = asking.join(question) {
-            answer.found = asking.counts(&format!("SELECT COUNT(*) {sql}")).await?.first().copied().unwrap_or_default();
-            // Whoever has a parent or none has a value.
-            answer.values = answer.found;
-            if answer.found > 0 {
-                answer.example = asking.example(&sql, "c.").await?;
+mod exact;
+mod message;
+mod rows;
+mod signs;
+
+/// A table of fewer bytes is asked in one piece: opening a session costs more.
+const LARGE: u64 = 32 << 20;
+
+/// Pieces of a large table for each session, so that all of them end at about the same time, and the fewest bytes of one.
+const PIECES_PER_SESSION: u64 = 4;
+const LEAST_PIECE: u64 = 8 << 20;
+
+/// Rows that are looked at for a value, before all are: most columns have one there.
+const FIRST_LOOK: u64 = 1000;
+
+/// Who asks.
+pub(super) struct Prober<'a> {
+    pub(super) connector: &'a Connector,
+    pub(super) mark: String,
+    pub(super) server: &'a ServerInfo,
+    pub(super) askers: &'a Askers,
+    /// Most sessions.
+    pub(super) jobs: usize,
+    /// Of each table so many rows at most.
+    pub(super) first_rows: Option<u64>,
+    /// Asks nothing but the exact conditions, in one piece.
+    pub(super) plain: bool,
+}
+
+/// A table whose rows are asked, and what is known of it so far.
+struct Probing<'a> {
+    asked: &'a Asked<'a>,
+    /// One at least.
+    pieces: Vec<Option<Piece>>,
+    conditions: Vec<Option<Condition>>,
+    answers: Vec<Answer>,
+    /// Of each question, the first piece that has what it asks for.
+    found_in: BTreeMap<usize, usize>,
+    /// Columns of facts that had no value at the first look, and whether that was a look at all rows.
+    valueless: Vec<usize>,
+    seen_all: bool,
+}
+
+/// A question about values, in SQL.
+struct Condition {
+    exact: String,
+    sign: Option<Sign>,
+}
+
+impl Condition {
+    /// The sign, and what it may be one of.
+    fn sql(&self) -> String {
+        self.sign.as_ref().map_or_else(|| self.exact.clone(), |sign| format!("({}) AND {}", sign.sql(), self.exact))
+    }
+}
+
+/// What a statement's answer is for.
+#[derive(Debug, Clone)]
+enum Use {
+    /// One count for each of these questions, in a piece of the table.
+    Found { piece: usize, questions: Vec<usize> },
+    /// The rows of this question about a foreign key.
+    Joined(usize),
+    /// How many rows there were, and how many had a value for each of these questions.
+    Values(Vec<usize>),
+    /// The longest entry.
+    Longest(usize),
+    /// The key of a row.
+    Example(usize),
+}
+
+impl Prober<'_> {
+    /// [`crate::engine::Source::probe`].
+    pub(super) async fn probe(&self, asked: &[Asked<'_>]) -> Result<Vec<Vec<Answer>>> {
+        let mut tables = Vec::with_capacity(asked.len());
+        for one in asked {
+            tables.push(Probing {
+                asked: one,
+                pieces: vec![None],
+                conditions: self.conditions(one)?,
+                answers: vec![Answer::default(); one.questions.len()],
+                found_in: BTreeMap::new(),
+                valueless: Vec::new(),
+                seen_all: false,
+            });
+        }
+        self.cut(&mut tables).await?;
+        let mut first = Vec::new();
+        for (at, table) in tables.iter().enumerate() {
+            self.count(at, table, &mut first);
+        }
+        self.ask(first, &mut tables).await?;
+        let mut second = Vec::new();
+        for (at, table) in tables.iter().enumerate() {
+            self.follow(at, table, &mut second);
+        }
+        self.ask(second, &mut tables).await?;
+        Ok(tables.into_iter().map(|table| table.answers).collect())
+    }
+
+    fn conditions(&self, asked: &Asked<'_>) -> Result<Vec<Option<Condition>>> {
+        let mut conditions = Vec::with_capacity(asked.questions.len());
+        for question in &asked.questions {
+            if is_join(question) || !(self.plain || possible(asked.table, question)) {
+                conditions.push(None);
+                continue;
             }
-        } else if answer.found > 0 {
-            let condition = condition(table, question)?;
-            let mut sql = format!("FROM {} WHERE {condition}", asking.rows());
-            if let Question::LongEntry { parts, .. } = question {
-                let length = entry_length(table, parts);
-                answer.longest = asking.counts(&format!("SELECT MAX({length}) {sql}")).await?.first().copied();
-                sql.push_str(&format!(" ORDER BY {length} DESC"));
+            let exact = exact(asked.table, question)?;
+            let sign = if self.plain { None } else { sign(asked.table, self.server, question) };
+            conditions.push((exact != NEVER).then_some(Condition { exact, sign }));
+        }
+        Ok(conditions)
+    }
+
+    /// Cuts the large tables into pieces, if there is more than one session to ask them.
+    async fn cut(&self, tables: &mut [Probing<'_>]) -> Result<()> {
+        if self.plain || self.first_rows.is_some() || self.jobs < 2 {
+            return Ok(());
+        }
+        for table in tables {
+            let of = table.asked.table;
+            if of.estimated_bytes < LARGE || !of.transactional || table.conditions.iter().all(Option::is_none) {
+                continue;
             }
-            answer.example = asking.example(&sql, "").await?;
+            let most = u64::try_from(self.jobs).unwrap_or(u64::MAX).saturating_mul(PIECES_PER_SESSION);
+            let count = (of.estimated_bytes / LEAST_PIECE).clamp(1, most);
+            let mut asker = self.askers.take(self.connector).await?;
+            let pieces = plan::pieces(asker.connection()?, &self.mark, of, count).await?;
+            asker.give_back();
+            if let Some(pieces) = pieces {
+                table.pieces = Piece::all(&pieces).into_iter().map(Some).collect();
+            }
+        }
+        Ok(())
+    }
+
+    /// What is asked first: counts.
+    fn count<'t>(&self, at: usize, table: &Probing<'t>, statements: &mut Vec<Statement<'t, Use>>) {
+        let of = table.asked.table;
+        let given = table.conditions.iter().enumerate().filter_map(|(place, condition)| Some((place, condition.as_ref()?)));
+        let (questions, conditions): (Vec<usize>, Vec<&Condition>) = given.unzip();
+        if !questions.is_empty() {
+            let counts: Vec<String> =
+                conditions.iter().map(|condition| format!("COUNT(IF({}, 1, NULL))", condition.sql())).collect();
+            let signs: Vec<Sign> = conditions
+                .iter()
+                .map(|condition| condition.sign.clone().unwrap_or_else(|| Sign::Own(condition.exact.clone())))
+                .collect();
+            let any = if self.plain { String::new() } else { signs::any(&signs) };
+            for (piece, range) in table.pieces.iter().enumerate() {
+                let sql = format!("SELECT {} {}", counts.join(", "), self.rows(of, range.as_ref()).which(&any));
+                let share = of.estimated_bytes / u64::try_from(table.pieces.len()).unwrap_or(1).max(1);
+                statements.push(Statement {
+                    table: of,
+                    at,
+                    sql,
+                    weight: share,
+                    reason: Use::Found { piece, questions: questions.clone() },
+                });
+            }
+        }
+        let weight = of.estimated_bytes;
+        for (place, question) in table.asked.questions.iter().enumerate() {
+            if let Some(join) = self.join(of, question) {
+                let sql = format!("SELECT COUNT(*) {join}");
+                statements.push(Statement { table: of, at, sql, weight, reason: Use::Joined(place) });
+            }
+        }
+        let proving = |question: &Question| self.first_rows.is_none() && question.fact().is_some();
+        let facts: Vec<usize> =
+            table.asked.questions.iter().enumerate().filter(|(_, question)| proving(question)).map(|(place, _)| place).collect();
+        if !facts.is_empty() {
+            let some = rows(&of.name, names(of), of.row_filter.as_deref(), Some(FIRST_LOOK), "r", None);
+            let sql = format!("SELECT COUNT(*), {} {}", values(table.asked, &facts), some.which(""));
+            statements.push(Statement { table: of, at, sql, weight: 0, reason: Use::Values(facts) });
         }
     }
-    Ok(answers)
-}
 
-struct Asking<'a> {
-    connection: &'a mut MySqlConnection,
-    mark: &'a str,
-    table: &'a Table,
-    first_rows: Option<u64>,
-}
-
-impl Asking<'_> {
-    /// The rows that are carried, as a table of a statement.
-    fn rows(&self) -> String {
-        self.own_rows("r")
+    /// What is asked next: examples of what was found, and values where the first rows had none.
+    fn follow<'t>(&self, at: usize, table: &Probing<'t>, statements: &mut Vec<Statement<'t, Use>>) {
+        let of = table.asked.table;
+        let weight = of.estimated_bytes;
+        for (place, (question, answer)) in table.asked.questions.iter().zip(&table.answers).enumerate() {
+            if answer.found == 0 {
+                continue;
+            }
+            if let Some(join) = self.join(of, question) {
+                statements.extend(example(of, &join, "c.").map(|sql| Statement {
+                    table: of,
+                    at,
+                    sql,
+                    weight,
+                    reason: Use::Example(place),
+                }));
+                continue;
+            }
+            let Some(condition) = table.conditions.get(place).and_then(Option::as_ref) else { continue };
+            let piece = table.found_in.get(&place).and_then(|piece| table.pieces.get(*piece)).and_then(Option::as_ref);
+            let mut which = self.rows(of, piece).which(&condition.sql());
+            if let Question::LongEntry { parts, .. } = question {
+                let length = entry_length(of, parts);
+                which = self.rows(of, None).which(&condition.sql());
+                let sql = format!("SELECT MAX({length}) {which}");
+                statements.push(Statement { table: of, at, sql, weight, reason: Use::Longest(place) });
+                which.push_str(&format!(" ORDER BY {length} DESC"));
+            }
+            statements.extend(example(of, &which, "").map(|sql| Statement {
+                table: of,
+                at,
+                sql,
+                weight,
+                reason: Use::Example(place),
+            }));
+        }
+        let unknown: Vec<usize> = table
+            .valueless
+            .iter()
+            .copied()
+            .filter(|place| !table.seen_all && table.answers.get(*place).is_some_and(|answer| answer.found == 0))
+            .collect();
+        if !unknown.is_empty() {
+            let sql = format!("SELECT COUNT(*), {} {}", values(table.asked, &unknown), self.rows(of, None).which(""));
+            statements.push(Statement { table: of, at, sql, weight, reason: Use::Values(unknown) });
+        }
     }
 
-    fn own_rows(&self, alias: &str) -> String {
-        let columns = self.table.columns.iter().map(|column| column.name.as_str());
-        rows(&quote_table(&self.table.name), columns, self.table.row_filter.as_deref(), self.first_rows, alias)
-    }
-
-    async fn values(&mut self, questions: &[Question]) -> Result<Vec<Answer>> {
-        let mut expressions = Vec::new();
-        for question in questions {
-            match columns(question) {
-                None => expressions.extend(["0".to_string(), "0".to_string()]),
-                Some(columns) => {
-                    let first = columns.first().map(|column| quote(column)).unwrap_or_else(|| "1".into());
-                    expressions.push(format!("COUNT({first})"));
-                    expressions.push(format!("COUNT(IF({}, 1, NULL))", condition(self.table, question)?));
+    /// Asks, and enters what came back.
+    async fn ask(&self, statements: Vec<Statement<'_, Use>>, tables: &mut [Probing<'_>]) -> Result<()> {
+        let answers = message::send(self, &statements).await?;
+        for (statement, row) in statements.iter().zip(answers) {
+            let Some(table) = tables.get_mut(statement.at) else { continue };
+            match &statement.reason {
+                Use::Found { piece, questions } => {
+                    for (place, found) in questions.iter().zip(counts(row.as_ref())?) {
+                        if let Some(answer) = table.answers.get_mut(*place).filter(|_| found > 0) {
+                            answer.found += found;
+                            table.found_in.entry(*place).or_insert(*piece);
+                        }
+                    }
+                }
+                Use::Joined(place) => {
+                    if let Some(answer) = table.answers.get_mut(*place) {
+                        answer.found = counts(row.as_ref())?.first().copied().unwrap_or_default();
+                    }
+                }
+                Use::Values(questions) => {
+                    let counted = counts(row.as_ref())?;
+                    table.seen_all = counted.first().is_some_and(|rows| *rows < FIRST_LOOK);
+                    table.valueless.clear();
+                    for (place, values) in questions.iter().zip(counted.into_iter().skip(1)) {
+                        match table.answers.get_mut(*place) {
+                            Some(answer) if values > 0 => answer.has_values = true,
+                            _ => table.valueless.push(*place),
+                        }
+                    }
+                }
+                Use::Longest(place) => {
+                    if let Some(answer) = table.answers.get_mut(*place) {
+                        answer.longest = counts(row.as_ref())?.first().copied();
+                    }
+                }
+                Use::Example(place) => {
+                    if let (Some(answer), Some(row)) = (table.answers.get_mut(*place), row.as_ref()) {
+                        let keys = statement.table.key_columns();
+                        let parts = keys.iter().zip(cells(row)).map(|(column, value)| format!("{column} = {value}"));
+                        answer.example = Some(parts.collect::<Vec<_>>().join(", "));
+                    }
                 }
             }
         }
-        if questions.iter().all(|question| columns(question).is_none()) {
-            return Ok(vec![Answer::default(); questions.len()]);
-        }
-        let sql = format!("SELECT {} FROM {}", expressions.join(", "), self.rows());
-        let counts = self.counts(&sql).await?;
-        let pairs = counts.chunks_exact(2).map(|pair| match pair {
-            [values, found] => Answer { values: *values, found: *found, example: None, longest: None },
-            _ => Answer::default(),
-        });
-        Ok(pairs.collect())
+        Ok(())
     }
 
-    async fn counts(&mut self, sql: &str) -> Result<Vec<u64>> {
-        // Without preparing it: the statement runs once, and with many small tables the ways there and back are what takes time.
-        let row = sqlx::raw_sql(AssertSqlSafe(format!("{}{sql}", self.mark)))
-            .fetch_optional(&mut *self.connection)
-            .await
-            .map_err(|error| failed("the rows could not be probed", error).table(&self.table.name))?
-            .ok_or_else(|| Error::internal("a count without a row"))?;
-        (0..row.len())
-            .map(|place| {
-                let count: i64 = row.try_get_unchecked(place).map_err(|error| failed("a count could not be read", error))?;
-                u64::try_from(count).map_err(|_| Error::internal("a negative count"))
-            })
-            .collect()
-    }
-
-    /// The key of one row that `from_where` finds.
-    async fn example(&mut self, from_where: &str, prefix: &str) -> Result<Option<String>> {
-        let key = self.table.key_columns();
-        if key.is_empty() {
-            return Ok(None);
-        }
-        let shown: Vec<String> =
-            key.iter().map(|column| format!("CAST({prefix}{} AS CHAR CHARACTER SET utf8mb4)", quote(column))).collect();
-        // By the text protocol: a table may have a thousand findings, and each prepared statement waits for the network twice.
-        let sql = format!("{}SELECT {} {from_where} LIMIT 1", self.mark, shown.join(", "));
-        let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_optional(&mut *self.connection).await;
-        let row = row.map_err(|error| failed("the rows could not be probed", error).table(&self.table.name))?;
-        let Some(row) = row else { return Ok(None) };
-        let mut parts = Vec::new();
-        for (place, column) in key.iter().enumerate() {
-            let bytes: Option<Vec<u8>> =
-                row.try_get_unchecked(place).map_err(|error| failed("a key could not be read", error).table(&self.table.name))?;
-            let value = bytes.map_or("NULL".into(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
-            parts.push(format!("{column} = {value}"));
-        }
-        Ok(Some(parts.join(", ")))
+    /// The rows that are carried, or those of them in one piece.
+    fn rows(&self, table: &Table, piece: Option<&Piece>) -> Rows {
+        rows(&table.name, names(table), table.row_filter.as_deref(), self.first_rows, "r", piece)
     }
 
     /// FROM and WHERE of a question about a foreign key; the child is `c`.
-    fn join(&self, question: &Question) -> Option<String> {
+    fn join(&self, table: &Table, question: &Question) -> Option<String> {
         let (key, parent_filter, same) = match question {
             Question::Orphan { key, parent_filter } => (key, parent_filter, false),
             Question::OtherSpelling { key, parent_filter } => (key, parent_filter, true),
             _ => return None,
         };
-        let child = self.own_rows("c");
+        let child = rows(&table.name, names(table), table.row_filter.as_deref(), self.first_rows, "c", None);
         let columns = key.parent_columns.iter().map(String::as_str);
-        let parent = rows(&quote_table(&key.parent), columns, parent_filter.as_deref(), None, "p");
+        let parent = rows(&key.parent, columns, parent_filter.as_deref(), None, "p", None);
         let given = each(key, " AND ", |child, _| format!("c.{child} IS NOT NULL"));
         let equal = each(key, " AND ", |child, parent| format!("p.{parent} = c.{child}"));
-        let exists = |condition: &str| format!("EXISTS (SELECT 1 FROM {parent} WHERE {condition})");
+        let exists = |condition: &str| format!("EXISTS (SELECT 1 {})", parent.which(condition));
         Some(if same {
             // Under the table's own collation the index serves; the bytes decide. Asked for with `<>`: MariaDB takes columns that are
             // equal for the same, also within BINARY, so that `NOT EXISTS (… BINARY p = BINARY c)` finds too little.
             let other = each(key, " OR ", |child, parent| format!("BINARY p.{parent} <> BINARY c.{child}"));
-            format!("FROM {child} WHERE {given} AND {}", exists(&format!("{equal} AND ({other})")))
+            child.which(&format!("{given} AND {}", exists(&format!("{equal} AND ({other})"))))
         } else {
-            format!("FROM {child} WHERE {given} AND NOT {}", exists(&equal))
+            child.which(&format!("{given} AND NOT {}", exists(&equal)))
         })
     }
+}
+
+fn is_join(question: &Question) -> bool {
+    matches!(question, Question::Orphan { .. } | Question::OtherSpelling { .. })
 }
 
 fn each(key: &ForeignKey, between: &str, part: impl Fn(&str, &str) -> String) -> String {
@@ -155,148 +330,20 @@ fn each(key: &ForeignKey, between: &str, part: impl Fn(&str, &str) -> String) ->
     pairs.map(|(child, parent)| part(&quote(child), &quote(parent))).collect::<Vec<_>>().join(between)
 }
 
-/// A table, or those of its rows that count, under an alias. `columns` are named, since `*` leaves invisible ones out.
-fn rows<'a>(
-    table: &str,
-    columns: impl IntoIterator<Item = &'a str>,
-    filter: Option<&str>,
-    first_rows: Option<u64>,
-    alias: &str,
-) -> String {
-    let filter = filter.map(|filter| format!(" WHERE ({filter})")).unwrap_or_default();
-    let limit = first_rows.map(|rows| format!(" LIMIT {rows}")).unwrap_or_default();
-    if filter.is_empty() && limit.is_empty() {
-        return format!("{table} {alias}");
-    }
-    let columns: Vec<String> = columns.into_iter().map(quote).collect();
-    format!("(SELECT {} FROM {table}{filter}{limit}) {alias}", columns.join(", "))
+fn names(table: &Table) -> impl Iterator<Item = &str> {
+    table.columns.iter().map(|column| column.name.as_str())
 }
 
-/// The columns of a question about values; `None` for one about a foreign key.
-fn columns(question: &Question) -> Option<Vec<&str>> {
-    use Question as Q;
-    match question {
-        Q::ZeroDate { column }
-        | Q::InvalidDate { column }
-        | Q::NotZeroOrOne { column }
-        | Q::NotTimeOfDay { column }
-        | Q::OutOfRange { column, .. }
-        | Q::NoLabel { column }
-        | Q::NulCharacter { column }
-        | Q::NulEscape { column }
-        | Q::EndSpaces { column }
-        | Q::InvalidText { column }
-        | Q::EncodedTwice { column } => Some(vec![column]),
-        Q::LongerThan { columns, .. } => Some(columns.iter().map(String::as_str).collect()),
-        Q::LongEntry { parts, .. } => Some(parts.iter().map(|(column, _)| column.as_str()).collect()),
-        Q::Orphan { .. } | Q::OtherSpelling { .. } => None,
-    }
+/// How many values the columns of these questions have.
+fn values(asked: &Asked<'_>, questions: &[usize]) -> String {
+    let columns = questions.iter().filter_map(|place| asked.questions.get(*place)?.fact());
+    columns.map(|(column, _)| format!("COUNT({})", quote(column))).collect::<Vec<_>>().join(", ")
 }
 
-/// A question about values as a condition of the server's.
-fn condition(table: &Table, question: &Question) -> Result<String> {
-    use Question as Q;
-    let native = |column: &str| table.column(column).map(|column| column.native.clone()).unwrap_or_default();
-    Ok(match question {
-        Q::ZeroDate { column } => zero_date(&quote(column)),
-        Q::InvalidDate { column } => invalid_date(&quote(column)),
-        Q::NotZeroOrOne { column } => format!("{} NOT IN (0, 1)", quote(column)),
-        Q::NotTimeOfDay { column } => {
-            let name = quote(column);
-            format!("({name} < CAST('00:00:00' AS TIME) OR {name} >= CAST('24:00:00' AS TIME))")
-        }
-        Q::OutOfRange { column, min, max } => {
-            let name = quote(column);
-            format!("({name} < {min} OR {name} > {max})")
-        }
-        // Index 0; a label '' has an index of its own.
-        Q::NoLabel { column } => format!("{} + 0 = 0", quote(column)),
-        // As bytes: to some collations a NUL is nothing, and found everywhere.
-        Q::NulCharacter { column } => {
-            format!("LOCATE(CAST(CHAR(0) AS BINARY), CAST(CONVERT({} USING utf8mb4) AS BINARY)) > 0", quote(column))
-        }
-        // Behind an even number of backslashes, each pair of which is one. The cheap condition comes first.
-        Q::NulEscape { column } => {
-            let text = format!("CONVERT({} USING utf8mb4)", quote(column));
-            format!("(LOCATE('\\\\u0000', {text}) > 0 AND {text} REGEXP '(^|[^\\\\\\\\])(\\\\\\\\\\\\\\\\)*\\\\\\\\u0000')")
-        }
-        Q::EndSpaces { column } => {
-            // PAD SPACE: all collations but MySQL's newest and MariaDB's `_nopad_` ones.
-            let native = native(column);
-            let collation = native.collation.as_deref().filter(|_| native.labels.is_empty());
-            let pads = |name: &str| name != "binary" && !name.contains("_0900_") && !name.contains("_nopad_");
-            if collation.is_some_and(pads) {
-                let name = quote(column);
-                format!("CHAR_LENGTH(TRIM(TRAILING ' ' FROM {name})) < CHAR_LENGTH({name})")
-            } else {
-                "FALSE".into()
-            }
-        }
-        Q::InvalidText { column } => {
-            let (name, native) = (quote(column), native(column));
-            match text_form(&native) {
-                TextForm::Checked => {
-                    let charset = quote(native.charset.as_deref().unwrap_or("utf8mb4"));
-                    let lossy = format!(
-                        "CAST(CONVERT(CONVERT({name} USING utf8mb4) USING {charset}) AS BINARY) <> CAST({name} AS BINARY)"
-                    );
-                    // Half of a surrogate pair is a character to UCS-2, comes back as it was, and is none in UTF-8.
-                    match native.charset.as_deref() {
-                        Some("ucs2") => format!("({lossy} OR HEX(CONVERT({name} USING utf8mb4)) REGEXP '^(..)*ED[AB]')"),
-                        _ => lossy,
-                    }
-                }
-                // MariaDB stores any byte in an `ascii` column.
-                TextForm::Bytes if native.charset.as_deref() == Some("ascii") => {
-                    format!("HEX({name}) REGEXP '^(..)*[89A-F]'")
-                }
-                TextForm::Bytes | TextForm::Converted => "FALSE".into(),
-            }
-        }
-        Q::EncodedTwice { column } => encoded_twice(&quote(column), native(column).charset.as_deref() == Some("latin1")),
-        Q::LongerThan { columns, bytes } => {
-            let lengths: Vec<String> = columns.iter().map(|column| format!("COALESCE(LENGTH({}), 0)", quote(column))).collect();
-            format!("{} > {bytes}", lengths.join(" + "))
-        }
-        Q::LongEntry { parts, bytes, .. } => format!("{} > {bytes}", entry_length(table, parts)),
-        Q::Orphan { .. } | Q::OtherSpelling { .. } => return Err(Error::internal("a join is no condition")),
-    })
-}
-
-/// The bytes of an index entry's text and bytes, text as UTF-8.
-fn entry_length(table: &Table, parts: &[(String, Option<u32>)]) -> String {
-    let lengths = parts.iter().map(|(name, start)| {
-        let is_text = table.column(name).is_some_and(|column| column.native.charset.is_some());
-        let whole = quote(name);
-        let value = start.map_or(whole.clone(), |start| format!("LEFT({whole}, {start})"));
-        let value = if is_text { format!("CONVERT({value} USING utf8mb4)") } else { value };
-        format!("COALESCE(LENGTH({value}), 0)")
-    });
-    lengths.collect::<Vec<_>>().join(" + ")
-}
-
-fn zero_date(name: &str) -> String {
-    format!("(YEAR({name}) = 0 AND MONTH({name}) = 0 AND DAYOFMONTH({name}) = 0)")
-}
-
-/// The server keeps 31 February under ALLOW_INVALID_DATES, and a month or a day of zero without NO_ZERO_IN_DATE.
-fn invalid_date(name: &str) -> String {
-    let leap = format!("(YEAR({name}) % 4 = 0 AND (YEAR({name}) % 100 <> 0 OR YEAR({name}) % 400 = 0))");
-    format!(
-        "(NOT {} AND (YEAR({name}) = 0 OR MONTH({name}) = 0 OR DAYOFMONTH({name}) = 0 \
-         OR (DAYOFMONTH({name}) > 30 AND MONTH({name}) IN (4, 6, 9, 11)) \
-         OR (MONTH({name}) = 2 AND DAYOFMONTH({name}) > 28 + {leap})))",
-        zero_date(name)
-    )
-}
-
-/// A letter of U+00C2 or U+00C3 with one of U+0080 to U+00BF behind it: what a letter of Latin-1 in UTF-8 looks like to a reader of Latin-1.
-/// Digits of the bytes, since collations fold letters. The cheap condition comes first.
-fn encoded_twice(name: &str, latin1: bool) -> String {
-    let start = format!("LEFT({name}, {LOOKED_AT})");
-    if latin1 {
-        return format!("(LOCATE(0xC3, CAST({name} AS BINARY)) > 0 AND HEX({start}) REGEXP '^(..)*C[23][89AB]')");
-    }
-    let utf8 = format!("CONVERT({start} USING utf8mb4)");
-    format!("(LENGTH({utf8}) <> CHAR_LENGTH({start}) AND HEX({utf8}) REGEXP '^(..)*C38[23]C2[89AB]')")
+/// Asks for the key of one row; none for a table without a key.
+fn example(table: &Table, which: &str, prefix: &str) -> Option<String> {
+    let key = table.key_columns();
+    let shown: Vec<String> =
+        key.iter().map(|column| format!("CAST({prefix}{} AS CHAR CHARACTER SET utf8mb4)", quote(column))).collect();
+    (!shown.is_empty()).then(|| format!("SELECT {} {which} LIMIT 1", shown.join(", ")))
 }

@@ -20,7 +20,7 @@ const SUMMED_DIGITS: u8 = 43;
 pub(super) async fn count(session: &mut Session, mark: &str, table: &Table) -> Result<u64> {
     let sql = format!("{mark}SELECT CAST(COUNT(*) AS CHAR) FROM {}", from(table));
     let failed = |error| failed("the rows could not be counted", error).table(&table.name);
-    let rows = session.ask(&sql).await.map_err(failed)?;
+    let rows = session.query(&sql).await.map_err(failed)?;
     number(rows.first().and_then(|row| row.first()).cloned().flatten())
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn any_row(connection: &mut MySqlConnection, mark: &str, table:
 }
 
 /// The rows that are carried.
-fn from(table: &Table) -> String {
+pub(super) fn from(table: &Table) -> String {
     let name = quote_table(&table.name);
     match &table.row_filter {
         Some(filter) => format!("{name} WHERE ({filter})"),

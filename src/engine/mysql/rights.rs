@@ -11,6 +11,9 @@ use super::select::quote_table;
 use crate::error::Result;
 use crate::model::catalog::{Problem, ServerInfo, Severity, Table};
 
+/// Tables that are asked about in one statement.
+const AT_ONCE: usize = 64;
+
 /// What the user lacks: refusals for tables that may not be read, and notes for what is only told less of.
 ///
 /// # Errors
@@ -22,22 +25,16 @@ pub(super) async fn missing(
     tables: &[Table],
 ) -> Result<Vec<Problem>> {
     let me = me(connection).await?;
-    let mut problems = Vec::new();
-    for table in tables {
-        let name = quote_table(&table.name);
-        match execute(connection, format!("{mark}SELECT * FROM {name} LIMIT 0")).await {
-            Ok(()) => {}
-            Err(error) if is_refused(&error) => {
-                let why = format!("the user {me} may not read it, or not all of its columns");
-                let problem = Problem::new(Severity::Refused, "rights of table", &table.name, why);
-                problems
-                    .push(problem.hint(format!("Run `GRANT SELECT ON {name} TO {me}`, or leave the table out with `--exclude`")));
-            }
-            // A table that is broken is told when it is read.
-            Err(error) if number(&error).is_some() => {}
-            Err(error) => return Err(failed("the rights of the user could not be tried", error).table(&table.name)),
-        }
-    }
+    let mut problems: Vec<Problem> = refused(connection, mark, tables)
+        .await?
+        .into_iter()
+        .map(|table| {
+            let why = format!("the user {me} may not read it, or not all of its columns");
+            let hint =
+                format!("Run `GRANT SELECT ON {} TO {me}`, or leave the table out with `--exclude`", quote_table(&table.name));
+            Problem::new(Severity::Refused, "rights of table", &table.name, why).hint(hint)
+        })
+        .collect();
     let renamed = !is_maria(server) && server.version_number >= (8, 2, 0);
     let show = if renamed { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
     match execute(connection, show).await {
@@ -51,6 +48,43 @@ pub(super) async fn missing(
         _ => {}
     }
     Ok(problems)
+}
+
+/// Those of `tables` that may not be read, in their order. Many are asked about in one statement; one that fails is cut in halves, down to the
+/// table that it fails for.
+async fn refused<'a>(connection: &mut MySqlConnection, mark: &str, tables: &'a [Table]) -> Result<Vec<&'a Table>> {
+    let mut refused = Vec::new();
+    let mut left: Vec<&[Table]> = tables.chunks(AT_ONCE).rev().collect();
+    while let Some(asked) = left.pop() {
+        let Err(error) = execute(connection, format!("{mark}{}", question(asked))).await else { continue };
+        match asked {
+            _ if number(&error).is_none() => {
+                let error = failed("the rights of the user could not be tried", error);
+                return Err(if let [table] = asked { error.table(&table.name) } else { error });
+            }
+            [table] if is_refused(&error) => refused.push(table),
+            // A table that is broken is told when it is read.
+            [] | [_] => {}
+            many => {
+                let (first, second) = many.split_at(many.len() / 2);
+                left.extend([second, first]);
+            }
+        }
+    }
+    Ok(refused)
+}
+
+/// Asks for all columns of the tables, and for no row.
+fn question(tables: &[Table]) -> String {
+    let names: Vec<String> = tables.iter().map(|table| quote_table(&table.name)).collect();
+    match names.as_slice() {
+        [name] => format!("SELECT * FROM {name} LIMIT 0"),
+        names => names
+            .iter()
+            .map(|name| format!("SELECT 1 FROM (SELECT * FROM {name} LIMIT 0) AS t"))
+            .collect::<Vec<_>>()
+            .join(" UNION ALL "),
+    }
 }
 
 /// Denied for a database, a table, a column; or for want of a right on the server.

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use sqlx::{Connection, MySqlConnection, Row};
 
 use super::connect::{Connector, execute, is_maria};
+use super::counts::Counts;
 use super::error::failed;
 use super::readers::Readers;
 use super::select::quote_table;
@@ -95,6 +96,8 @@ pub struct MySqlSnapshot {
     doubt: Option<String>,
     /// Readers that were opened.
     opened: usize,
+    connector: Connector,
+    counts: Counts,
 }
 
 impl MySqlSnapshot {
@@ -107,9 +110,19 @@ impl MySqlSnapshot {
         spares: usize,
     ) -> Result<Self> {
         let readers = readers.max(1);
-        // Before the readers, which may take all that the server has to spare.
-        let (mut holder, _) = connector.connect().await?;
-        let mut sessions = connect_readers(connector, server, readers).await?;
+        let (holder, sessions) = tokio::join!(connector.connect(), connect_readers(connector, server, readers));
+        let mut sessions = sessions?;
+        let mut holder = match holder {
+            Ok((holder, _)) => holder,
+            // The readers have taken all that the server has to spare.
+            Err(error) if error.kind() == ErrorKind::TooManyConnections && sessions.len() > 1 => {
+                if let Some(session) = sessions.pop() {
+                    session.close().await;
+                }
+                connector.connect().await?.0
+            }
+            Err(error) => return Err(error),
+        };
         add_spares(connector, server, &mut holder, &mut sessions, spares).await;
         let (mut barrier, position) = begin_all(&mut holder, server, tables, &mut sessions).await?;
         if matches!(barrier, Barrier::None(_)) && readers == 1 {
@@ -132,6 +145,8 @@ impl MySqlSnapshot {
             barrier,
             position,
             doubt,
+            connector: connector.clone(),
+            counts: Counts::default(),
         })
     }
 
@@ -187,7 +202,21 @@ impl Snapshot for MySqlSnapshot {
         text
     }
 
+    async fn count_ahead(&self, tables: &[&Table]) -> Result<()> {
+        // A statement that is refused costs its reader, and the last one is needed.
+        if self.readers() < 2 {
+            return Ok(());
+        }
+        let mut lent = self.readers.lend().await?;
+        self.counts.ahead(lent.connection()?, self.read.mark(), tables).await?;
+        lent.give_back();
+        Ok(())
+    }
+
     async fn count(&self, table: &Table) -> Result<u64> {
+        if let Some(count) = self.counts.take(table) {
+            return Ok(count);
+        }
         loop {
             let mut lent = self.readers.lend().await?;
             match profile::count(lent.connection()?, self.read.mark(), table).await {
@@ -224,8 +253,16 @@ impl Snapshot for MySqlSnapshot {
         read::stream(Arc::clone(&self.readers), Arc::clone(&self.read), what.clone(), chunk.clone(), budget)
     }
 
+    fn reads_ahead(&self) -> bool {
+        true
+    }
+
     async fn close(&self) -> Result<()> {
+        let lost = self.readers() < self.opened;
         self.readers.close().await;
+        if lost {
+            self.connector.end_lost_readers().await;
+        }
         Ok(())
     }
 }
@@ -256,18 +293,17 @@ async fn add_spares(
     sessions: &mut Vec<Session>,
     spares: usize,
 ) {
-    for _ in 0..spares {
-        // Where a user has a limit of its own, nobody tells how much of it is used.
-        let most = "SELECT CAST(IF(@@session.max_user_connections > 0, 0, @@global.max_connections) AS SIGNED)";
-        let most = sqlx::query_scalar::<_, i64>(most).fetch_one(&mut *holder).await.unwrap_or_default();
-        let used = sqlx::raw_sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'").fetch_one(&mut *holder).await;
-        let used = used.ok().and_then(|row| row.try_get::<String, _>(1).ok()?.parse::<i64>().ok());
-        if used.is_none_or(|used| used.saturating_add(LEFT_FOR_OTHERS) >= most) {
-            return;
-        }
-        match connector.reader(server).await {
+    // Where a user has a limit of its own, nobody tells how much of it is used.
+    let most = "SELECT CAST(IF(@@session.max_user_connections > 0, 0, @@global.max_connections) AS SIGNED)";
+    let most = sqlx::raw_sql(most).fetch_one(&mut *holder).await.and_then(|row| row.try_get::<i64, _>(0)).unwrap_or_default();
+    let used = sqlx::raw_sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'").fetch_one(&mut *holder).await;
+    let used = used.ok().and_then(|row| row.try_get::<String, _>(1).ok()?.parse::<i64>().ok());
+    let Some(used) = used else { return };
+    let free = usize::try_from(most.saturating_sub(used.saturating_add(LEFT_FOR_OTHERS))).unwrap_or_default();
+    for opened in futures::future::join_all((0..spares.min(free)).map(|_| connector.reader(server))).await {
+        match opened {
             Ok(session) => sessions.push(session),
-            Err(error) => return tracing::warn!(%error, "no spare reader"),
+            Err(error) => tracing::warn!(%error, "no spare reader"),
         }
     }
 }
@@ -312,9 +348,11 @@ async fn begin_all(
     for (barrier, sql) in locks {
         match lock(holder, &sql).await {
             Ok(()) => {
+                // Side by side, since nobody writes meanwhile and writers wait.
                 let position = tokio::time::timeout(BARRIER_TIMEOUT, async {
-                    futures::future::try_join_all(sessions.iter_mut().map(begin)).await?;
-                    log_position(holder, server).await
+                    let readers = futures::future::try_join_all(sessions.iter_mut().map(begin));
+                    let (_, position) = tokio::try_join!(readers, log_position(holder, server))?;
+                    Ok(position)
                 })
                 .await;
                 let released = execute(holder, "UNLOCK TABLES").await;
@@ -344,7 +382,10 @@ async fn begin_by_position(
     mut whys: Vec<String>,
 ) -> Result<(Barrier, Option<LogPosition>)> {
     let mut position = None;
-    for _ in 0..POSITION_TRIES {
+    for attempt in 0..POSITION_TRIES {
+        if attempt > 0 {
+            futures::future::try_join_all(sessions.iter_mut().map(end)).await?;
+        }
         if is_maria(server) {
             // MariaDB ties each such snapshot to the log and tells where.
             futures::future::try_join_all(sessions.iter_mut().map(begin)).await?;
@@ -383,20 +424,23 @@ async fn begin_by_position(
     Ok((Barrier::None(whys.join("; ")), None))
 }
 
-/// Opens the snapshot of one session.
+/// Opens the snapshot of one session that is in no transaction: a writer that waits for the barrier waits for this.
 async fn begin(session: &mut Session) -> Result<()> {
     let not_opened = |error| failed("a reader's snapshot could not be opened", error);
-    // A second try finds the transaction of the first one.
-    session.execute("ROLLBACK").await.map_err(not_opened)?;
-    session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.map_err(not_opened)?;
     session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await.map_err(not_opened)?;
     // In another isolation level, or without an engine that can, the server ignores the clause with a mere warning.
-    let warnings = session.query("SHOW WARNINGS").await.map_err(not_opened)?;
-    if let Some(warning) = warnings.first() {
-        let text = String::from_utf8_lossy(warning.get(2).and_then(Option::as_deref).unwrap_or_default());
-        return Err(Error::new(ErrorKind::Snapshot, format!("the server opened no consistent snapshot: {text}")));
+    if session.warnings() == 0 {
+        return Ok(());
     }
-    Ok(())
+    let warnings = session.query("SHOW WARNINGS").await.map_err(not_opened)?;
+    let first = warnings.first().and_then(|warning| warning.get(2)).and_then(Option::as_deref).unwrap_or_default();
+    let text = String::from_utf8_lossy(first);
+    Err(Error::new(ErrorKind::Snapshot, format!("the server opened no consistent snapshot: {text}")))
+}
+
+/// Ends the snapshot of one session, for another one.
+async fn end(session: &mut Session) -> Result<()> {
+    session.execute("ROLLBACK").await.map_err(|error| failed("a reader's snapshot could not be given up", error))
 }
 
 /// Where the log stands now; none without a log or without the right to see it.
@@ -409,7 +453,8 @@ async fn log_position(session: &mut MySqlConnection, server: &ServerInfo) -> Res
     // BIGINT, signed or not, depending on the server.
     let offset: u64 = row.try_get_unchecked("Position").map_err(unreadable)?;
     let gtid = if is_maria(server) { "SELECT @@gtid_current_pos" } else { "SELECT @@global.gtid_executed" };
-    let gtid = optional(sqlx::query_scalar::<_, String>(gtid).fetch_optional(session).await)?.flatten();
+    let gtid = optional(sqlx::raw_sql(gtid).fetch_optional(session).await)?.flatten();
+    let gtid = gtid.map(|row| row.try_get::<Option<String>, _>(0).map_err(unreadable)).transpose()?.flatten();
     // MySQL breaks long sets into lines.
     Ok(Some(LogPosition { file, offset, gtid: gtid.unwrap_or_default().replace('\n', "") }))
 }

@@ -5,6 +5,7 @@
 //! out/_dbferry/<run>/plan.json         the run and its plan, written once before the first part
 //! out/_dbferry/<run>/state.json        how it ended, with the report
 //! out/_dbferry/<run>/marks/*.json      phases done
+//! out/_dbferry/<run>/lease             who works on it, locked for as long as that process lives
 //! out/_dbferry/<run>/unfinished/*      files being written; what a crash leaves here is removed at the next start
 //! ```
 

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::connect::{Folder, list, make_dir, write_unfinished};
 use super::error::{blocking, io};
+use super::lease::{self, Leases};
 use super::{names, part};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::lease::{Holder, Living};
 use crate::ledger::{Ledger, RunRecord, RunState};
 use crate::model::unit::Receipt;
 use crate::model::{ObjectName, RunId};
@@ -19,6 +21,7 @@ use crate::model::{ObjectName, RunId};
 #[derive(Debug, Clone)]
 pub struct ParquetLedger {
     folder: Folder,
+    leases: Leases,
 }
 
 /// What changes of a run after its start.
@@ -32,11 +35,11 @@ struct End {
 impl ParquetLedger {
     /// The ledger in `folder`.
     pub fn new(folder: Folder) -> Self {
-        ParquetLedger { folder }
+        ParquetLedger { folder, leases: Leases::default() }
     }
 }
 
-fn now_us() -> i64 {
+pub(super) fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_micros()).ok()).unwrap_or_default()
 }
 
@@ -158,5 +161,20 @@ impl Ledger for ParquetLedger {
             Ok(marks)
         })
         .await
+    }
+
+    async fn living(&self, run: RunId) -> Result<Option<Living>> {
+        let folder = self.folder.clone();
+        blocking(move || lease::living(&folder, run)).await
+    }
+
+    async fn hold(&self, run: RunId, holder: &Holder) -> Result<()> {
+        let (folder, leases, holder) = (self.folder.clone(), self.leases.clone(), holder.clone());
+        blocking(move || leases.take(&folder, run, &holder)).await
+    }
+
+    async fn release(&self, run: RunId) -> Result<()> {
+        let leases = self.leases.clone();
+        blocking(move || leases.give_back(run)).await
     }
 }

@@ -77,18 +77,7 @@ fn column(field: &arrow::datatypes::Field) -> Column {
         let full = field.data_type().to_string();
         NativeType { name: full.to_ascii_lowercase(), full, ..NativeType::default() }
     });
-    Column {
-        name: field.name().clone(),
-        native,
-        logical,
-        nullable: field.is_nullable(),
-        default: None,
-        generated: None,
-        identity: false,
-        invisible: false,
-        on_update_now: false,
-        comment: String::new(),
-    }
+    Column { nullable: field.is_nullable(), ..Column::new(field.name().clone(), logical, native) }
 }
 
 #[async_trait]

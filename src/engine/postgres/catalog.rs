@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::ddl::{quote_literal, quote_table};
+use super::messages::{self, numbers, texts};
 use super::type_text;
 use super::typemap::PostgresDialect;
 use crate::engine::Dialect;
@@ -28,7 +29,7 @@ use crate::model::catalog::{
 pub async fn existing(connection: &mut PgConnection, tables: &[ObjectName]) -> Result<Vec<Table>> {
     let schemas: Vec<&str> = tables.iter().map(|name| name.schema.as_str()).collect();
     let names: Vec<&str> = tables.iter().map(|name| name.name.as_str()).collect();
-    let rows = sqlx::query(RELATIONS).bind(&schemas).bind(&names).fetch_all(&mut *connection).await.map_err(failed)?;
+    let rows = messages::rows(connection, RELATIONS, &[texts(&schemas), texts(&names)]).await.map_err(failed)?;
     let mut found = Found { tables: Vec::new(), position: HashMap::new() };
     for row in rows {
         let mut table = Table::new(ObjectName::new(get::<String>(&row, "schema")?, get::<String>(&row, "name")?));
@@ -115,17 +116,13 @@ async fn columns(connection: &mut PgConnection, oids: &[i64], found: &mut Found)
         let generated: String = get(&row, "generated")?;
         let numbered = expression.as_deref().is_some_and(|sql| sql.contains("nextval("));
         let column = Column {
-            name: get(&row, "name")?,
-            logical: PostgresDialect.to_logical(&native),
-            native,
             nullable: !get::<bool>(&row, "notnull")?,
             identity: !get::<String>(&row, "identity")?.is_empty() || numbered,
             generated: (!generated.is_empty())
                 .then(|| Generated { expression: expression.clone().unwrap_or_default(), stored: generated == "s" }),
             default: expression.filter(|_| generated.is_empty() && !numbered).map(DefaultValue::Expression),
-            invisible: false,
-            on_update_now: false,
             comment: get(&row, "comment")?,
+            ..Column::new(get::<String>(&row, "name")?, PostgresDialect.to_logical(&native), native)
         };
         found.table(get(&row, "oid")?)?.columns.push(column);
     }
@@ -148,7 +145,7 @@ const INDEXES: &str = "
     ORDER BY i.indrelid, c.relname, i.indexrelid, part.position";
 
 async fn indexes(connection: &mut PgConnection, oids: &[i64], found: &mut Found) -> Result<()> {
-    for row in sqlx::query(INDEXES).bind(oids).fetch_all(&mut *connection).await.map_err(failed)? {
+    for row in messages::rows(connection, INDEXES, &[numbers(oids)]).await.map_err(failed)? {
         let table = found.table(get(&row, "oid")?)?;
         let name: String = get(&row, "name")?;
         let column: Option<String> = get(&row, "column_name")?;

@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use super::catalog::{failed, get};
+use super::messages::{self, literal, texts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::ServerInfo;
 
@@ -44,7 +45,7 @@ pub async fn check(
     owner: Option<&str>,
     ledger_schema: &str,
 ) -> Result<()> {
-    let row = sqlx::query(SERVER).fetch_one(&mut *connection).await.map_err(failed)?;
+    let row = sqlx::raw_sql(SERVER).fetch_one(&mut *connection).await.map_err(failed)?;
     let user: String = get(&row, "user_name")?;
     let database: String = get(&row, "database")?;
     let may_create_schemas: bool = get(&row, "may_create_schemas")?;
@@ -67,7 +68,7 @@ pub async fn check(
         wanted.push(ledger_schema);
     }
     let mut standing = Vec::new();
-    for row in sqlx::query(SCHEMAS).bind(&wanted).bind(owner).fetch_all(&mut *connection).await.map_err(failed)? {
+    for row in messages::rows(connection, SCHEMAS, &[texts(&wanted), literal(owner)]).await.map_err(failed)? {
         standing.push(Schema {
             name: get(&row, "name")?,
             may_use: get(&row, "may_use")?,

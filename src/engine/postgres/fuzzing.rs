@@ -98,18 +98,7 @@ fn table(input: &mut Input<'_>) -> (Table, Vec<TargetColumn>) {
     for at in 0..=input.below(4) {
         let (logical, pg_type, typmod) = input.one_of(&pairs).clone();
         let name = format!("c{at}");
-        table.columns.push(Column {
-            name: name.clone(),
-            native: NativeType::default(),
-            logical: Some(logical),
-            nullable: true,
-            default: None,
-            generated: None,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
-        });
+        table.columns.push(Column::new(name.clone(), Some(logical), NativeType::default()));
         target.push(TargetColumn { name, type_name: String::new(), pg_type, typmod, not_null: false, generated: false });
     }
     (table, target)

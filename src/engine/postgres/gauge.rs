@@ -50,7 +50,7 @@ impl Gauge for PostgresGauge {
 pub(super) async fn free_sessions(connection: &mut PgConnection) -> Result<u64> {
     let failed = |error| error::map(error, "the server's limit of connections cannot be read");
     // Sessions of others are counted without any right; reserved ones are kept for superusers and, since version 16, for a role.
-    let row = sqlx::query(
+    let row = sqlx::raw_sql(
         "WITH sessions AS (
              SELECT count(*) AS all_of_them, count(*) FILTER (WHERE datname = current_database()) AS here,
                     count(*) FILTER (WHERE usename = current_user) AS mine

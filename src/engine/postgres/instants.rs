@@ -1,9 +1,10 @@
 //! The instants of the source in the ledger: one row for each snapshot of a run.
 
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Row};
 
 use super::ledger::PostgresLedger;
+use super::messages::{counts, literal};
 use crate::engine::LogPosition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::instant::InstantRecord;
@@ -23,37 +24,32 @@ impl PostgresLedger {
         let position = position.map_err(|error| Error::internal("a position is no JSON").with_source(error))?;
         let mut lease = self.pool.acquire().await?;
         let sql = format!(
-            "INSERT INTO {} (run, number, position, doubt, settled) SELECT $1::uuid, $2, $3::json, $4, $5 {}",
+            "INSERT INTO {} (run, number, position, doubt, settled) SELECT '{}'::uuid, {}, {}::json, {}, {} {}",
             self.table("instants"),
+            run.0,
+            instant.number,
+            literal(position.as_deref()),
+            literal(instant.doubt.as_deref()),
+            instant.settled,
             self.only_held(run)
         );
-        let inserted = sqlx::query(AssertSqlSafe(sql))
-            .bind(run.0.to_string())
-            .bind(i64::from(instant.number))
-            .bind(position)
-            .bind(&instant.doubt)
-            .bind(instant.settled)
-            .execute(&mut *lease)
-            .await
-            .map_err(self.failed("did not take an instant"))?;
+        let inserted = counts(&mut lease, sql).await.map_err(self.failed("did not take an instant"))?;
         lease.give_back();
-        if inserted.rows_affected() == 1 { Ok(()) } else { Err(self.replaced(run).await) }
+        if inserted.last() == Some(&1) { Ok(()) } else { Err(self.replaced(run).await) }
     }
 
     /// Notes that all rows carried so far are those of that instant.
     pub(super) async fn complete_instant(&self, run: RunId, number: u32) -> Result<()> {
         let mut lease = self.pool.acquire().await?;
         let (held, condition) = self.held_fast(run);
-        let sql =
-            format!("{held}UPDATE {} SET settled = true WHERE run = $1::uuid AND number = $2{condition}", self.table("instants"));
-        let updated = sqlx::query(AssertSqlSafe(sql))
-            .bind(run.0.to_string())
-            .bind(i64::from(number))
-            .execute(&mut *lease)
-            .await
-            .map_err(self.failed("did not take an instant"))?;
+        let sql = format!(
+            "{held}UPDATE {} SET settled = true WHERE run = '{}'::uuid AND number = {number}{condition}",
+            self.table("instants"),
+            run.0
+        );
+        let updated = counts(&mut lease, sql).await.map_err(self.failed("did not take an instant"))?;
         lease.give_back();
-        if updated.rows_affected() == 1 { Ok(()) } else { Err(self.replaced(run).await) }
+        if updated.last() == Some(&1) { Ok(()) } else { Err(self.replaced(run).await) }
     }
 
     /// The instants of a run; none in a ledger of an earlier version.

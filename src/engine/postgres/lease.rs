@@ -6,11 +6,14 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::time::timeout;
 
 use super::error;
+use super::ddl::quote_literal;
 use super::ledger::PostgresLedger;
+use super::messages::counts;
 use super::target::run as execute;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::lease::{Holder, Living, refused, taken_over};
@@ -37,21 +40,30 @@ impl Fence {
         session_name(self.run)
     }
 
-    /// Refuses a session that an old coordinator opens.
+    /// What a session is asked.
+    pub(super) fn sql(&self) -> String {
+        format!(
+            "SELECT EXISTS (SELECT FROM {} WHERE run = '{}'::uuid AND holder = '{}'::uuid)",
+            self.table, self.run.0, self.holder
+        )
+    }
+
+    /// Refuses a session that an old coordinator opens, by the answer to [`Self::sql`].
     ///
     /// # Errors
     /// `Ledger` when the run is another's by now.
-    pub(super) async fn check(&self, connection: &mut PgConnection) -> Result<()> {
-        let sql = format!(
-            "SELECT EXISTS (SELECT FROM {} WHERE run = '{}'::uuid AND holder = '{}'::uuid)",
-            self.table, self.run.0, self.holder
-        );
-        let held: bool = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_one(connection)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(|error| error::map(error, "the lease of the run could not be read"))?;
+    pub(super) fn judge(&self, answer: &PgRow) -> Result<()> {
+        let held: bool = answer.try_get(0).map_err(|error| error::map(error, "the lease of the run could not be read"))?;
         if held { Ok(()) } else { Err(taken_over(self.run, None)) }
+    }
+
+    /// Asks, and refuses.
+    ///
+    /// # Errors
+    /// As [`Self::judge`].
+    pub(super) async fn check(&self, connection: &mut PgConnection) -> Result<()> {
+        let answer = sqlx::raw_sql(AssertSqlSafe(self.sql())).fetch_one(connection).await;
+        self.judge(&answer.map_err(|error| error::map(error, "the lease of the run could not be read"))?)
     }
 }
 
@@ -144,24 +156,22 @@ impl PostgresLedger {
         execute(&mut session, rename).await.map_err(failed())?;
         let sql = format!(
             "INSERT INTO {} AS l (run, holder, host, pid, backend, lasts)
-             VALUES ($1::uuid, $2::uuid, $3, $4, pg_catalog.pg_backend_pid(), make_interval(secs => $5))
+             VALUES ('{}'::uuid, '{}'::uuid, {}, {}, pg_catalog.pg_backend_pid(), make_interval(secs => {}))
              ON CONFLICT (run) DO UPDATE SET holder = excluded.holder, host = excluded.host, pid = excluded.pid, backend = excluded.backend,
                  lasts = excluded.lasts, held_since = excluded.held_since, renewed_at = excluded.renewed_at
              WHERE NOT {LIVES}",
-            self.leases()
+            self.leases(),
+            run.0,
+            holder.id,
+            quote_literal(&holder.host),
+            holder.pid,
+            holder.lasts.as_secs_f64()
         );
         let began = Instant::now();
         loop {
-            let taken = sqlx::query(AssertSqlSafe(sql.clone()))
-                .bind(run.0.to_string())
-                .bind(holder.id.to_string())
-                .bind(&holder.host)
-                .bind(i64::from(holder.pid))
-                .bind(holder.lasts.as_secs_f64())
-                .execute(&mut session)
-                .await;
+            let taken = counts(&mut session, sql.clone()).await;
             match taken {
-                Ok(done) if done.rows_affected() == 1 => break,
+                Ok(done) if done.last() == Some(&1) => break,
                 Ok(_) => {
                     return Err(match self.living_in(&mut session, run).await? {
                         Some(by) => refused(run, &by),
@@ -252,13 +262,9 @@ impl PostgresLedger {
             Some(session) => session,
             None => self.pool.connect().await?,
         };
-        let sql = format!("DELETE FROM {} WHERE run = $1::uuid AND holder = $2::uuid", self.leases());
-        sqlx::query(AssertSqlSafe(sql))
-            .bind(run.0.to_string())
-            .bind(holder.to_string())
-            .execute(&mut session)
+        let sql = format!("DELETE FROM {} WHERE run = '{}'::uuid AND holder = '{holder}'::uuid", self.leases(), run.0);
+        execute(&mut session, sql)
             .await
-            .map(drop)
             .map_err(self.failed("did not take the lease of the run back"))
     }
 }

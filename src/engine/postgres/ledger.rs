@@ -1,9 +1,13 @@
 //! Receipts and run state, in a schema of the target.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::ddl::quote_literal;
+use super::messages::{counts, literal};
 use super::pool::Pool;
 use super::target::run;
 use super::typemap::PostgresDialect;
@@ -27,6 +31,8 @@ const PREPARE_ATTEMPTS: u32 = 8;
 pub(super) struct PostgresLedger {
     pub(super) pool: Pool,
     schema: String,
+    /// The tables are known to stand.
+    prepared: AtomicBool,
     /// The session that keeps the lease of a run, if one is held.
     pub(super) session: tokio::sync::Mutex<Option<PgConnection>>,
 }
@@ -34,7 +40,12 @@ pub(super) struct PostgresLedger {
 impl PostgresLedger {
     /// The ledger in `schema`, whether it stands or not.
     pub(super) fn new(pool: Pool, schema: &str) -> Self {
-        PostgresLedger { pool, schema: schema.to_string(), session: tokio::sync::Mutex::default() }
+        PostgresLedger {
+            pool,
+            schema: schema.to_string(),
+            prepared: AtomicBool::new(false),
+            session: tokio::sync::Mutex::default(),
+        }
     }
 
     /// A table of the ledger, for SQL text.
@@ -95,14 +106,15 @@ impl PostgresLedger {
         Err(Error::new(ErrorKind::Ledger, format!("the entry of the hook `{}` is gone from the ledger", hook.name)))
     }
 
-    async fn prepare_once(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let known: Vec<(String, Option<String>)> = sqlx::query_as(
-            "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_namespace AS n
-             LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') WHERE n.nspname = $1",
-        )
-        .bind(&self.schema)
-        .fetch_all(&mut *connection)
-        .await?;
+    /// Makes what is missing, and gives the format that the ledger has.
+    async fn prepare_once(&self, connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+        let sql = format!(
+            "SELECT c.relname::text FROM pg_catalog.pg_namespace AS n
+             LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') WHERE n.nspname = {}",
+            quote_literal(&self.schema)
+        );
+        let known = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *connection).await?;
+        let known = known.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Option<String>>, _>>()?;
         let mut missing = Vec::new();
         // Asked first, since IF NOT EXISTS demands the right to create even for a schema that stands.
         if known.is_empty() {
@@ -148,7 +160,7 @@ impl PostgresLedger {
             ("losses", super::losses::COLUMNS, "What value policies of the mapping have done, chunk by chunk, committed together with its rows"),
         ];
         for (name, columns, comment) in tables {
-            if known.iter().any(|(_, table)| table.as_deref() == Some(name)) {
+            if known.iter().any(|table| table.as_deref() == Some(name)) {
                 continue;
             }
             let table = self.table(name);
@@ -159,19 +171,24 @@ impl PostgresLedger {
             // One message, and so one transaction.
             run(connection, missing.join(";\n")).await?;
         }
-        let sql = format!("INSERT INTO {} (version) VALUES ($1) ON CONFLICT DO NOTHING", self.table("format"));
-        sqlx::query(AssertSqlSafe(sql)).bind(FORMAT_VERSION).execute(connection).await.map(drop)
+        let format = self.table("format");
+        let sql = format!(
+            "INSERT INTO {format} (version) VALUES ({FORMAT_VERSION}) ON CONFLICT DO NOTHING; SELECT version FROM {format}"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?.try_get(0)
     }
 
     pub(super) async fn stands(&self, connection: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar(
+        if self.prepared.load(Ordering::Acquire) {
+            return Ok(true);
+        }
+        let sql = format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-             WHERE n.nspname = $1 AND c.relname = $2)",
-        )
-        .bind(&self.schema)
-        .bind(name)
-        .fetch_one(connection)
-        .await
+             WHERE n.nspname = {} AND c.relname = {})",
+            quote_literal(&self.schema),
+            quote_literal(name)
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?.try_get(0)
     }
 
     /// Reads rows of a table of the ledger; none without a ledger.
@@ -183,14 +200,10 @@ impl PostgresLedger {
         }
         let table = self.table(name);
         let sql = match run {
-            Some(_) => format!("SELECT {columns} FROM {table} WHERE run = $1::uuid ORDER BY {order}"),
+            Some(run) => format!("SELECT {columns} FROM {table} WHERE run = '{}'::uuid ORDER BY {order}", run.0),
             None => format!("SELECT {columns} FROM {table} ORDER BY {order}"),
         };
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        if let Some(run) = run {
-            query = query.bind(run.0.to_string());
-        }
-        let rows = query.fetch_all(&mut *lease).await.map_err(self.failed("could not be read"))?;
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *lease).await.map_err(self.failed("could not be read"))?;
         lease.give_back();
         Ok(rows)
     }
@@ -218,15 +231,8 @@ impl PostgresLedger {
 }
 
 /// Lets the open transaction's commit wait for the disk, whatever the server's own setting; so it waits for all commits before it.
-async fn wait_for_disk(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)
-         WHERE current_setting('synchronous_commit') IN ('off', 'local')",
-    )
-    .execute(connection)
-    .await
-    .map(drop)
-}
+const WAIT_FOR_DISK: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)
+     WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 
 fn state_name(state: RunState) -> &'static str {
     match state {
@@ -241,9 +247,9 @@ impl Ledger for PostgresLedger {
     async fn prepare(&self) -> Result<()> {
         let mut lease = self.pool.acquire().await?;
         let mut attempt = 1;
-        loop {
+        let version = loop {
             match self.prepare_once(&mut lease).await {
-                Ok(()) => break,
+                Ok(version) => break version,
                 // IF NOT EXISTS does not wait for another session that makes the same thing; afterwards it stands.
                 Err(error)
                     if attempt < PREPARE_ATTEMPTS
@@ -261,12 +267,10 @@ impl Ledger for PostgresLedger {
                     });
                 }
             }
-        }
-        let sql = format!("SELECT version FROM {}", self.table("format"));
-        let version: i32 =
-            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *lease).await.map_err(self.failed("could not be read"))?;
+        };
         lease.give_back();
         if version == FORMAT_VERSION {
+            self.prepared.store(true, Ordering::Release);
             Ok(())
         } else {
             Err(Error::new(
@@ -283,19 +287,17 @@ impl Ledger for PostgresLedger {
     async fn start(&self, run: &RunRecord) -> Result<()> {
         let mut lease = self.pool.acquire().await?;
         let sql = format!(
-            "INSERT INTO {} (run, source, target, identity, state, plan, report) VALUES ($1::uuid, $2, $3, $4, $5, $6::json, $7::json)",
-            self.table("runs")
+            "INSERT INTO {} (run, source, target, identity, state, plan, report) VALUES ('{}'::uuid, {}, {}, {}, '{}', {}::json, {}::json)",
+            self.table("runs"),
+            run.run.0,
+            quote_literal(&run.source),
+            quote_literal(&run.target),
+            quote_literal(&run.identity),
+            state_name(run.state),
+            quote_literal(&run.plan.to_string()),
+            literal(run.report.as_ref().map(serde_json::Value::to_string).as_deref())
         );
-        let inserted = sqlx::query(AssertSqlSafe(sql))
-            .bind(run.run.0.to_string())
-            .bind(&run.source)
-            .bind(&run.target)
-            .bind(&run.identity)
-            .bind(state_name(run.state))
-            .bind(run.plan.to_string())
-            .bind(run.report.as_ref().map(serde_json::Value::to_string))
-            .execute(&mut *lease)
-            .await;
+        let inserted = super::target::run(&mut lease, sql).await;
         match inserted {
             Ok(_) => {
                 lease.give_back();
@@ -311,23 +313,17 @@ impl Ledger for PostgresLedger {
     async fn finish(&self, id: RunId, state: RunState, report: &serde_json::Value) -> Result<()> {
         let failed = || self.failed("did not take the end of the run");
         let mut lease = self.pool.acquire().await?;
-        run(&mut lease, "BEGIN".into()).await.map_err(failed())?;
-        if state == RunState::Done {
-            wait_for_disk(&mut lease).await.map_err(failed())?;
-        }
+        let durable = if state == RunState::Done { format!("{WAIT_FOR_DISK}; ") } else { String::new() };
         let (held, condition) = self.held_fast(id);
         let sql = format!(
-            "{held}UPDATE {} SET state = $2, report = $3::json, updated_at = clock_timestamp() WHERE run = $1::uuid{condition}",
-            self.table("runs")
+            "BEGIN; {durable}{held}UPDATE {} SET state = '{}', report = {}::json, updated_at = clock_timestamp() WHERE run = '{}'::uuid{condition}",
+            self.table("runs"),
+            state_name(state),
+            quote_literal(&report.to_string()),
+            id.0
         );
-        let updated = sqlx::query(AssertSqlSafe(sql))
-            .bind(id.0.to_string())
-            .bind(state_name(state))
-            .bind(report.to_string())
-            .execute(&mut *lease)
-            .await
-            .map_err(failed())?;
-        if updated.rows_affected() != 1 {
+        let updated = counts(&mut lease, sql).await.map_err(failed())?;
+        if updated.last() != Some(&1) {
             if self.holder_of(id).is_some() {
                 return Err(self.replaced(id).await);
             }
@@ -384,10 +380,9 @@ impl Ledger for PostgresLedger {
     async fn settle(&self, id: RunId) -> Result<Vec<Receipt>> {
         let failed = || self.failed("could not make the receipts durable");
         let mut lease = self.pool.acquire().await?;
-        run(&mut lease, "BEGIN".into()).await.map_err(failed())?;
-        wait_for_disk(&mut lease).await.map_err(failed())?;
         // Something must be written: a commit of nothing waits for nothing.
-        let sql = format!("UPDATE {} SET updated_at = clock_timestamp() WHERE run = '{}'; COMMIT", self.table("runs"), id.0);
+        let update = format!("UPDATE {} SET updated_at = clock_timestamp() WHERE run = '{}'", self.table("runs"), id.0);
+        let sql = format!("BEGIN; {WAIT_FOR_DISK}; {update}; COMMIT");
         run(&mut lease, sql).await.map_err(failed())?;
         lease.give_back();
         self.receipts(id).await
@@ -396,20 +391,17 @@ impl Ledger for PostgresLedger {
     async fn mark(&self, run: RunId, table: &ObjectName, phase: &str) -> Result<()> {
         let mut lease = self.pool.acquire().await?;
         let sql = format!(
-            "INSERT INTO {} (run, table_schema, table_name, phase) SELECT $1::uuid, $2, $3, $4 {} ON CONFLICT DO NOTHING",
+            "INSERT INTO {} (run, table_schema, table_name, phase) SELECT '{}'::uuid, {}, {}, {} {} ON CONFLICT DO NOTHING",
             self.table("marks"),
+            run.0,
+            quote_literal(&table.schema),
+            quote_literal(&table.name),
+            quote_literal(phase),
             self.only_held(run)
         );
-        let marked = sqlx::query(AssertSqlSafe(sql))
-            .bind(run.0.to_string())
-            .bind(&table.schema)
-            .bind(&table.name)
-            .bind(phase)
-            .execute(&mut *lease)
-            .await
-            .map_err(|error| self.failed("did not take a mark")(error).table(table))?;
+        let marked = counts(&mut lease, sql).await.map_err(|error| self.failed("did not take a mark")(error).table(table))?;
         // It stands already, or the run is another's.
-        let fence = self.pool.fence().filter(|fence| fence.run == run && marked.rows_affected() == 0);
+        let fence = self.pool.fence().filter(|fence| fence.run == run && marked.last() == Some(&0));
         if let Some(fence) = fence {
             fence.check(&mut lease).await?;
         }

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::error;
@@ -23,16 +24,13 @@ pub(super) struct SessionId {
 }
 
 impl SessionId {
-    /// The session of `connection`.
-    pub(super) async fn of(connection: &mut PgConnection) -> Result<Self> {
-        let failed = |error| error::map(error, "the session could not be asked for its number");
-        let row = sqlx::query(
-            "SELECT pid, backend_start::text FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()",
-        )
-        .fetch_one(connection)
-        .await
-        .map_err(failed)?;
-        Ok(SessionId { pid: row.try_get(0).map_err(failed)?, began: row.try_get(1).map_err(failed)? })
+    /// What a session is asked for its id.
+    pub(super) const SQL: &str =
+        "SELECT pid, backend_start::text FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()";
+
+    /// From the answer to [`Self::SQL`].
+    pub(super) fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(SessionId { pid: row.try_get(0)?, began: row.try_get(1)? })
     }
 }
 

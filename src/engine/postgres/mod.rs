@@ -37,6 +37,7 @@ mod leaves;
 mod ledger;
 mod losses;
 mod lost;
+mod messages;
 mod pool;
 mod pooler;
 mod profile;

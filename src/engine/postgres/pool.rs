@@ -4,6 +4,7 @@
 //! may live on in the server, when the network between both is gone: before others are lent it is ended, since it may hold locks, or commit.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,12 @@ const FULL_SERVER_PAUSE: Duration = Duration::from_millis(100);
 /// How long the run's own other connections are waited for, before the full server is an error.
 const FULL_SERVER_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A connection, and its session.
-type Idle = (PgConnection, SessionId);
+/// How long a connection that has answered is sure to be there: long enough for questions one after the other, where each ping would be one
+/// more way there and back.
+const SURE_OF: Duration = Duration::from_secs(1);
+
+/// A connection, its session, and when it was given back.
+type Idle = (PgConnection, SessionId, Instant);
 
 /// The connections of a sink. Cheap to clone.
 #[derive(Clone)]
@@ -31,7 +36,7 @@ pub(super) struct Pool {
     idle: Arc<Mutex<Vec<Idle>>>,
     lost: Lost,
     permits: Arc<Semaphore>,
-    limit: usize,
+    limit: Arc<AtomicUsize>,
 }
 
 impl Pool {
@@ -43,7 +48,7 @@ impl Pool {
             idle: Arc::default(),
             lost: Lost::default(),
             permits: Arc::new(Semaphore::new(limit)),
-            limit,
+            limit: Arc::new(AtomicUsize::new(limit)),
         }
     }
 
@@ -68,10 +73,10 @@ impl Pool {
 
     /// Opens a connection that is none of the pool's.
     pub(super) async fn connect(&self) -> Result<PgConnection> {
-        self.connector.connect().await
+        self.connector.connect().await.map(|(connection, _)| connection)
     }
 
-    /// Lends a connection, that has answered just now; waits while all are lent out.
+    /// Lends a connection, that has answered a moment ago; waits while all are lent out.
     pub(super) async fn acquire(&self) -> Result<Lease> {
         let permit = self.permit().await?;
         let began = Instant::now();
@@ -79,15 +84,13 @@ impl Pool {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let (mut connection, id) = match idle {
                 // One that died while it lay idle is replaced without a word.
-                Some((mut connection, id)) => match connection.ping().await {
+                Some((connection, id, answered)) if answered.elapsed() < SURE_OF => (connection, id),
+                Some((mut connection, id, _)) => match connection.ping().await {
                     Ok(()) => (connection, id),
                     Err(_) => continue,
                 },
                 None => match self.connector.connect().await {
-                    Ok(mut connection) => {
-                        let id = SessionId::of(&mut connection).await?;
-                        (connection, id)
-                    }
+                    Ok(opened) => opened,
                     // The server has none to spare, and the run has others: one of them will be free in a while.
                     Err(error)
                         if error.kind() == ErrorKind::TooManyConnections
@@ -111,7 +114,7 @@ impl Pool {
     pub(super) async fn acquire_untried(&self) -> Result<Option<Lease>> {
         let permit = self.permit().await?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some((mut connection, id)) = idle else { return Ok(None) };
+        let Some((mut connection, id, _)) = idle else { return Ok(None) };
         if self.lost.end(&mut connection).await.is_err() {
             // Dead, or not able to: `acquire` finds out which.
             return Ok(None);
@@ -124,9 +127,15 @@ impl Pool {
         Arc::clone(&self.permits).acquire_owned().await.map_err(|error| Error::internal("the pool is closed").with_source(error))
     }
 
+    /// Lends out more at a time.
+    pub(super) fn widen(&self, more: usize) {
+        self.limit.fetch_add(more, Ordering::AcqRel);
+        self.permits.add_permits(more);
+    }
+
     /// How many are lent out, or asked for.
     fn lent(&self) -> usize {
-        self.limit.saturating_sub(self.permits.available_permits())
+        self.limit.load(Ordering::Acquire).saturating_sub(self.permits.available_permits())
     }
 
     /// Closes what lies idle.
@@ -149,7 +158,7 @@ impl Lease {
         // The driver's buffers grow with the widest row, and would stay so.
         self.connection.shrink_buffers();
         let id = self.id.given_back();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((self.connection, id));
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((self.connection, id, Instant::now()));
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
 use super::error;
 use super::target::run;
@@ -14,6 +14,12 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Longest wait for the answer of one session while another one is in a transaction: a pooler with a single session would never answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks for the process.
+const PROCESS: &str = "SELECT pg_catalog.pg_backend_pid()";
+
+/// Likewise, in a transaction that stays open.
+const IN_TRANSACTION: &str = "BEGIN; SELECT pg_catalog.pg_backend_pid()";
 
 /// Asks two sessions which process of the server serves them, the first one again while the second is in a transaction.
 ///
@@ -25,12 +31,11 @@ pub(super) async fn refuse(first: &mut PgConnection, second: &mut PgConnection, 
         Some("42P05" | "26000" | "08P01") => refused(place),
         _ => error::map(error, "the sessions could not be asked for their process"),
     };
-    let before = process(first).await.map_err(failed)?;
-    run(second, "BEGIN".into()).await.map_err(failed)?;
-    let other = process(second).await.map_err(failed)?;
+    let before = process(first, PROCESS).await.map_err(failed)?;
+    let other = process(second, IN_TRANSACTION).await.map_err(failed)?;
     let mut pooled = before == other;
     if !pooled {
-        pooled = match tokio::time::timeout(PATIENCE, process(first)).await {
+        pooled = match tokio::time::timeout(PATIENCE, process(first, PROCESS)).await {
             Ok(after) => after.map_err(failed)? != before,
             Err(_) => true,
         };
@@ -51,6 +56,6 @@ pub(super) fn refused(place: &str) -> Error {
     .hint("Connect to the server itself, or let the pooler give whole sessions away (PgBouncer: `pool_mode = session`)")
 }
 
-async fn process(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
-    sqlx::query_scalar("SELECT pg_catalog.pg_backend_pid()").fetch_one(connection).await
+async fn process(connection: &mut PgConnection, sql: &'static str) -> Result<i32, sqlx::Error> {
+    sqlx::raw_sql(sql).fetch_one(connection).await?.try_get(0)
 }

@@ -35,6 +35,10 @@ const TOLD_BYTES: u64 = 1 << 20;
 /// Tables that the catalog is asked about in one query.
 const LOOKED_UP: usize = 500;
 
+/// Tables that are counted in one query, and the size up to which they are.
+const COUNTED: usize = 50;
+const SMALL_BYTES: u64 = 1 << 20;
+
 /// The readers of one snapshot.
 #[derive(Clone)]
 pub(super) struct PostgresReadBack(Arc<Shared>);
@@ -51,6 +55,8 @@ struct Shared {
     permits: Arc<Semaphore>,
     targets: Mutex<HashMap<ObjectName, Arc<TargetTable>>>,
     sizes: Mutex<HashMap<ObjectName, Sizes>>,
+    /// Rows of small tables that were counted together, until they are asked for.
+    counts: Mutex<HashMap<ObjectName, u64>>,
 }
 
 impl PostgresReadBack {
@@ -58,9 +64,9 @@ impl PostgresReadBack {
     pub(super) async fn open(pool: Pool, ledger_schema: &str, readers: usize) -> Result<Self> {
         let failed = |error| error::map(error, "the snapshot of the target could not be taken");
         let mut exporter = pool.connect().await?;
-        run(&mut exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into()).await.map_err(failed)?;
-        let row = sqlx::query(
-            "SELECT pg_catalog.pg_export_snapshot(), current_setting('block_size')::int8, current_setting('server_version_num')::int4",
+        let row = sqlx::raw_sql(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+             SELECT pg_catalog.pg_export_snapshot(), current_setting('block_size')::int8, current_setting('server_version_num')::int4",
         )
         .fetch_one(&mut exporter)
         .await
@@ -76,6 +82,7 @@ impl PostgresReadBack {
             permits: Arc::new(Semaphore::new(readers.max(1))),
             targets: Mutex::default(),
             sizes: Mutex::default(),
+            counts: Mutex::default(),
         };
         Ok(PostgresReadBack(Arc::new(shared)))
     }
@@ -91,12 +98,32 @@ impl PostgresReadBack {
             None => {
                 let failed = |error| error::map(error, "a reader could not join the snapshot of the target");
                 let mut connection = self.0.pool.connect().await?;
-                run(&mut connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into()).await.map_err(failed)?;
-                run(&mut connection, format!("SET TRANSACTION SNAPSHOT '{}'", self.0.snapshot)).await.map_err(failed)?;
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT";
+                run(&mut connection, format!("{begin} '{}'", self.0.snapshot)).await.map_err(failed)?;
                 connection
             }
         };
         Ok(Reader { connection, back: Arc::clone(&self.0), _permit: permit })
+    }
+
+    /// Counts small tables in few statements, for [`ReadBack::count`] to tell: what each count costs is the way to the server and back.
+    async fn count_small(&self, reader: &mut Reader, tables: &[&Table]) -> Result<()> {
+        let failed = |error| error::map(error, "the rows could not be counted");
+        for some in tables.chunks(COUNTED) {
+            let each = |(place, table): (usize, &&Table)| format!("SELECT {place}, count(*) FROM {}", quoted(&table.name));
+            let selects: Vec<String> = some.iter().enumerate().map(each).collect();
+            let rows = sqlx::raw_sql(AssertSqlSafe(selects.join(" UNION ALL "))).fetch_all(&mut reader.connection).await;
+            let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            for row in rows.map_err(failed)? {
+                let (place, count): (i32, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+                let table = usize::try_from(place).ok().and_then(|place| some.get(place));
+                let (Some(table), Ok(count)) = (table, u64::try_from(count)) else {
+                    return Err(Error::internal("a count is negative, or of no table"));
+                };
+                counts.insert(table.name.clone(), count);
+            }
+        }
+        Ok(())
     }
 
     async fn target(&self, reader: &mut Reader, table: &Table) -> Result<Arc<TargetTable>> {
@@ -296,6 +323,7 @@ impl Sizes {
 impl ReadBack for PostgresReadBack {
     async fn look_up(&self, tables: &[&Table]) -> Result<()> {
         let mut reader = self.reader().await?;
+        let mut small: Vec<&Table> = Vec::new();
         for some in tables.chunks(LOOKED_UP) {
             let found = target_tables(&mut reader.connection, some).await?;
             let sizes = Sizes::read(&mut reader.connection, some)
@@ -304,12 +332,19 @@ impl ReadBack for PostgresReadBack {
             for (place, (table, target)) in some.iter().zip(found).enumerate() {
                 // Whatever is wrong is said when the table is read.
                 let Ok(target) = target else { continue };
+                let whole = target.leaves.is_none();
                 let mut targets = self.0.targets.lock().unwrap_or_else(PoisonError::into_inner);
                 targets.insert(table.name.clone(), Arc::new(target));
                 if let Some(sizes) = sizes.get(&place) {
+                    if whole && sizes.main <= SMALL_BYTES && table.row_filter.is_none() {
+                        small.push(*table);
+                    }
                     self.0.sizes.lock().unwrap_or_else(PoisonError::into_inner).insert(table.name.clone(), *sizes);
                 }
             }
+        }
+        if small.len() > 1 {
+            self.count_small(&mut reader, &small).await?;
         }
         reader.give_back();
         Ok(())
@@ -322,6 +357,11 @@ impl ReadBack for PostgresReadBack {
 
     async fn count(&self, table: &Table) -> Result<u64> {
         let failed = |error| error::map(error, "the rows could not be counted").table(&table.name);
+        if table.row_filter.is_none()
+            && let Some(count) = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner).remove(&table.name)
+        {
+            return Ok(count);
+        }
         let mut reader = self.reader().await?;
         let sql = format!("SELECT count(*) FROM {}{}", quoted(&table.name), narrowed(None, table));
         let count = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut reader.connection).await;

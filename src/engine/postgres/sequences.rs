@@ -4,6 +4,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::catalog::{failed, get};
 use super::ddl::quote_table;
+use super::messages::{self, texts};
 use crate::error::Result;
 use crate::model::ObjectName;
 use crate::model::sequence::Sequence;
@@ -27,7 +28,10 @@ pub(super) async fn sequences(connection: &mut PgConnection, names: &[ObjectName
     let schemas: Vec<&str> = names.iter().map(|name| name.schema.as_str()).collect();
     let plain: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
     let mut found = Vec::new();
-    for row in sqlx::query(SEQUENCES).bind(schemas).bind(plain).fetch_all(&mut *connection).await.map_err(failed)? {
+    if names.is_empty() {
+        return Ok(found);
+    }
+    for row in messages::rows(connection, SEQUENCES, &[texts(&schemas), texts(&plain)]).await.map_err(failed)? {
         let number = |name: &str| get::<i64>(&row, name).map(i128::from);
         let mut sequence = Sequence {
             name: ObjectName::new(get::<String>(&row, "schema")?, get::<String>(&row, "name")?),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -20,6 +21,7 @@ use super::{
 use crate::config::endpoint::Endpoint;
 use crate::engine::{
     Asked, ChunkWriter, Ddl, DdlPhase, Gauge, Inspection, ReadBack, SessionOptions, Sink, Strain, TakeOut, TakenOut, Waiting,
+    distance,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
@@ -45,6 +47,7 @@ pub(super) struct PostgresSink {
     ledger_schema: String,
     /// Whether sessions may switch the triggers off that would act on rows a second time.
     triggers_off: bool,
+    round_trip: Duration,
     /// How the rows of a table are written; until the next statement that may change it.
     encoders: Mutex<HashMap<ObjectName, Prepared>>,
 }
@@ -59,11 +62,12 @@ impl PostgresSink {
     pub(super) async fn open(at: &Endpoint, options: &SessionOptions) -> Result<Self> {
         // One more than carry rows: for the ledger.
         let pool = Pool::new(Connector::new(at, options)?, options.jobs.saturating_add(1));
-        let mut lease = pool.acquire().await?;
-        let mut other = pool.connect().await?;
+        let (mut lease, mut other) = tokio::try_join!(pool.acquire(), pool.connect())?;
         pooler::refuse(&mut lease, &mut other, &at.to_string()).await?;
         // Its socket is closed; whether the goodbye arrives does not matter.
         let _ = other.close().await;
+        let round_trip = round_trip(&mut lease).await?;
+        pool.widen(distance::ahead(round_trip));
         let server = server_info(&mut lease).await?;
         let triggers_off = may_switch_triggers_off(&mut lease)
             .await
@@ -76,6 +80,7 @@ impl PostgresSink {
             ledger,
             ledger_schema: options.ledger_schema.clone(),
             triggers_off,
+            round_trip,
             encoders: Mutex::default(),
         })
     }
@@ -126,14 +131,26 @@ impl PostgresSink {
     }
 }
 
+/// How long a question and its answer take.
+async fn round_trip(connection: &mut PgConnection) -> Result<Duration> {
+    let asked = async |connection: &mut PgConnection| {
+        let began = Instant::now();
+        connection.ping().await.map(|()| began.elapsed()).map_err(|error| error::map(error, "the server does not answer"))
+    };
+    let first = asked(connection).await?;
+    // One that seems far is asked again.
+    if distance::is_far(first) { Ok(first.min(asked(connection).await?)) } else { Ok(first) }
+}
+
 /// Superusers may, and since version 15 those who were granted the setting.
 async fn may_switch_triggers_off(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    run(connection, "BEGIN".into()).await?;
-    let tried = run(connection, "SET LOCAL session_replication_role = replica".into()).await;
-    run(connection, "ROLLBACK".into()).await?;
-    match tried {
+    match run(connection, "BEGIN; SET LOCAL session_replication_role = replica; ROLLBACK".into()).await {
         Ok(()) => Ok(true),
-        Err(error) if error::sqlstate(&error) == Some("42501") => Ok(false),
+        Err(error) if error::sqlstate(&error) == Some("42501") => {
+            // The message ended there, and the transaction is open still.
+            run(connection, "ROLLBACK".into()).await?;
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }
@@ -294,20 +311,17 @@ impl Sink for PostgresSink {
         }
         let failed = |error| place(error, format!("{} could not be made", ddl.object));
         let sorts = matches!(ddl.phase, DdlPhase::Indexes | DdlPhase::Restore);
-        if sorts {
-            sqlx::query(
-                "SELECT pg_catalog.set_config('maintenance_work_mem', $1, false)
-                 WHERE pg_catalog.pg_size_bytes(current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes($1)",
+        let sql = if sorts {
+            // One message, and so one transaction, which the setting ends with.
+            format!(
+                "SELECT pg_catalog.set_config('maintenance_work_mem', '{INDEX_MEMORY}', true)
+                 WHERE pg_catalog.pg_size_bytes(current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('{INDEX_MEMORY}');\n{}",
+                ddl.sql
             )
-            .bind(INDEX_MEMORY)
-            .execute(&mut *lease)
-            .await
-            .map_err(failed)?;
-        }
-        run(&mut lease, ddl.sql.clone()).await.map_err(failed)?;
-        if sorts {
-            run(&mut lease, "RESET maintenance_work_mem".into()).await.map_err(failed)?;
-        }
+        } else {
+            ddl.sql.clone()
+        };
+        run(&mut lease, sql).await.map_err(failed)?;
         lease.give_back();
         Ok(())
     }
@@ -367,6 +381,10 @@ impl Sink for PostgresSink {
 
     async fn gauge(&self, asked: &[Strain]) -> Result<Box<dyn Gauge>> {
         Ok(Box::new(gauge::PostgresGauge::new(self.pool.connect().await?, asked)?))
+    }
+
+    fn round_trip(&self) -> Duration {
+        self.round_trip
     }
 
     async fn free_sessions(&self) -> Result<Option<u64>> {

@@ -43,9 +43,9 @@ pub(super) async fn take_out(
             return commit(lease, what).await;
         }
         Extent::Whole => (String::new(), Vec::new()),
-        Extent::Range { key, range } => {
+        Extent::Range { apart, key, range } => {
             let mut values = Vec::new();
-            let condition = condition(key, range, &mut values).ok_or_else(|| Error::internal("no range of a key"))?;
+            let condition = of_source(apart, key, range, &mut values).ok_or_else(|| Error::internal("no range of a key"))?;
             (format!(" WHERE {condition}"), values)
         }
     };
@@ -101,6 +101,23 @@ async fn receipts(connection: &mut PgConnection, ledger: &PostgresLedger, id: Ru
     Ok(())
 }
 
+/// The condition of a range of one source table's rows; none for one that is no range of a key.
+fn of_source(
+    apart: &[(String, LogicalType, KeyValue)],
+    key: &[(String, LogicalType)],
+    range: &ChunkRange,
+    values: &mut Vec<String>,
+) -> Option<String> {
+    let mut sides = Vec::new();
+    for (name, logical, value) in apart {
+        sides.push(format!("{} = {}", quote_name(name), literal(logical, value, values)?));
+    }
+    if *range != ChunkRange::Whole {
+        sides.push(format!("({})", condition(key, range, values)?));
+    }
+    (!sides.is_empty()).then(|| sides.join(" AND "))
+}
+
 /// The condition of a range, its values added to `values` as text; none for one that is no range of a key.
 fn condition(key: &[(String, LogicalType)], range: &ChunkRange, values: &mut Vec<String>) -> Option<String> {
     let first = || Some(quote_name(&key.first()?.0));
@@ -146,6 +163,7 @@ fn literal(logical: &LogicalType, value: &KeyValue, values: &mut Vec<String>) ->
         (KeyValue::Int(number), _) => (number.to_string(), if i64::try_from(*number).is_ok() { "bigint" } else { "numeric" }),
         (KeyValue::Text(text), L::Decimal { .. } | L::Numeric) => (text.clone(), "numeric"),
         (KeyValue::Text(text), logical) if logical.is_integer() => (text.clone(), "numeric"),
+        (KeyValue::Text(text), L::Text { .. }) => (text.clone(), "text"),
         (KeyValue::Text(text), L::Date) => (text.clone(), "date"),
         (KeyValue::Text(text), L::Timestamp { zone: Zone::None, .. }) => (text.clone(), "timestamp"),
         (KeyValue::Text(text), L::Timestamp { zone: Zone::Utc, .. }) => (format!("{text}+00"), "timestamptz"),
@@ -175,6 +193,15 @@ mod tests {
         assert_eq!(values, ["7", "2024-01-01", "9"]);
         assert_eq!(condition(&key, &ChunkRange::NullKey, &mut values).unwrap(), "\"a\" IS NULL");
         assert_eq!(condition(&key, &ChunkRange::Whole, &mut values), None);
+        let apart = vec![("tenant".to_string(), LogicalType::Int32, KeyValue::Int(7))];
+        let mut values = Vec::new();
+        let alone = of_source(&apart, &[], &ChunkRange::Whole, &mut values);
+        assert_eq!(alone.unwrap(), "\"tenant\" = CAST($1::text AS bigint)");
+        assert_eq!(
+            of_source(&apart, &key, &ChunkRange::NullKey, &mut values).unwrap(),
+            "\"tenant\" = CAST($2::text AS bigint) AND (\"a\" IS NULL)"
+        );
+        assert_eq!(of_source(&[], &key, &ChunkRange::Whole, &mut values), None);
         let bytes = ChunkRange::Key { lower: None, upper: Some(vec![KeyValue::Bytes(vec![1])]) };
         assert_eq!(condition(&key, &bytes, &mut values), None);
     }

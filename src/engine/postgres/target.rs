@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::error;
 use super::leaves::{self, Leaf};
+use super::messages::{self, numbers, texts};
 use super::typemap::PostgresDialect;
 use crate::engine::Dialect;
 use crate::error::{Error, ErrorKind, Result};
@@ -117,15 +118,15 @@ pub(super) async fn target_tables(connection: &mut PgConnection, tables: &[&Tabl
         "" => PostgresDialect.default_schema().to_string(),
         schema => schema.to_string(),
     };
-    let relations = sqlx::query(
+    let (schemas, names): (Vec<_>, Vec<_>) = tables.iter().map(|table| (schema_of(table), table.name.name.clone())).unzip();
+    let relations = messages::rows(
+        connection,
         "SELECT w.place, c.oid, c.relkind = 'p'
          FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema_name, table_name, place)
          JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.schema_name
          JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.table_name AND c.relkind IN ('r', 'p')",
+        &[texts(&schemas), texts(&names)],
     )
-    .bind(tables.iter().map(schema_of).collect::<Vec<_>>())
-    .bind(tables.iter().map(|table| table.name.name.clone()).collect::<Vec<_>>())
-    .fetch_all(&mut *connection)
     .await
     .map_err(failed)?;
     let mut by_place = HashMap::new();
@@ -136,12 +137,13 @@ pub(super) async fn target_tables(connection: &mut PgConnection, tables: &[&Tabl
     }
     let all: Vec<Oid> = by_place.values().map(|(oid, _)| *oid).collect();
     let types = Types::read(connection, &all).await.map_err(failed)?;
-    let rows = sqlx::query(
+    let oids: Vec<u32> = all.iter().map(|oid| oid.0).collect();
+    let rows = messages::rows(
+        connection,
         "SELECT attname::text, atttypid, atttypmod, attnotnull, attgenerated <> '', pg_catalog.format_type(atttypid, atttypmod), attrelid
-         FROM pg_catalog.pg_attribute WHERE attrelid = ANY($1) AND attnum > 0 AND NOT attisdropped",
+         FROM pg_catalog.pg_attribute WHERE attrelid = ANY($1::oid[]) AND attnum > 0 AND NOT attisdropped",
+        &[numbers(&oids)],
     )
-    .bind(&all)
-    .fetch_all(&mut *connection)
     .await
     .map_err(failed)?;
     let mut actual: HashMap<u32, HashMap<String, TargetColumn>> = HashMap::new();

@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_type_that_cannot_be_carried_has_no_logical_type() {
-        let native = NativeType { name: "money".into(), full: "money".into(), ..NativeType::default() };
+        let native = NativeType::named("money");
         assert_eq!(PostgresDialect.to_logical(&native), None);
         assert_eq!(PostgresDialect.to_logical(&PostgresDialect.parse_type("enum").unwrap()), None);
     }

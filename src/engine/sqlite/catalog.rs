@@ -170,14 +170,8 @@ fn read_columns(
         table.columns.push(Column {
             default: default.and_then(|sql| default_value::parse(&sql, logical.as_ref())),
             nullable: !row.get::<_, bool>(2).map_err(&failed)?,
-            name,
-            native,
-            logical,
             generated,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
+            ..Column::new(name, logical, native)
         });
     }
     key.sort();

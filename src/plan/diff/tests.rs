@@ -12,18 +12,7 @@ use crate::plan::{Choices, FORMAT, PlannedSide};
 
 fn column(name: &str, native: &str, full: &str, logical: LogicalType) -> Column {
     let native = NativeType { name: native.into(), full: full.into(), ..NativeType::default() };
-    Column {
-        name: name.into(),
-        native,
-        logical: Some(logical),
-        nullable: name != "id",
-        default: None,
-        generated: None,
-        identity: false,
-        invisible: false,
-        on_update_now: false,
-        comment: String::new(),
-    }
+    Column { nullable: name != "id", ..Column::new(name, Some(logical), native) }
 }
 
 fn index(name: &str, columns: &[&str], unique: bool) -> crate::model::catalog::Index {

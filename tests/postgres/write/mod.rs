@@ -42,18 +42,7 @@ async fn open_prepared(db: &PostgresDatabase) -> Arc<dyn Sink> {
 }
 
 fn column(name: &str, logical: L, native: &str) -> Column {
-    Column {
-        name: name.into(),
-        native: NativeType { name: native.into(), full: native.into(), ..NativeType::default() },
-        logical: Some(logical),
-        nullable: true,
-        default: None,
-        generated: None,
-        identity: false,
-        invisible: false,
-        on_update_now: false,
-        comment: String::new(),
-    }
+    Column::new(name, Some(logical), NativeType::named(native))
 }
 
 /// A table with `id` as its key, and more columns.

@@ -28,4 +28,5 @@ mod read;
 mod sequences;
 mod tables;
 
+pub use query::Questions;
 pub use read::{read, read_several};

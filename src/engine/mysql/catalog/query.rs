@@ -1,10 +1,11 @@
 //! Questions to the server and their answers, as text.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 
+use futures::StreamExt;
 use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, Column, MySqlConnection, Row as _};
+use sqlx::{AssertSqlSafe, Column, Either, MySqlConnection, Row as _};
 
 use super::super::typemap::MySqlDialect;
 use crate::engine::{Dialect, TableFilter};
@@ -15,9 +16,22 @@ use crate::model::catalog::ServerInfo;
 /// The views of `information_schema` whose columns differ between servers.
 const VARYING_VIEWS: &str = "'COLUMNS', 'STATISTICS', 'CHECK_CONSTRAINTS', 'TABLE_CONSTRAINTS'";
 
+/// Asks what the session is.
+const OF_THE_SESSION: &str = "SELECT DATABASE(), @@lower_case_table_names, @@character_set_results, @@sql_mode";
+
+/// Asks what the views have.
+fn of_views() -> String {
+    format!(
+        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = 'information_schema' AND TABLE_NAME IN ({VARYING_VIEWS})"
+    )
+}
+
 /// A connection, the database it is in, and what its server can tell.
 pub(super) struct Session<'c> {
     connection: &'c mut MySqlConnection,
+    /// What each statement begins with.
+    mark: String,
     /// MariaDB, as opposed to MySQL.
     pub(super) mariadb: bool,
     /// Major, minor, patch.
@@ -28,24 +42,41 @@ pub(super) struct Session<'c> {
     pub(super) one_of_several: bool,
     exact_case: bool,
     known: HashSet<(String, String)>,
+    /// What was asked so far.
+    asked: Vec<String>,
+    /// Answers to what was asked the last time, had in one message.
+    ahead: HashMap<String, Vec<MySqlRow>>,
 }
+
+/// The questions of a reading of the catalog, in their order. The next one asks most of them again, and so all of them in one message.
+#[derive(Debug, Default)]
+pub struct Questions(Vec<String>);
 
 impl<'c> Session<'c> {
     /// Checks and prepares the session. The database is that of the connection; where several are read, [`Session::go_to`] comes next.
-    pub(super) async fn open(connection: &'c mut MySqlConnection, server: &ServerInfo) -> Result<Self> {
+    pub(super) async fn open(
+        connection: &'c mut MySqlConnection,
+        mark: &str,
+        server: &ServerInfo,
+        before: &Questions,
+    ) -> Result<Self> {
         let mariadb = server.flavour.eq_ignore_ascii_case("mariadb");
         let version = server.version_number;
         let mut session = Session {
             connection,
+            mark: mark.to_string(),
             mariadb,
             version,
             database: server.database.clone(),
             one_of_several: false,
             exact_case: false,
             known: HashSet::new(),
+            asked: Vec::new(),
+            ahead: HashMap::new(),
         };
-        let sql = "SELECT DATABASE(), @@lower_case_table_names, @@character_set_results, @@sql_mode";
-        for row in session.rows(sql).await? {
+        let first = Questions(vec![OF_THE_SESSION.to_string(), of_views()]);
+        session.ask_ahead(if before.0.is_empty() { &first } else { before }).await?;
+        for row in session.rows(OF_THE_SESSION).await? {
             if let Some(database) = row.text(0)? {
                 session.database = database;
             }
@@ -66,11 +97,7 @@ impl<'c> Session<'c> {
         if !mariadb && version >= (8, 0, 30) {
             session.run("SET SESSION show_gipk_in_create_table_and_information_schema = ON").await?;
         }
-        let sql = format!(
-            "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS \
-             WHERE TABLE_SCHEMA = 'information_schema' AND TABLE_NAME IN ({VARYING_VIEWS})"
-        );
-        for row in session.rows(&sql).await? {
+        for row in session.rows(&of_views()).await? {
             session.known.insert((row.need(0)?.to_ascii_uppercase(), row.need(1)?.to_ascii_uppercase()));
         }
         Ok(session)
@@ -113,10 +140,43 @@ impl<'c> Session<'c> {
         }
     }
 
+    /// Asks questions in one message and keeps their answers. When the server refuses one of them, each is asked when its time comes.
+    async fn ask_ahead(&mut self, questions: &Questions) -> Result<()> {
+        let marked: Vec<String> = questions.0.iter().map(|question| format!("{}{question}", self.mark)).collect();
+        let mut answers = sqlx::raw_sql(AssertSqlSafe(marked.join(";\n"))).fetch_many(&mut *self.connection);
+        let mut questions = questions.0.iter();
+        let mut rows = Vec::new();
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(Either::Right(row)) => rows.push(row),
+                Ok(Either::Left(_)) => {
+                    let Some(question) = questions.next() else { break };
+                    self.ahead.insert(question.clone(), std::mem::take(&mut rows));
+                }
+                Err(sqlx::Error::Database(_)) => break,
+                Err(error) => return Err(read_error(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What was asked.
+    pub(super) fn questions(self) -> Questions {
+        Questions(self.asked)
+    }
+
     /// The rows of a query.
     pub(super) async fn rows(&mut self, sql: &str) -> Result<Vec<Row>> {
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await;
-        Ok(rows.map_err(read_error)?.into_iter().map(Row).collect())
+        if let Some(rows) = self.ahead.remove(sql) {
+            self.asked.push(sql.to_string());
+            return Ok(rows.into_iter().map(Row).collect());
+        }
+        let marked = format!("{}{sql}", self.mark);
+        let rows = sqlx::raw_sql(AssertSqlSafe(marked)).fetch_all(&mut *self.connection).await;
+        let rows = rows.map_err(read_error)?.into_iter().map(Row).collect();
+        // One that is refused would end the message of the next time.
+        self.asked.push(sql.to_string());
+        Ok(rows)
     }
 
     /// Runs a statement.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::MySqlConnection;
 
-use super::query::Session;
+use super::query::{Questions, Session};
 use super::{columns, constraints, databases, indexes, labels, objects, partitions, sequences, tables};
 use crate::engine::TableFilter;
 use crate::error::Result;
@@ -13,16 +13,24 @@ use crate::model::sequence::Sequence;
 
 /// Reads the catalog of the connection's database.
 ///
-/// Tables are sorted by name, columns by position. An empty database gives an empty catalog.
+/// Tables are sorted by name, columns by position. An empty database gives an empty catalog. Statements begin with `mark`.
+/// `before` are the questions of the last reading, and become those of this one.
 /// Turns off the cache of statistics for the session, and turns on the view of generated invisible primary keys.
 ///
 /// # Errors
 /// `SourceRead`, `MissingRight` or `ConnectionLost`; `Internal` for a session that is not in utf8mb4 or that changes quoting.
-pub async fn read(connection: &mut MySqlConnection, server: &ServerInfo, filter: &TableFilter) -> Result<Catalog> {
-    let mut session = Session::open(connection, server).await?;
+pub async fn read(
+    connection: &mut MySqlConnection,
+    mark: &str,
+    server: &ServerInfo,
+    filter: &TableFilter,
+    before: &mut Questions,
+) -> Result<Catalog> {
+    let mut session = Session::open(connection, mark, server, before).await?;
     let mut problems = Vec::new();
     let mut sequences = Vec::new();
     let tables = one(&mut session, filter, &mut sequences, &mut problems).await?;
+    *before = session.questions();
     Ok(Catalog { server: server.clone(), tables, sequences, problems })
 }
 
@@ -32,11 +40,13 @@ pub async fn read(connection: &mut MySqlConnection, server: &ServerInfo, filter:
 /// As [`read`], and `UnknownDatabase` for a pattern that fits none, or `Config` for one that names a system database.
 pub async fn read_several(
     connection: &mut MySqlConnection,
+    mark: &str,
     server: &ServerInfo,
     patterns: &[String],
     filter: &TableFilter,
+    before: &mut Questions,
 ) -> Result<Catalog> {
-    let mut session = Session::open(connection, server).await?;
+    let mut session = Session::open(connection, mark, server, before).await?;
     let mut problems = Vec::new();
     let chosen = databases::choose(&mut session, patterns, &mut problems).await?;
     let (mut tables, mut sequences) = (Vec::new(), Vec::new());
@@ -44,6 +54,7 @@ pub async fn read_several(
         session.go_to(&database);
         tables.extend(one(&mut session, filter, &mut sequences, &mut problems).await?);
     }
+    *before = session.questions();
     Ok(Catalog { server: server.clone(), tables, sequences, problems })
 }
 

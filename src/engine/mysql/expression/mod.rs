@@ -370,18 +370,7 @@ mod tests {
         let mut native = native_type(native).unwrap();
         native.collation = collation.map(str::to_string);
         native.charset = collation.map(|_| "utf8mb4".to_string());
-        Column {
-            name: name.into(),
-            logical: super::super::MySqlDialect.to_logical(&native),
-            native,
-            nullable: true,
-            default: None,
-            generated: None,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
-        }
+        Column::new(name, super::super::MySqlDialect.to_logical(&native), native)
     }
 
     fn table() -> Table {

@@ -61,11 +61,13 @@ async fn config(tls: &Tls) -> Result<ClientConfig, Fault> {
     let builder = builder.map_err(Fault::tls)?;
     let builder = match tls.mode {
         TlsMode::Disabled | TlsMode::Preferred | TlsMode::Required => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unchecked(provider)))
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient { provider, authority: None }))
         }
         TlsMode::VerifyCa => {
-            let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(authorities(tls).await?), provider).build();
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyName(inner.map_err(Fault::tls)?)))
+            let roots = Arc::new(authorities(tls).await?);
+            let authority = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+            let authority = Some(authority.map_err(Fault::tls)?);
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient { provider, authority }))
         }
         TlsMode::VerifyIdentity => builder.with_root_certificates(authorities(tls).await?),
     };
@@ -104,50 +106,15 @@ async fn pem(value: &str) -> Result<Vec<u8>, Fault> {
     tokio::fs::read(value).await.map_err(|error| Fault::tls(format!("`{value}` cannot be read: {error}")))
 }
 
-/// Believes any certificate; the signatures of the handshake are checked.
+/// Checks the signatures of the handshake, and of the certificate what the mode asks for: nothing, or all but the host's name.
 #[derive(Debug)]
-struct Unchecked(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    /// Who checks that the certificate is one of the authority's; none believes any.
+    authority: Option<Arc<WebPkiServerVerifier>>,
 }
 
-/// Checks everything but the host's name.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -156,7 +123,8 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        match self.0.verify_server_cert(certificate, others, name, ocsp, now) {
+        let Some(authority) = &self.authority else { return Ok(ServerCertVerified::assertion()) };
+        match authority.verify_server_cert(certificate, others, name, ocsp, now) {
             Err(TlsError::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -170,7 +138,7 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.0.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -179,10 +147,10 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.0.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

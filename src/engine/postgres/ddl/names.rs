@@ -157,18 +157,11 @@ mod tests {
     use crate::model::catalog::Column;
 
     fn enum_column(name: &str) -> Column {
-        Column {
-            name: name.into(),
-            native: NativeType { name: "enum".into(), full: "enum".into(), labels: vec!["x".into()], ..NativeType::default() },
-            logical: None,
-            nullable: true,
-            default: None,
-            generated: None,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
-        }
+        Column::new(
+            name,
+            None,
+            NativeType { name: "enum".into(), full: "enum".into(), labels: vec!["x".into()], ..NativeType::default() },
+        )
     }
 
     fn table(name: &str, columns: &[&str]) -> Table {

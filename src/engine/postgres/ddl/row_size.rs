@@ -88,18 +88,9 @@ mod tests {
     fn table(native: &str, count: usize, nullable: bool) -> Table {
         let mut table = Table::new(ObjectName::new("public", "t"));
         for place in 0..count {
-            table.columns.push(Column {
-                name: format!("c{place}"),
-                native: PostgresDialect.parse_type(native).unwrap(),
-                logical: None,
-                nullable,
-                default: None,
-                generated: None,
-                identity: false,
-                invisible: false,
-                on_update_now: false,
-                comment: String::new(),
-            });
+            table
+                .columns
+                .push(Column { nullable, ..Column::new(format!("c{place}"), None, PostgresDialect.parse_type(native).unwrap()) });
         }
         table
     }

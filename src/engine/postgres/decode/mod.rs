@@ -346,18 +346,7 @@ mod tests {
         let mut table = Table::new(ObjectName::new("public", "t"));
         let mut target = Vec::new();
         for (name, logical, pg_type) in [("id", LogicalType::Int32, PgType::Int4), ("v", logical.clone(), PgType::Vector)] {
-            table.columns.push(Column {
-                name: name.into(),
-                native: NativeType::default(),
-                logical: Some(logical),
-                nullable: true,
-                default: None,
-                generated: None,
-                identity: false,
-                invisible: false,
-                on_update_now: false,
-                comment: String::new(),
-            });
+            table.columns.push(Column::new(name, Some(logical), NativeType::default()));
             let type_name = String::new();
             target.push(TargetColumn { name: name.into(), type_name, pg_type, typmod: -1, not_null: false, generated: false });
         }
