@@ -132,6 +132,9 @@ impl RowHashes {
     /// # Errors
     /// `Value` for what the logical type of its column cannot hold; `ConnectionLost` for what is no COPY of these columns.
     pub(in crate::engine::postgres) fn feed(&mut self, data: &[u8]) -> Result<()> {
+        if data.len() >= GATHERED_BYTES {
+            self.hash_gathered()?;
+        }
         if self.gathered.is_empty() && data.len() >= GATHERED_BYTES {
             // Nothing of a wide row is copied.
             let used = self.read(data)?;
