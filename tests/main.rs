@@ -20,6 +20,7 @@ mod expressions;
 mod kill;
 mod mysql;
 mod mysql_catalog;
+mod mysql_probe;
 mod mysql_wire;
 mod parquet;
 mod postgres;

@@ -195,12 +195,13 @@ enum Kind {
 }
 
 impl Kind {
-    /// None for character sets in which other characters have zero bytes, and for bytes.
+    /// None for bytes, for character sets in which other characters have zero bytes, and for the two in which some bytes of ASCII are
+    /// other characters.
     fn of(charset: &str) -> Option<Self> {
         match charset {
             charset if is_utf8(charset) => Some(Kind::Utf8),
             "latin1" => Some(Kind::Latin1),
-            "ucs2" | "utf16" | "utf16le" | "utf32" | "binary" => None,
+            "ucs2" | "utf16" | "utf16le" | "utf32" | "swe7" | "sjis" | "binary" => None,
             _ => Some(Kind::Other),
         }
     }
