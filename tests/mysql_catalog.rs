@@ -25,7 +25,7 @@ async fn server(database: &MySqlDatabase) -> ServerInfo {
 
 async fn read(database: &MySqlDatabase, filter: &TableFilter) -> Catalog {
     let server = server(database).await;
-    catalog::read(&mut database.connect().await, &server, filter, &mut catalog::Questions::default())
+    catalog::read(&mut database.connect().await, "", &server, filter, &mut catalog::Questions::default())
         .await
         .expect("the catalog can be read")
 }

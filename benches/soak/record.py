@@ -57,6 +57,7 @@ class Summary:
         self.faults = Counter()
         self.phases = Counter()
         self.longest_write = 0.0
+        self.left = Counter()
         self.ends = Counter()
         self.most_tries = 0
         self.slowest = 0.0
@@ -72,6 +73,7 @@ class Summary:
             "by phase: " + ", ".join(f"{count} x {name}" for name, count in self.phases.most_common()),
             f"the attempts ended: " + ", ".join(f"{count} x {name}" for name, count in self.ends.most_common()),
             f"{self.writes} transactions were written to the source in between, the slowest in {self.longest_write:.1f} s",
+            f"sessions left behind: {self.left['source']} on the source, {self.left['target']} on the target",
             f"rows lost: {self.lost}; rows doubled: {self.doubled}",
             f"most undisturbed attempts that a run needed: {self.most_tries}",
             f"longest time from the last fault to a verified end: {self.slowest:.1f} s",

@@ -1,17 +1,21 @@
 //! Both ends, opened; progress, log and signals, set up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Settings;
 use crate::config::endpoint::Endpoint;
 use crate::engine::{SessionOptions, Sink, Source, registry};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::RunId;
 use crate::progress::{self, Progress};
 use crate::transfer::stop::{Reason, Stop, channel};
 
 use super::args::OutputArgs;
 use super::printer::Printer;
+
+/// Connecting, with a password that a command gives, may take so long however impatient a person is.
+const LEAST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the sessions of `run` share.
 pub fn options(settings: &Settings, run: RunId) -> SessionOptions {
@@ -23,12 +27,26 @@ pub fn options(settings: &Settings, run: RunId) -> SessionOptions {
 }
 
 /// Connects to both ends, side by side.
+///
+/// # Errors
+/// As both engines' `open_…`; `Timeout` when an answer does not come for as long as a run may stall.
 pub async fn open(settings: &Settings, run: RunId) -> Result<(Arc<dyn Source>, Arc<dyn Sink>)> {
     let options = options(settings, run);
-    tokio::try_join!(
-        registry::engine(settings.source.engine).open_source(&settings.source, &options),
-        open_sink(&settings.target, &options)
-    )
+    let opening = async {
+        tokio::try_join!(
+            registry::engine(settings.source.engine).open_source(&settings.source, &options),
+            open_sink(&settings.target, &options)
+        )
+    };
+    if settings.stall_timeout.is_zero() {
+        return opening.await;
+    }
+    let patience = settings.stall_timeout.max(LEAST_PATIENCE);
+    tokio::time::timeout(patience, opening).await.unwrap_or_else(|_| {
+        let seconds = patience.as_secs();
+        let what = format!("the sessions with source and target could not be set up within {seconds} seconds");
+        Err(Error::new(ErrorKind::Timeout, what).hint("A connection may have been lost on the way without a word; try again"))
+    })
 }
 
 /// Connects to a target.

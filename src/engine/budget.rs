@@ -5,9 +5,10 @@
 //! the order in which they were asked for, so a wide row is not passed by narrow ones for ever. A row that is wider than the whole budget
 //! takes all of it, and so goes alone.
 //!
-//! Drivers keep a buffer that is as large as the widest row they met, until the result ends. So who reads a table with wide rows takes such
-//! a buffer from a part of its own first, for as long as the read takes. Another part is never handed out: it stands for the buffers that each
-//! job has at all times.
+//! Our own client of MySQL announces a wide row before it receives it ([`Filling::expect`]), so no row is in memory that has no part. Other
+//! drivers tell a row's width when they have it, and keep a buffer that is as large as the widest row they met, until the result ends. So
+//! who reads a table with wide rows by them takes such a buffer from a part of its own first, for as long as the read takes, and a batch has
+//! room for the widest row that was met. Another part is never handed out: it stands for the buffers that each job has at all times.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,10 +28,14 @@ const COPIES: u64 = 2;
 const WIDE_COPIES: u64 = 3;
 /// A row of a table whose average row is wider than a batch may be so many times as wide, for all that is known before the first one.
 const WIDER_THAN_AVERAGE: usize = 4;
+/// A row in the form of the target may be wider by this part of it, and by so many bytes.
+const OTHER_FORM: usize = 4;
+const OTHER_FORM_BYTES: usize = 64 << 10;
 /// Batches that one job holds at most: one being decoded, two waiting, one being encoded.
 const BATCHES_PER_JOB: u64 = 4;
-/// Smallest and largest batch, in bytes. Below, what a batch costs shows; above, nothing gets faster.
-const BATCH_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(8 << 20);
+/// Smallest and largest batch, in bytes. Below, what a batch costs shows; above, its memory is no longer that of an earlier one, and a run of
+/// usual rows takes more time and twice the memory.
+const BATCH_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(1 << 20);
 /// What a single row may take beyond the budget, in bytes: the most that resident memory may be above it, less what the process itself needs.
 const ROW_MARGIN_BYTES: u64 = 96 << 20;
 
@@ -104,14 +109,23 @@ impl Budget {
 
     /// Waits for the part of a batch of so many bytes; for all of the budget, if it is more than that. The caller holds no other part.
     pub async fn hold(&self, bytes: usize) -> Held {
-        let wanted = units(bytes_of(bytes).saturating_mul(COPIES)).min(self.0.rows_units);
+        let wanted = self.units_of(bytes);
         // The semaphore is never closed; without a permit the batch would go uncounted, which is no reason to lose it.
         Held(Arc::clone(&self.0.rows).acquire_many_owned(wanted).await.ok().map(Arc::new))
     }
 
+    /// What a batch of so many bytes takes.
+    fn units_of(&self, bytes: usize) -> u32 {
+        units(bytes_of(bytes).saturating_mul(COPIES)).min(self.0.rows_units)
+    }
+
+    fn buffer_units(&self, row_bytes: usize) -> u32 {
+        units(bytes_of(row_bytes)).min(self.0.buffers_units)
+    }
+
     /// Waits for the part of a driver's buffer for rows of so many bytes. The caller holds no other part.
     async fn hold_buffer(&self, row_bytes: usize) -> Held {
-        let wanted = units(bytes_of(row_bytes)).min(self.0.buffers_units);
+        let wanted = self.buffer_units(row_bytes);
         Held(Arc::clone(&self.0.buffers).acquire_many_owned(wanted).await.ok().map(Arc::new))
     }
 
@@ -128,6 +142,14 @@ impl Budget {
             let mut widest = self.0.widest.lock().unwrap_or_else(PoisonError::into_inner);
             let known = widest.entry(table.clone()).or_default();
             *known = (*known).max(row_bytes);
+        }
+    }
+
+    /// Remembers for `target`, which holds rows of `source` in a form of its own, how wide they may be.
+    pub fn met_again(&self, target: &ObjectName, source: &ObjectName) {
+        let widest = self.widest(source);
+        if widest > 0 {
+            self.met(target, widest.saturating_add(widest / OTHER_FORM).saturating_add(OTHER_FORM_BYTES));
         }
     }
 
@@ -157,7 +179,20 @@ impl Budget {
         if average > self.0.batch_bytes && self.widest(table) == 0 {
             self.met(table, average.saturating_mul(WIDER_THAN_AVERAGE));
         }
-        Filling { budget: self.clone(), table: table.clone(), held: None, bytes: 0, buffer: None, buffer_bytes: 0 }
+        Filling {
+            budget: self.clone(),
+            table: table.clone(),
+            held: None,
+            bytes: 0,
+            announced: false,
+            buffer: None,
+            buffer_bytes: 0,
+        }
+    }
+
+    /// Like [`Budget::filling`], for a reader that announces rows before it receives them, and keeps no buffer of a wide one while it waits.
+    pub fn filling_announced(&self, table: &ObjectName) -> Filling {
+        Filling { announced: true, ..self.filling(table, 0) }
     }
 }
 
@@ -166,6 +201,10 @@ impl Budget {
 pub struct Held(Option<Arc<OwnedSemaphorePermit>>);
 
 impl Held {
+    fn units(&self) -> u32 {
+        self.0.as_ref().map_or(0, |permit| u32::try_from(permit.num_permits()).unwrap_or(u32::MAX))
+    }
+
     /// True if it is a part of a budget, and not none at all.
     pub fn is_some(&self) -> bool {
         self.0.is_some()
@@ -186,22 +225,67 @@ pub struct Filling {
     held: Option<Held>,
     /// What `held` is good for.
     bytes: usize,
+    /// True if wide rows are announced, and no buffer is kept.
+    announced: bool,
     /// The driver's buffer, where rows are wide.
     buffer: Option<Held>,
     buffer_bytes: usize,
 }
 
 impl Filling {
-    /// Waits for room for a batch of the table, or for its widest row if one was met that is wider. To be called before the first row of a
-    /// batch is asked for; does nothing when there is room already.
+    /// Waits for room for a batch of the table, or for its widest row if one was met that is wider and such a row is not announced. To be
+    /// called before the first row of a batch is asked for; does nothing when there is room already.
     pub async fn begin(&mut self) {
         if let Some(turn) = &self.budget.1 {
             turn.begin().await;
         }
         if self.held.is_none() {
-            let bytes = self.budget.batch_bytes().max(self.budget.widest(&self.table));
-            self.take(bytes).await;
+            let widest = if self.announced { 0 } else { self.budget.widest(&self.table) };
+            self.take(self.budget.batch_bytes().max(widest)).await;
         }
+    }
+
+    /// Waits for room for a row that is announced, and is to begin a batch: of so many bytes, or, if it is `open`, of any number above. Of
+    /// open rows those of a table that had one are as wide as its widest, and the first takes the whole budget, until
+    /// [`Filling::settle`] knows. What was filled so far must be handed over before.
+    pub async fn expect(&mut self, row_bytes: usize, open: bool) {
+        let widest = if open { self.budget.widest(&self.table) } else { 0 };
+        let bytes = if open && widest == 0 { usize::MAX } else { row_bytes.max(widest) };
+        if self.is_short_of(bytes) {
+            self.take(bytes.max(self.budget.batch_bytes())).await;
+        }
+    }
+
+    /// [`Budget::check_row`].
+    ///
+    /// # Errors
+    /// `Value`, without a place.
+    pub fn check(&self, row_bytes: usize) -> Result<()> {
+        self.budget.check_row(row_bytes)
+    }
+
+    /// Gives back what a row, whose width is known by now, does not need after all.
+    pub fn settle(&mut self, row_bytes: usize) {
+        self.budget.met(&self.table, row_bytes);
+        let needed = self.budget.batch_bytes().max(row_bytes);
+        if needed < self.bytes
+            && let Some(permit) = self.held.take().and_then(|held| held.0)
+        {
+            self.held = Some(Held(Some(match Arc::try_unwrap(permit) {
+                Ok(mut permit) => {
+                    let kept = usize::try_from(self.budget.units_of(needed)).unwrap_or(usize::MAX);
+                    drop(permit.split(permit.num_permits().saturating_sub(kept)));
+                    self.bytes = needed;
+                    Arc::new(permit)
+                }
+                Err(shared) => shared,
+            })));
+        }
+    }
+
+    /// True if a batch may be filled.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
     }
 
     /// True if there is no room for a row of so many bytes. What was filled so far must be handed over before [`Filling::widen`].
@@ -218,21 +302,27 @@ impl Filling {
         self.budget.check_row(row_bytes)?;
         if self.is_short_of(row_bytes) {
             self.budget.met(&self.table, row_bytes);
-            // Given back first: who waits holds nothing.
-            self.held = None;
             self.take(self.budget.batch_bytes().max(row_bytes)).await;
         }
         Ok(())
     }
 
     async fn take(&mut self, bytes: usize) {
-        if bytes > self.budget.batch_bytes() && bytes > self.buffer_bytes {
-            // First, since who waits for it holds nothing; who has it may wait for rows.
-            self.buffer = None;
-            self.buffer = Some(self.budget.hold_buffer(bytes).await);
+        // All of it is all of it, however wide the row.
+        let enough = |held: &Option<Held>, wanted: u32| held.as_ref().is_some_and(|held| held.units() >= wanted);
+        if !self.announced && bytes > self.budget.batch_bytes() && bytes > self.buffer_bytes {
+            if !enough(&self.buffer, self.budget.buffer_units(bytes)) {
+                // Given back first, since who waits holds nothing; who has a buffer may wait for rows.
+                self.held = None;
+                self.buffer = None;
+                self.buffer = Some(self.budget.hold_buffer(bytes).await);
+            }
             self.buffer_bytes = bytes;
         }
-        self.held = Some(self.budget.hold(bytes).await);
+        if !enough(&self.held, self.budget.units_of(bytes)) {
+            self.held = None;
+            self.held = Some(self.budget.hold(bytes).await);
+        }
         self.bytes = bytes;
     }
 
@@ -316,6 +406,35 @@ mod tests {
         for job in futures::future::join_all(jobs).await {
             job.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn of_a_row_that_is_announced_only_what_may_be_behind_it_takes_all() {
+        let budget = Budget::new(256 << 20, 2);
+        let table = ObjectName::new("s", "t");
+        let mut filling = budget.filling_announced(&table);
+        filling.begin().await;
+        filling.expect(40 * MIB, false).await;
+        let second = budget.hold(20 * MIB).await;
+        assert!(waits(budget.hold(10 * MIB)).await, "the row has its part");
+        drop(second);
+        drop(filling.hand_over());
+        filling.begin().await;
+        filling.expect(20 * MIB, true).await;
+        assert!(waits(budget.hold(1)).await, "all is held");
+        filling.widen(30 * MIB).await.unwrap();
+        filling.settle(30 * MIB);
+        let second = budget.hold(30 * MIB).await;
+        assert!(waits(budget.hold(10 * MIB)).await);
+        drop(second);
+        // The widest is known now; and a batch of narrow rows takes no more than before.
+        drop(filling.hand_over());
+        filling.begin().await;
+        drop(budget.hold(50 * MIB).await);
+        filling.expect(20 * MIB, true).await;
+        drop(budget.hold(34 * MIB).await);
+        assert!(waits(budget.hold(36 * MIB)).await);
+        assert!(filling.check(200 * MIB).is_err());
     }
 
     #[test]

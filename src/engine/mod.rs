@@ -30,6 +30,7 @@ pub mod postgres;
 pub mod profile;
 pub mod registry;
 pub mod row_set;
+pub(crate) mod short;
 pub mod sink;
 pub mod source;
 pub mod sqlite;

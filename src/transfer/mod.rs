@@ -38,7 +38,7 @@ pub mod run;
 mod sessions;
 mod settle;
 mod sift;
-mod stall;
+pub mod stall;
 pub mod stop;
 mod take_out;
 mod unlogged;

@@ -11,6 +11,7 @@ use crate::engine::{Budget, Ddl, DdlPhase, Sink, Snapshot, Source, registry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::RunState;
+use crate::ledger::lease::Holder;
 use crate::model::catalog::Problem;
 use crate::model::hook::HookWhen;
 use crate::model::unit::Receipt;
@@ -31,7 +32,7 @@ use super::prepare::{Prepared, Start, prepare};
 use super::rate::Rate;
 use super::restore;
 use super::retry_chunk::persist;
-use super::stall::{Moves, unless_stalled};
+use super::stall::{Moves, quiet_patience, unless_stalled};
 use super::stop::Stop;
 use super::unlogged;
 
@@ -90,7 +91,11 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
     let started = Instant::now();
     let (moves, progress) = Moves::watch(job.progress.clone());
     let job = Job { progress, ..job };
-    let prepared = Box::pin(job.stop.unless_stopped(prepare(&job))).await.map_err(Failure::NotStarted)?;
+    // Not before somebody else's lease has run out, which is waited for.
+    let patience = quiet_patience(&job.settings);
+    let patience = if patience.is_zero() { patience } else { patience.max(Holder::this_process().lasts * 2) };
+    let preparing = Box::pin(job.stop.unless_stopped(prepare(&job)));
+    let prepared = unless_stalled(preparing, patience, &moves, &*job.source, &*job.sink).await.map_err(Failure::NotStarted)?;
     let Prepared { run, plan, receipts, marks, hooks, verified, ahead, mut keeper } = match prepared {
         Start::Go(prepared) => *prepared,
         Start::AlreadyDone(report) => return Ok(*report),
@@ -271,6 +276,10 @@ impl Runner<'_> {
                 Err(error) => error,
             };
             let lost = taken.is_lost() && matches!(error.kind(), ErrorKind::Snapshot | ErrorKind::ConnectionLost);
+            if error.kind() != ErrorKind::Interrupted {
+                // What is left of it would keep locks in the source, and rows that were deleted since.
+                taken.close().await?;
+            }
             if !lost || taken_before == MOST_LATER_SNAPSHOTS {
                 return Err(error);
             }

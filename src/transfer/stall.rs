@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::config::Settings;
 use crate::engine::{Sink, Source, Waiting};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::EngineKind;
 use crate::progress::{Event, Observer, Phase, Progress};
 
 /// Longest wait for a server's word on what it does.
@@ -82,6 +84,12 @@ impl Observer for Moves {
     fn close(&self) {
         self.inner.close();
     }
+}
+
+/// How long planning and a later verification may stand still, in which much is asked and little is told; zero for any time. A file is read
+/// without a word, and nobody can be asked whether it goes on.
+pub fn quiet_patience(settings: &Settings) -> Duration {
+    if settings.source.engine == EngineKind::Sqlite { Duration::ZERO } else { settings.stall_timeout }
 }
 
 /// Does `work`, unless nothing moves for `limit`: then it is dropped where it stands. No limit when zero.

@@ -12,6 +12,7 @@ use crate::plan::make::{Depth, make, now_us};
 use crate::plan::{Plan, TablePlan};
 use crate::progress::{Event, Phase, Progress};
 use crate::report::{Outcome, PhaseReport, Report, ResourceReport, SchemaDifference, SchemaReport, Side, TableReport, resources};
+use crate::transfer::stall::{Moves, quiet_patience, unless_stalled};
 use crate::transfer::stop::Stop;
 
 use super::compare::{self, Read};
@@ -26,6 +27,18 @@ use super::rejected::Rejected;
 /// # Errors
 /// What the servers say, and `Mapping` when a table or a column is missing in the target. Differences are in the report.
 pub async fn verify(
+    settings: &Settings,
+    source: Arc<dyn Source>,
+    sink: Arc<dyn Sink>,
+    progress: Progress,
+    stop: Stop,
+) -> Result<Report> {
+    let (moves, progress) = Moves::watch(progress);
+    let work = Box::pin(compared(settings, Arc::clone(&source), Arc::clone(&sink), progress, stop));
+    unless_stalled(work, quiet_patience(settings), &moves, &*source, &*sink).await
+}
+
+async fn compared(
     settings: &Settings,
     source: Arc<dyn Source>,
     sink: Arc<dyn Sink>,

@@ -93,6 +93,26 @@ INSERT INTO other VALUES (1);
 }
 
 #[tokio::test]
+async fn a_row_far_above_the_budget_is_refused_by_its_beginning() {
+    let from = MySqlDatabase::create(
+        "CREATE TABLE vast (id INT NOT NULL PRIMARY KEY, small TEXT, picture LONGBLOB, note TEXT);
+INSERT INTO vast VALUES (3, 'a', REPEAT('b', 250000000), 'c'), (4, 'a', 'b', 'c');
+",
+    )
+    .await;
+    let to = PostgresDatabase::create("").await;
+    let done = report(1, &["run", &from.url, &to.url, "--memory", "64MiB"]);
+    let error = table(&done, "vast")["errors"][0].as_str().unwrap();
+    for text in ["vast.picture` (id = 3)", "the row has 239 MiB, and does not fit a memory of 64 MiB"] {
+        assert!(error.contains(text), "no `{text}` in {error}");
+    }
+    // D12: nor is it received, which would take more than there is.
+    keeps_its_bound(&done);
+    from.drop().await;
+    to.drop().await;
+}
+
+#[tokio::test]
 async fn rejected_rows_are_bounded_as_well() {
     let from = MySqlDatabase::create(
         "CREATE TABLE r (id INT NOT NULL PRIMARY KEY, d DATE, b LONGBLOB);

@@ -143,3 +143,30 @@ async fn a_ledger_without_leases_is_read_and_completed() {
     from.drop().await;
     to.drop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_of_a_coordinator_that_sleeps_are_ended_by_whoever_takes_over() {
+    let (from, to) = (MySqlDatabase::create(SLOW).await, PostgresDatabase::create("").await);
+    slow_chunks(&to).await;
+    let first = begun(&from, &to).await;
+    // Spare readers do nothing: no statement tells whose they are. They hold the table all the same, once they have read it.
+    first.signal("STOP");
+    let run = to.value("SELECT replace(run::text, '-', '') FROM dbferry.runs").await.unwrap();
+    let mut source = from.connect().await;
+    let readers: Vec<String> =
+        (0..3).map(|reader| format!("CAST(COALESCE(IS_USED_LOCK('dbferry{run}/{reader}'), 0) AS CHAR)")).collect();
+    let sql = format!("SELECT CONCAT_WS(' ', {})", readers.join(", "));
+    let held: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.clone())).fetch_one(&mut source).await.unwrap();
+    let readers: Vec<&str> = held.split(' ').filter(|id| *id != "0").collect();
+    assert!(readers.len() >= 2, "a reader and a spare one: {held}");
+    ferry(&[&line(&from, &to)[..], &["--resume"]].concat()).code(0).prints(&["Proven by digest", "12,000 rows"]);
+    let sql = format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID IN ({})", readers.join(", "));
+    let left: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut source).await.unwrap();
+    // D13: sessions of an earlier coordinator are ended, though they do nothing that tells whose they are.
+    assert_eq!(left, 0, "readers of the first coordinator are there still: {held}");
+    first.signal("CONT");
+    first.end().await.code(3);
+    assert_eq!(to.value(ONCE).await.as_deref(), Some("12000 1200 10"));
+    from.drop().await;
+    to.drop().await;
+}

@@ -38,6 +38,8 @@ pub(super) struct BatchBuilder<'a> {
     /// What each row adds, and where values stand that add more by their length, with how much.
     row_bytes: usize,
     sized: Vec<(usize, usize)>,
+    /// The most that one of them adds for each of its bytes.
+    most_per_byte: usize,
     /// Kept, so that no block allocates.
     sizes: Vec<usize>,
     /// Rows in the decoders.
@@ -90,7 +92,7 @@ impl<'a> BatchBuilder<'a> {
         // An eighth of a byte for each validity bit, rounded up.
         let row_bytes = decoders.len().div_ceil(8) + decoders.iter().map(|decoder| decoder.size().each).sum::<usize>();
         let sized = positions.iter().zip(&decoders).map(|(at, decoder)| (*at, decoder.size().per_byte));
-        let sized = sized.filter(|(_, per_byte)| *per_byte > 0).collect();
+        let sized: Vec<(usize, usize)> = sized.filter(|(_, per_byte)| *per_byte > 0).collect();
         let schema = schema(what.columns.iter().map(|column| (column.name.as_str(), &column.logical)));
         let under_policies =
             what.columns.iter().enumerate().filter(|(_, column)| !column.policies.is_empty()).map(|(at, _)| at).collect();
@@ -101,6 +103,7 @@ impl<'a> BatchBuilder<'a> {
             positions,
             width,
             row_bytes,
+            most_per_byte: sized.iter().map(|(_, per_byte)| *per_byte).max().unwrap_or(0),
             sized,
             sizes: Vec::new(),
             rows: 0,
@@ -129,6 +132,14 @@ impl<'a> BatchBuilder<'a> {
             let what = format!("the server sent {} columns where {} were asked for", block.width(), self.width);
             return Err(Error::new(ErrorKind::SourceRead, what));
         }
+        if !self.what.keep_raw
+            && let Some(bytes) = self.most_bytes(block, from).filter(|bytes| self.bytes.saturating_add(*bytes) <= most)
+        {
+            // However its rows are, there is room for all of them, so none is looked at by itself.
+            self.bytes += bytes;
+            self.extend(block, from..block.rows())?;
+            return Ok(block.rows());
+        }
         self.measure(block, from);
         let mut to = from;
         if self.what.keep_raw {
@@ -152,6 +163,26 @@ impl<'a> BatchBuilder<'a> {
         self.kept(self.row_bytes + self.sized.iter().map(sized).sum::<usize>())
     }
 
+    /// The bytes in memory, at most, of a row that has so many on the wire.
+    pub(super) fn expected_bytes(&self, wire_bytes: usize) -> usize {
+        let per_byte = self.sized.iter().map(|(_, per_byte)| *per_byte).max().unwrap_or(1);
+        self.kept(wire_bytes.saturating_mul(per_byte).saturating_add(self.row_bytes))
+    }
+
+    /// The bytes in memory, at least, of a row that has so many on the wire.
+    pub(super) fn least_bytes(&self, wire_bytes: usize) -> usize {
+        self.kept(wire_bytes)
+    }
+
+    /// Gives an error of a row that is still to come the row's key, and the name of the column of its expression at `place`.
+    pub(super) fn name_ahead(&self, error: Error, block: &Block<'_>, place: usize) -> Error {
+        let column = self.what.columns.iter().zip(&self.positions).rfind(|(_, at)| **at <= place);
+        match column {
+            Some((column, _)) => error.column(&column.name).key(self.key(RowBytes::Live(block, 0))),
+            None => error,
+        }
+    }
+
     /// Kept as it came, a row is there twice.
     fn kept(&self, bytes: usize) -> usize {
         let spans = self.width * size_of::<Option<Range<usize>>>();
@@ -169,6 +200,12 @@ impl<'a> BatchBuilder<'a> {
 
     fn has_room(&self, bytes: usize, most: usize) -> bool {
         (self.bytes == 0 || self.bytes + bytes <= most) && self.rejects.len() < MOST_REJECTS
+    }
+
+    /// Upper bound for the bytes in memory of the rows from `from` on, from the room that they take in the buffer.
+    fn most_bytes(&self, block: &Block<'_>, from: usize) -> Option<usize> {
+        let fixed = (block.rows() - from).checked_mul(self.row_bytes)?;
+        block.bytes_from(from)?.checked_mul(self.most_per_byte)?.checked_add(fixed)
     }
 
     /// Finds out the bytes in memory of the rows from `from` on.

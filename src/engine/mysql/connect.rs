@@ -3,6 +3,7 @@
 //! The settings matter: a `sql_select_limit` cuts results short without a word, another time zone shifts each TIMESTAMP,
 //! another character set puts `?` where a letter was, a time limit ends a long read midway.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, Row};
 
 use super::error::{failed, not_connected};
-use super::wire::{self, Tls, TlsMode};
+use super::leftovers::{self, lock_name};
+use super::wire::{self, Fault, Tls, TlsMode};
 use crate::config::endpoint::{Endpoint, Secret};
 use crate::config::login::{again_if_refused, credentials, is_local};
 use crate::engine::SessionOptions;
@@ -19,6 +21,9 @@ use crate::model::catalog::ServerInfo;
 
 /// Longest wait for a connection and its settings.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Longest time that the end of lost readers is worth.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The server's own.
 const DEFAULT_PORT: u16 = 3306;
@@ -57,6 +62,8 @@ pub(super) struct Connector {
     /// `/* dbferry/<run> */ `: the protocol's own session names are not sent by the driver, so statements carry it. A run that goes on is
     /// known only when there are sessions already.
     mark: Arc<RwLock<String>>,
+    /// Readers that were opened.
+    readers: Arc<AtomicU32>,
 }
 
 impl Connector {
@@ -122,7 +129,7 @@ impl Connector {
         }
         let mark = Arc::new(RwLock::new(mark_of(&session.application_name)));
         let database = if at.has_several() { at.databases.join(", ") } else { at.database.clone() };
-        Ok(Connector { options, tls, socket, at: at.clone(), label: at.to_string(), database, mark })
+        Ok(Connector { options, tls, socket, at: at.clone(), label: at.to_string(), database, mark, readers: Arc::default() })
     }
 
     /// The comment that statements begin with.
@@ -133,6 +140,23 @@ impl Connector {
     /// From now on statements carry this name; those of readers that are open keep theirs.
     pub(super) fn rename(&self, name: &str) {
         *self.mark.write().unwrap_or_else(PoisonError::into_inner) = mark_of(name);
+    }
+
+    /// Ends the readers that were lost: their sessions may be there still, with their snapshots and locks. To be called when no reader of
+    /// this connector is needed any more; nothing depends on whether it succeeds.
+    pub(super) async fn end_lost_readers(&self) {
+        let count = self.readers.load(Ordering::Relaxed);
+        let ending = async {
+            let (mut connection, _) = self.connect().await?;
+            let told = leftovers::end_readers(&mut connection, &self.mark(), count).await?;
+            let _ = sqlx::Connection::close(connection).await;
+            Ok::<_, Error>(told)
+        };
+        match tokio::time::timeout(FAREWELL_TIMEOUT, ending).await {
+            Ok(Ok(told)) => told.iter().for_each(|text| tracing::warn!("{text}")),
+            Ok(Err(error)) => tracing::debug!(%error, "readers that were lost could not be ended"),
+            Err(_) => tracing::debug!("readers that were lost could not be ended in time"),
+        }
     }
 
     async fn login(&self) -> Result<MySqlConnection> {
@@ -165,7 +189,14 @@ impl Connector {
             let mut session = again_if_refused(&self.at, || self.reader_login()).await?;
             let not_set = |error| failed("the session could not be set up", error);
             session.execute(&settings(server)).await.map_err(not_set)?;
-            let found = session.query(PINNED).await.map_err(not_set)?;
+            // With the name by which it is found should its client be lost; see `leftovers`.
+            let name = lock_name(&self.mark(), self.readers.fetch_add(1, Ordering::Relaxed));
+            let found = match session.query(&format!("{PINNED}, GET_LOCK('{name}', 0)")).await {
+                // Clusters may know no such locks.
+                Err(Fault::Refused { .. }) => session.query(PINNED).await,
+                found => found,
+            };
+            let found = found.map_err(not_set)?;
             let found = found.into_iter().next().unwrap_or_default();
             check_pinned(|at| Ok(found.get(at).cloned().flatten().and_then(|bytes| String::from_utf8(bytes).ok())))?;
             Ok(session)

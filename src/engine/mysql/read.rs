@@ -19,7 +19,7 @@ use super::error::failed;
 use super::key::{KeyColumn, condition};
 use super::readers::Readers;
 use super::select::{expressions, quote, quote_table};
-use super::wire::{Bound, Rows};
+use super::wire::{Bound, Rows, Step, Wide};
 use crate::engine::budget::Filling;
 use crate::engine::{Batch, BatchStream, Budget};
 use crate::error::{Error, ErrorKind, Result};
@@ -91,7 +91,7 @@ impl Context {
 
 /// [`crate::engine::Snapshot::read`].
 pub(super) fn stream(readers: Arc<Readers>, context: Arc<Context>, what: ReadPlan, chunk: Chunk, budget: &Budget) -> BatchStream {
-    let filling = budget.filling(&what.table, chunk.estimated_bytes / chunk.estimated_rows.max(1));
+    let filling = budget.filling_announced(&what.table);
     // Nothing happens before the first poll.
     let start = async move {
         let (batches, received) = mpsc::channel(1);
@@ -219,34 +219,67 @@ async fn fill(
     batches: &mpsc::Sender<Result<Batch>>,
 ) -> Result<bool> {
     let most = what.batch_bytes.clamp(1, MOST_BATCH_BYTES);
-    let Ok(mut room) = batches.reserve().await else { return Ok(false) };
+    let mut room = None;
+    // Bytes on the wire of the row that is announced and has its part of the budget.
+    let mut announced = 0;
     loop {
-        // Who waits for room has no buffer of a wide row that was sent.
-        rows.release();
-        filling.begin().await;
-        let Some(block) = rows.next().await.map_err(|error| failed(NOT_READ, error))? else { break };
+        if room.is_none() {
+            // Who waits has no buffer of a wide row that was sent.
+            rows.shrink();
+            // The next batch begins when the last one was taken: one batch ahead, not two.
+            let Ok(free) = batches.reserve().await else { return Ok(false) };
+            filling.begin().await;
+            room = Some(free);
+        }
+        let block = match rows.next_within(announced).await.map_err(|error| failed(NOT_READ, error))? {
+            Step::Rows(block) => block,
+            Step::Wide(Wide { ahead, block }) => {
+                // Of a row that comes in one packet the values are not known yet; it is small enough to be received and refused then.
+                if block.rows() > 0 {
+                    let least = builder.least_bytes(ahead.bytes);
+                    filling.check(least).map_err(|error| builder.name_ahead(error, &block, ahead.column))?;
+                }
+                announced = ahead.bytes;
+                let bytes = builder.expected_bytes(ahead.bytes);
+                if bytes > most {
+                    if let Some(full) = room.take_if(|_| builder.holds_anything()) {
+                        full.send(Ok(Batch { held: filling.hand_over(), ..builder.finish()? }));
+                        let Ok(free) = batches.reserve().await else { return Ok(false) };
+                        room = Some(free);
+                    }
+                    filling.expect(bytes, ahead.open).await;
+                }
+                continue;
+            }
+            Step::End => break,
+        };
+        announced = 0;
         let mut row = 0;
         while row < block.rows() {
             let bytes = builder.row_bytes(&block, row);
             let mut next = row;
             if !filling.is_short_of(bytes) || !builder.holds_anything() {
                 filling.widen(bytes).await.map_err(|error| builder.name_widest(error, &block, row))?;
+                filling.settle(bytes);
                 next = builder.take(&block, row, most)?;
             }
-            if next == row || bytes > most {
-                // One that is wider than a batch is sent at once: the next is as wide, perhaps, and there must be room for it before it comes.
+            // One that is wider than a batch is sent at once: the next is as wide, perhaps, and there must be room for it before it comes.
+            if (next == row || bytes > most)
+                && let Some(room) = room.take()
+            {
                 room.send(Ok(Batch { held: filling.hand_over(), ..builder.finish()? }));
-                // The next batch begins when the last one was taken: one batch ahead, not two.
+            }
+            if room.is_none() && next < block.rows() {
                 let Ok(free) = batches.reserve().await else { return Ok(false) };
-                room = free;
-                if next < block.rows() {
-                    filling.begin().await;
-                }
+                filling.begin().await;
+                room = Some(free);
             }
             row = next;
         }
     }
-    if builder.holds_anything() {
+    if let Some(room) = room
+        && builder.holds_anything()
+    {
         room.send(Ok(Batch { held: filling.hand_over(), ..builder.finish()? }));
     }
     Ok(true)
@@ -255,9 +288,14 @@ async fn fill(
 /// Reads a result to its end; true if it had one.
 async fn drain(rows: &mut Rows<'_>) -> bool {
     loop {
-        match rows.next().await {
-            Ok(Some(_)) => {}
-            Ok(None) => return true,
+        match rows.next_within(0).await {
+            Ok(Step::Rows(_)) => {}
+            Ok(Step::Wide(_)) => {
+                if rows.pass_over().await.is_err() {
+                    return false;
+                }
+            }
+            Ok(Step::End) => return true,
             Err(_) => return false,
         }
     }

@@ -96,6 +96,7 @@ pub struct MySqlSnapshot {
     doubt: Option<String>,
     /// Readers that were opened.
     opened: usize,
+    connector: Connector,
     counts: Counts,
 }
 
@@ -144,6 +145,7 @@ impl MySqlSnapshot {
             barrier,
             position,
             doubt,
+            connector: connector.clone(),
             counts: Counts::default(),
         })
     }
@@ -256,7 +258,11 @@ impl Snapshot for MySqlSnapshot {
     }
 
     async fn close(&self) -> Result<()> {
+        let lost = self.readers() < self.opened;
         self.readers.close().await;
+        if lost {
+            self.connector.end_lost_readers().await;
+        }
         Ok(())
     }
 }

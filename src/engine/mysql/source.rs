@@ -132,9 +132,10 @@ impl Source for MySqlSource {
         let mut connection = self.control(&mut slot).await?;
         let mut questions = std::mem::take(&mut *self.questions.lock().unwrap_or_else(PoisonError::into_inner));
         let catalog = if self.databases.is_empty() {
-            catalog::read(&mut connection, &self.server, filter, &mut questions).await?
+            catalog::read(&mut connection, &self.connector.mark(), &self.server, filter, &mut questions).await?
         } else {
-            catalog::read_several(&mut connection, &self.server, &self.databases, filter, &mut questions).await?
+            catalog::read_several(&mut connection, &self.connector.mark(), &self.server, &self.databases, filter, &mut questions)
+                .await?
         };
         *self.questions.lock().unwrap_or_else(PoisonError::into_inner) = questions;
         *slot = Some((connection, Instant::now()));

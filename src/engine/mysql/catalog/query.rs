@@ -30,6 +30,8 @@ fn of_views() -> String {
 /// A connection, the database it is in, and what its server can tell.
 pub(super) struct Session<'c> {
     connection: &'c mut MySqlConnection,
+    /// What each statement begins with.
+    mark: String,
     /// MariaDB, as opposed to MySQL.
     pub(super) mariadb: bool,
     /// Major, minor, patch.
@@ -52,11 +54,17 @@ pub struct Questions(Vec<String>);
 
 impl<'c> Session<'c> {
     /// Checks and prepares the session. The database is that of the connection; where several are read, [`Session::go_to`] comes next.
-    pub(super) async fn open(connection: &'c mut MySqlConnection, server: &ServerInfo, before: &Questions) -> Result<Self> {
+    pub(super) async fn open(
+        connection: &'c mut MySqlConnection,
+        mark: &str,
+        server: &ServerInfo,
+        before: &Questions,
+    ) -> Result<Self> {
         let mariadb = server.flavour.eq_ignore_ascii_case("mariadb");
         let version = server.version_number;
         let mut session = Session {
             connection,
+            mark: mark.to_string(),
             mariadb,
             version,
             database: server.database.clone(),
@@ -134,7 +142,8 @@ impl<'c> Session<'c> {
 
     /// Asks questions in one message and keeps their answers. When the server refuses one of them, each is asked when its time comes.
     async fn ask_ahead(&mut self, questions: &Questions) -> Result<()> {
-        let mut answers = sqlx::raw_sql(AssertSqlSafe(questions.0.join(";\n"))).fetch_many(&mut *self.connection);
+        let marked: Vec<String> = questions.0.iter().map(|question| format!("{}{question}", self.mark)).collect();
+        let mut answers = sqlx::raw_sql(AssertSqlSafe(marked.join(";\n"))).fetch_many(&mut *self.connection);
         let mut questions = questions.0.iter();
         let mut rows = Vec::new();
         while let Some(answer) = answers.next().await {
@@ -162,7 +171,8 @@ impl<'c> Session<'c> {
             self.asked.push(sql.to_string());
             return Ok(rows.into_iter().map(Row).collect());
         }
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await;
+        let marked = format!("{}{sql}", self.mark);
+        let rows = sqlx::raw_sql(AssertSqlSafe(marked)).fetch_all(&mut *self.connection).await;
         let rows = rows.map_err(read_error)?.into_iter().map(Row).collect();
         // One that is refused would end the message of the next time.
         self.asked.push(sql.to_string());

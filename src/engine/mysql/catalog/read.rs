@@ -13,7 +13,7 @@ use crate::model::sequence::Sequence;
 
 /// Reads the catalog of the connection's database.
 ///
-/// Tables are sorted by name, columns by position. An empty database gives an empty catalog.
+/// Tables are sorted by name, columns by position. An empty database gives an empty catalog. Statements begin with `mark`.
 /// `before` are the questions of the last reading, and become those of this one.
 /// Turns off the cache of statistics for the session, and turns on the view of generated invisible primary keys.
 ///
@@ -21,11 +21,12 @@ use crate::model::sequence::Sequence;
 /// `SourceRead`, `MissingRight` or `ConnectionLost`; `Internal` for a session that is not in utf8mb4 or that changes quoting.
 pub async fn read(
     connection: &mut MySqlConnection,
+    mark: &str,
     server: &ServerInfo,
     filter: &TableFilter,
     before: &mut Questions,
 ) -> Result<Catalog> {
-    let mut session = Session::open(connection, server, before).await?;
+    let mut session = Session::open(connection, mark, server, before).await?;
     let mut problems = Vec::new();
     let mut sequences = Vec::new();
     let tables = one(&mut session, filter, &mut sequences, &mut problems).await?;
@@ -39,12 +40,13 @@ pub async fn read(
 /// As [`read`], and `UnknownDatabase` for a pattern that fits none, or `Config` for one that names a system database.
 pub async fn read_several(
     connection: &mut MySqlConnection,
+    mark: &str,
     server: &ServerInfo,
     patterns: &[String],
     filter: &TableFilter,
     before: &mut Questions,
 ) -> Result<Catalog> {
-    let mut session = Session::open(connection, server, before).await?;
+    let mut session = Session::open(connection, mark, server, before).await?;
     let mut problems = Vec::new();
     let chosen = databases::choose(&mut session, patterns, &mut problems).await?;
     let (mut tables, mut sequences) = (Vec::new(), Vec::new());

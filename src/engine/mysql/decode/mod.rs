@@ -169,6 +169,11 @@ fn missing() -> Error {
     Error::new(ErrorKind::SourceRead, "the server sent fewer columns than were asked for")
 }
 
+/// Room for the next batch, which is about as long as the last one: with some to spare, since a little more would double it.
+fn next_capacity(length: usize) -> usize {
+    length + length / 8
+}
+
 /// A value that cannot be carried.
 fn refused(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Value, what).hint("Correct the value in the source, or leave its table out with `exclude`")

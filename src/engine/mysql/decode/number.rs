@@ -11,27 +11,39 @@ use arrow::datatypes::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
 };
 
-use super::{ColumnDecoder, RowBytes, Size, refused, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, missing, next_capacity, refused, unexpected, wire};
 use crate::engine::mysql::wire::Block;
 use crate::error::{Error, Result};
 use crate::model::LogicalType;
 
-/// A column of values of one width; `parse` is a type of its own, so that each column's loop is compiled for itself.
-pub(super) struct Fixed<T: ArrowPrimitiveType, F> {
+/// A column of values of one width; `quick` and `parse` are types of their own, so that each column's loop is compiled for itself.
+pub(super) struct Fixed<T: ArrowPrimitiveType, Q, F> {
     at: usize,
     arrow: DataType,
     values: Vec<T::Native>,
     nulls: NullBufferBuilder,
+    quick: Q,
     parse: F,
 }
 
-impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> Fixed<T, F> {
-    pub(super) fn boxed(at: usize, arrow: DataType, parse: F) -> Box<dyn ColumnDecoder> {
-        Box::new(Fixed::<T, F> { at, arrow, values: Vec::new(), nulls: NullBufferBuilder::new(0), parse })
+impl<T, Q, F> Fixed<T, Q, F>
+where
+    T: ArrowPrimitiveType,
+    Q: Fn(&[u8], usize) -> Option<T::Native> + Send + 'static,
+    F: Fn(&[u8]) -> Result<T::Native> + Send + 'static,
+{
+    /// `quick` gets a value as [`Block::ahead`] gives it, reads what is usual, and leaves everything else, errors among it, to `parse`.
+    pub(super) fn boxed(at: usize, arrow: DataType, quick: Q, parse: F) -> Box<dyn ColumnDecoder> {
+        Box::new(Fixed::<T, Q, F> { at, arrow, values: Vec::new(), nulls: NullBufferBuilder::new(0), quick, parse })
     }
 }
 
-impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> ColumnDecoder for Fixed<T, F> {
+impl<T, Q, F> ColumnDecoder for Fixed<T, Q, F>
+where
+    T: ArrowPrimitiveType,
+    Q: Fn(&[u8], usize) -> Option<T::Native> + Send + 'static,
+    F: Fn(&[u8]) -> Result<T::Native> + Send + 'static,
+{
     fn size(&self) -> Size {
         Size::fixed(size_of::<T::Native>())
     }
@@ -55,9 +67,12 @@ impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> 
         // NULLs are few, and the others cost nothing when they are told of together.
         let mut valid = 0;
         for row in rows {
-            let value = wire(RowBytes::Live(block, row), self.at).map_err(|error| (row, error))?;
-            if let Some(bytes) = value {
-                self.values.push((self.parse)(bytes).map_err(|error| (row, error))?);
+            if let Some((ahead, length)) = block.ahead(row, self.at).ok_or_else(|| (row, missing()))? {
+                let value = match (self.quick)(ahead, length) {
+                    Some(value) => value,
+                    None => (self.parse)(ahead.get(..length).unwrap_or(ahead)).map_err(|error| (row, error))?,
+                };
+                self.values.push(value);
                 valid += 1;
             } else {
                 self.nulls.append_n_non_nulls(valid);
@@ -71,8 +86,7 @@ impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> 
     }
 
     fn finish(&mut self) -> ArrayRef {
-        // The next batch is about as long.
-        let next = Vec::with_capacity(self.values.len());
+        let next = Vec::with_capacity(next_capacity(self.values.len()));
         let values = std::mem::replace(&mut self.values, next);
         Arc::new(PrimitiveArray::<T>::new(values.into(), self.nulls.finish()).with_data_type(self.arrow.clone()))
     }
@@ -81,7 +95,10 @@ impl<T: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<T::Native> + Send + 'static> 
 macro_rules! little_endian {
     ($($name:ident: $arrow:ident, $native:ty, $what:literal;)*) => {$(
         pub(super) fn $name(at: usize) -> Box<dyn ColumnDecoder> {
-            Fixed::<$arrow, _>::boxed(at, $arrow::DATA_TYPE, |bytes| {
+            let quick = |ahead: &[u8], length: usize| {
+                ahead.first_chunk().filter(|_| length == size_of::<$native>()).map(|bytes| <$native>::from_le_bytes(*bytes))
+            };
+            Fixed::<$arrow, _, _>::boxed(at, $arrow::DATA_TYPE, quick, |bytes| {
                 bytes.try_into().map(<$native>::from_le_bytes).map_err(|_| unexpected($what, bytes))
             })
         }
@@ -101,9 +118,14 @@ little_endian! {
     float64: Float64Type, f64, "64-bit float";
 }
 
+/// For types that have no quick way.
+pub(super) fn long_way<T>(_ahead: &[u8], _length: usize) -> Option<T> {
+    None
+}
+
 /// YEAR: unsigned on the wire, 0 or 1901 to 2155.
 pub(super) fn year(at: usize) -> Box<dyn ColumnDecoder> {
-    Fixed::<Int16Type, _>::boxed(at, DataType::Int16, |bytes| {
+    Fixed::<Int16Type, _, _>::boxed(at, DataType::Int16, long_way, |bytes| {
         let year = bytes.try_into().map(u16::from_le_bytes).map_err(|_| unexpected("year", bytes))?;
         i16::try_from(year).map_err(|_| unexpected("year", bytes))
     })
@@ -142,7 +164,9 @@ impl ColumnDecoder for Bool {
 
 pub(super) fn decimal128(at: usize, logical: &LogicalType, precision: u8, scale: u8) -> Box<dyn ColumnDecoder> {
     let plain = PlainDecimal::of(precision, scale);
-    Fixed::<Decimal128Type, _>::boxed(at, logical.arrow(), move |bytes| {
+    let short = plain.and_then(ShortDecimal::of);
+    let quick = move |ahead: &[u8], length: usize| short.as_ref()?.read(ahead, length).map(i128::from);
+    Fixed::<Decimal128Type, _, _>::boxed(at, logical.arrow(), quick, move |bytes| {
         if let Some(value) = plain.as_ref().and_then(|plain| plain.read(bytes)) {
             return Ok(value);
         }
@@ -154,7 +178,7 @@ pub(super) fn decimal128(at: usize, logical: &LogicalType, precision: u8, scale:
 }
 
 pub(super) fn decimal256(at: usize, logical: &LogicalType, precision: u8, scale: u8) -> Box<dyn ColumnDecoder> {
-    Fixed::<Decimal256Type, _>::boxed(at, logical.arrow(), move |bytes| {
+    Fixed::<Decimal256Type, _, _>::boxed(at, logical.arrow(), long_way, move |bytes| {
         let digits = Digits::of(bytes, precision, scale)?;
         // Two halves of at most 38 digits each, so that only one multiplication is 256 bits wide.
         let half = digits.count.min(38);
@@ -204,16 +228,95 @@ impl PlainDecimal {
     }
 }
 
+/// The same of numbers that have at most 16 bytes with sign and point: all digits at once, a byte of a register each.
+#[derive(Debug, Clone, Copy)]
+struct ShortDecimal {
+    whole: usize,
+    /// Bytes behind the whole digits: the point, if there is one, and the fraction.
+    behind: usize,
+    /// The bytes of the fraction, which are the highest, since the last byte of the number is brought to the register's end.
+    fraction: u128,
+}
+
+impl ShortDecimal {
+    const BYTES: usize = 16;
+
+    fn of(plain: PlainDecimal) -> Option<Self> {
+        let below = u32::try_from(8 * Self::BYTES.checked_sub(plain.fraction)?).ok()?;
+        // Nothing, where there is no fraction.
+        let fraction = u128::MAX.checked_shl(below).unwrap_or(0);
+        Some(ShortDecimal { whole: plain.whole, behind: plain.fraction + usize::from(plain.fraction > 0), fraction })
+    }
+
+    /// The number without its point, of the first `length` bytes; none for anything out of the ordinary.
+    #[inline]
+    fn read(&self, ahead: &[u8], length: usize) -> Option<i64> {
+        const ZEROS: u128 = u128::from_ne_bytes([b'0'; ShortDecimal::BYTES]);
+        const HIGHEST_BITS: u128 = u128::from_ne_bytes([0x80; ShortDecimal::BYTES]);
+        // Added to 10 or more, it gives a byte its highest bit.
+        const TO_TEN: u128 = u128::from_ne_bytes([0x80 - 10; ShortDecimal::BYTES]);
+        let bytes = ahead.first_chunk::<{ Self::BYTES }>()?;
+        let negative = bytes[0] == b'-';
+        let sign = usize::from(negative);
+        let whole = length.checked_sub(self.behind + sign)?;
+        if whole == 0 || whole > self.whole || length > Self::BYTES {
+            return None;
+        }
+        // Each byte its digit, the last one the highest; what stood behind the number is shifted out, and so is the sign.
+        let bits = u32::try_from(8 * (Self::BYTES - length)).ok()?;
+        let mut digits = (u128::from_le_bytes(*bytes) ^ ZEROS) << bits;
+        if negative {
+            digits &= u128::MAX.checked_shl(bits + 8)?;
+        }
+        if self.behind > 0 {
+            if ahead.get(length - self.behind) != Some(&b'.') {
+                return None;
+            }
+            // What is before the point takes its place.
+            digits = digits & self.fraction | digits << 8 & !self.fraction;
+        }
+        if (digits | digits.wrapping_add(TO_TEN)) & HIGHEST_BITS != 0 {
+            return None;
+        }
+        let [low, high] = [digits.to_le_bytes().first_chunk().copied()?, digits.to_le_bytes().last_chunk().copied()?];
+        let number = eight_digits(u64::from_le_bytes(low)) * 100_000_000 + eight_digits(u64::from_le_bytes(high));
+        let number = number.cast_signed();
+        Some(if negative { -number } else { number })
+    }
+}
+
+/// The number of eight digits, a byte each, the first one the lowest byte: pairs of them, pairs of pairs, and both of those.
+#[inline]
+fn eight_digits(digits: u64) -> u64 {
+    const EVERY_OTHER: u64 = 0x0000_00ff_0000_00ff;
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let first = (pairs & EVERY_OTHER).wrapping_mul(100 + (1_000_000 << 32));
+    let second = (pairs >> 16 & EVERY_OTHER).wrapping_mul(1 + (10_000 << 32));
+    first.wrapping_add(second) >> 32
+}
+
 /// `value` with more digits behind it, all together at most 19; none if one of them is no digit.
 #[inline]
 fn small(mut value: u64, digits: &[u8]) -> Option<u64> {
     let mut wrong = false;
+    let (eights, digits) = digits.as_chunks::<8>();
+    for eight in eights {
+        let eight = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([b'0'; 8]);
+        // Added to 10 or more, it gives a byte its highest bit.
+        wrong |= (eight | eight.wrapping_add(u64::from_ne_bytes([0x80 - 10; 8]))) & u64::from_ne_bytes([0x80; 8]) != 0;
+        value = value.wrapping_mul(100_000_000).wrapping_add(eight_digits(eight));
+    }
     for byte in digits {
         let digit = byte.wrapping_sub(b'0');
         wrong |= digit > 9;
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
     }
     (!wrong).then_some(value)
+}
+
+/// Looks at all of them, since that is quicker than to stop.
+fn are_digits(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |digits, byte| digits & byte.is_ascii_digit())
 }
 
 /// Most digits of a decimal.
@@ -243,7 +346,7 @@ impl Digits {
         if fraction.len() > usize::from(scale)
             || count > usize::from(precision)
             || number.is_empty()
-            || !whole.iter().chain(fraction).all(u8::is_ascii_digit)
+            || !(are_digits(whole) && are_digits(fraction))
         {
             return Err(wrong());
         }
@@ -263,8 +366,8 @@ impl Digits {
         let mut value = 0_i128;
         // By pieces, since a multiplication of 128 bits costs as much as several of 64.
         for piece in self.digits.get(range)?.chunks(18) {
-            let shift = 10_i128.pow(u32::try_from(piece.len()).ok()?);
-            value = value.checked_mul(shift)?.checked_add(i128::from(small(0, piece)?))?;
+            let shift = 10_u64.pow(u32::try_from(piece.len()).ok()?);
+            value = value.checked_mul(i128::from(shift))?.checked_add(i128::from(small(0, piece)?))?;
         }
         Some(value)
     }
@@ -342,6 +445,57 @@ mod tests {
         }
         assert_eq!(PlainDecimal::of(15, 2).unwrap().read(b"-12345.67"), Some(-1_234_567));
         assert!(PlainDecimal::of(19, 2).is_none());
+    }
+
+    #[test]
+    fn all_digits_at_once_say_what_they_say_one_by_one_or_nothing() {
+        let texts = [
+            "0",
+            "-0",
+            "7",
+            "-7",
+            "7.50",
+            "-7.50",
+            "0.05",
+            ".05",
+            "-.50",
+            "12.34",
+            "1234567890123.45",
+            "-123456789012.45",
+            "007.00",
+            "1.2.3",
+            "12.3",
+            "1e5.00",
+            "1,50",
+            "",
+            "-",
+            "--1.00",
+            "-",
+            "9999999999999999",
+            "99999999999999999",
+            "1/.00",
+            "1:.00",
+            "\u{ff}1.00",
+            "+1.00",
+        ];
+        let mut short_ways = 0;
+        for (precision, scale) in [(4, 2), (15, 2), (18, 2), (16, 0), (15, 15), (16, 14), (18, 18), (9, 4)] {
+            let plain = PlainDecimal::of(precision, scale).unwrap();
+            let Some(short) = ShortDecimal::of(plain) else { continue };
+            for text in texts {
+                // Whatever stands behind it, or nothing.
+                for behind in ["", "7", "777777777777777777", ".............."] {
+                    let ahead = [text.as_bytes(), behind.as_bytes()].concat();
+                    let Some(number) = short.read(&ahead, text.len()) else { continue };
+                    assert_eq!(Some(i128::from(number)), plain.read(text.as_bytes()), "{text} {precision} {scale}");
+                    short_ways += 1;
+                }
+            }
+        }
+        assert!(short_ways > 50, "{short_ways}");
+        let short = ShortDecimal::of(PlainDecimal::of(15, 2).unwrap()).unwrap();
+        assert_eq!(short.read(b"-123456789012.45777", 16), Some(-12_345_678_901_245));
+        assert_eq!(short.read(b"0.05 and more than that", 4), Some(5));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{DataType, Date32Type, DurationMicrosecondType, TimeUnit, TimestampMicrosecondType};
 
-use super::number::Fixed;
+use super::number::{Fixed, long_way};
 use super::{ColumnDecoder, refused, unexpected};
 use crate::error::{Error, Result};
 use crate::model::LogicalType;
@@ -87,13 +87,7 @@ impl Wire {
         if let Some(fault) = self.fault() {
             return Err(self.no_day(fault));
         }
-        let Wire { year, month, day, .. } = self;
-        // Howard Hinnant's days_from_civil, for years after 0: the year begins in March, so a leap day is its last.
-        let (year, month, day) = (u32::from(year), u32::from(month), u32::from(day));
-        let year = if month <= 2 { year - 1 } else { year };
-        let (era, in_era) = (year / 400, year % 400);
-        let in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-        Ok((era * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year).cast_signed() - 719_468)
+        Ok(days_of(self.year, self.month, self.day))
     }
 
     #[cold]
@@ -129,18 +123,61 @@ impl std::fmt::Display for Wire {
     }
 }
 
+/// Days since 1970-01-01 of a day after the year 0.
+#[inline]
+fn days_of(year: u16, month: u8, day: u8) -> i32 {
+    // Howard Hinnant's days_from_civil: the year begins in March, so a leap day is its last. `BEFORE` are the days
+    // from there to each month's first.
+    const BEFORE: [u16; 16] = [0, 306, 337, 0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 0, 0, 0];
+    let year = u32::from(year) - u32::from(month <= 2);
+    let centuries = year / 100;
+    let before = u32::from(BEFORE[usize::from(month & 15)]);
+    (year * 365 + year / 4 - centuries + centuries / 4 + before + u32::from(day)).cast_signed() - 719_469
+}
+
+/// A day that every month has.
+#[inline]
+fn quick_days(year: u16, month: u8, day: u8) -> Option<i32> {
+    let plain = (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=28).contains(&day);
+    plain.then(|| days_of(year, month, day))
+}
+
+#[inline]
+fn quick_date(ahead: &[u8], length: usize) -> Option<i32> {
+    match ahead.first_chunk() {
+        Some([4, y0, y1, month, day]) if length == 5 => quick_days(u16::from_le_bytes([*y0, *y1]), *month, *day),
+        _ => None,
+    }
+}
+
+#[inline]
+fn quick_timestamp(ahead: &[u8], length: usize) -> Option<i64> {
+    let [size, y0, y1, month, day, hour, minute, second, m0, m1, m2, m3] = *ahead.first_chunk()?;
+    let micros = match (size, length) {
+        (7, 8) => 0,
+        (11, 12) => u32::from_le_bytes([m0, m1, m2, m3]),
+        _ => return None,
+    };
+    if hour > 23 || minute > 59 || second > 59 || micros > 999_999 {
+        return None;
+    }
+    let days = quick_days(u16::from_le_bytes([y0, y1]), month, day)?;
+    let seconds = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
+    Some(i64::from(days) * DAY_MICROS + seconds * 1_000_000 + i64::from(micros))
+}
+
 pub(super) fn date(at: usize) -> Box<dyn ColumnDecoder> {
-    Fixed::<Date32Type, _>::boxed(at, DataType::Date32, |bytes| Wire::parse(bytes)?.days())
+    Fixed::<Date32Type, _, _>::boxed(at, DataType::Date32, quick_date, |bytes| Wire::parse(bytes)?.days())
 }
 
 /// DATETIME, and TIMESTAMP in a session in UTC.
 pub(super) fn timestamp(at: usize, logical: &LogicalType) -> Box<dyn ColumnDecoder> {
-    Fixed::<TimestampMicrosecondType, _>::boxed(at, logical.arrow(), |bytes| Wire::parse(bytes)?.micros())
+    Fixed::<TimestampMicrosecondType, _, _>::boxed(at, logical.arrow(), quick_timestamp, |bytes| Wire::parse(bytes)?.micros())
 }
 
 /// TIME.
 pub(super) fn duration(at: usize) -> Box<dyn ColumnDecoder> {
-    Fixed::<DurationMicrosecondType, _>::boxed(at, DataType::Duration(TimeUnit::Microsecond), time)
+    Fixed::<DurationMicrosecondType, _, _>::boxed(at, DataType::Duration(TimeUnit::Microsecond), long_way, time)
 }
 
 fn time(bytes: &[u8]) -> Result<i64> {
@@ -183,6 +220,33 @@ mod tests {
         ] {
             assert_eq!(day(date.0, date.1, date.2).unwrap(), days, "{date:?}");
         }
+    }
+
+    #[test]
+    fn each_usual_day_is_read_in_both_ways_alike() {
+        let mut days = day(1, 1, 1).unwrap();
+        for year in 1..=9999_u16 {
+            for month in 1..=12 {
+                for of_month in 1..=31 {
+                    let Ok(one) = day(year, month, of_month) else { continue };
+                    assert_eq!(one, days, "{year}-{month}-{of_month}");
+                    days += 1;
+                    let [y0, y1] = year.to_le_bytes();
+                    let quick = quick_date(&[4, y0, y1, month, of_month, 9, 9], 5);
+                    assert_eq!(quick, (of_month <= 28).then_some(one));
+                    let wire = [11, y0, y1, month, of_month, 23, 59, 58, 0x3f, 0x42, 0x0f, 0];
+                    if let Some(quick) = quick_timestamp(&wire, 12) {
+                        assert_eq!(quick, Wire::parse(&wire).unwrap().micros().unwrap());
+                    }
+                }
+            }
+        }
+        for wire in [&[0, 9, 9, 9, 9][..], &[4, 0xd0, 7, 13, 1], &[4, 0xd0, 7, 0, 1], &[4, 0, 0, 1, 1], &[4, 0xd0, 7, 1, 1]] {
+            assert_eq!(quick_date(wire, wire.len() - 1), None);
+        }
+        let noon = [7, 0xd0, 7, 1, 2, 12, 0, 0, 9, 9, 9, 9];
+        assert_eq!(quick_timestamp(&noon, 8), Some(Wire::parse(&noon[..8]).unwrap().micros().unwrap()));
+        assert_eq!(quick_timestamp(&[7, 0xd0, 7, 1, 2, 24, 0, 0, 9, 9, 9, 9], 8), None);
     }
 
     #[test]

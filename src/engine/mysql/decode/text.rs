@@ -9,8 +9,9 @@ use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field};
 
 use super::super::select::{TextForm, may_exceed_packet, text_form};
-use super::{ColumnDecoder, RowBytes, Size, hex, refused, unexpected, wire};
+use super::{ColumnDecoder, RowBytes, Size, hex, missing, next_capacity, refused, unexpected, wire};
 use crate::engine::mysql::wire::Block;
+use crate::engine::short;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::NativeType;
 use crate::model::loss::LossKind;
@@ -111,10 +112,15 @@ impl Text {
             }
             None => self.nulls.append_null(),
         }
-        // A batch is bounded far below.
-        let end = i32::try_from(self.bytes.len()).map_err(|_| Error::internal("a batch has more than 2 GiB of one text"))?;
-        self.offsets.push(end);
+        self.offsets.push(self.end()?);
         Ok(())
+    }
+
+    /// The offset of what comes next.
+    #[inline]
+    fn end(&self) -> Result<i32> {
+        // A batch is bounded far below.
+        i32::try_from(self.bytes.len()).map_err(|_| Error::internal("a batch has more than 2 GiB of one text"))
     }
 }
 
@@ -136,18 +142,35 @@ impl ColumnDecoder for Text {
     }
 
     fn extend(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), (usize, Error)> {
-        let (start, alone) = (self.bytes.len(), matches!(self.beside, Beside::Nothing));
         self.offsets.reserve(rows.len());
-        for row in rows.clone() {
-            let live = RowBytes::Live(block, row);
-            if alone {
-                wire(live, self.at).and_then(|value| self.push(value)).map_err(|error| (row, error))?;
-            } else {
-                self.append(live).map_err(|error| (row, error))?;
+        if !matches!(self.beside, Beside::Nothing) {
+            for row in rows {
+                self.append(RowBytes::Live(block, row)).map_err(|error| (row, error))?;
             }
+            return Ok(());
         }
-        // Mostly all of it is ASCII, and then so is each value; UTF-8 together would not mean UTF-8 each.
-        if alone && !self.bytes.get(start..).unwrap_or_default().is_ascii() {
+        let start = self.bytes.len();
+        // NULLs are few, and the others cost nothing when they are told of together.
+        let mut valid = 0;
+        for row in rows.clone() {
+            if let Some((ahead, length)) = block.ahead(row, self.at).ok_or_else(|| (row, missing()))? {
+                short::append(ahead, length, &mut self.bytes);
+                valid += 1;
+            } else {
+                self.nulls.append_n_non_nulls(valid);
+                valid = 0;
+                self.nulls.append_null();
+            }
+            self.offsets.push(self.end().map_err(|error| (row, error))?);
+        }
+        self.nulls.append_n_non_nulls(valid);
+        // Mostly all of it is ASCII, and then so is each value. UTF-8 together is UTF-8 each if it is cut between characters.
+        let added = self.bytes.get(start..).unwrap_or_default();
+        let cut = |text: &str| {
+            let ends = self.offsets.iter().rev().take(rows.len());
+            ends.filter_map(|end| usize::try_from(*end).ok()).all(|end| text.is_char_boundary(end.saturating_sub(start)))
+        };
+        if !added.is_ascii() && !std::str::from_utf8(added).is_ok_and(cut) {
             for row in rows {
                 let value = wire(RowBytes::Live(block, row), self.at).map_err(|error| (row, error))?;
                 value.map_or(Ok(""), utf8).map_err(|error| (row, error))?;
@@ -157,9 +180,8 @@ impl ColumnDecoder for Text {
     }
 
     fn finish(&mut self) -> ArrayRef {
-        // The next batch is about as long.
-        let bytes = Vec::with_capacity(self.bytes.len());
-        let mut offsets = Vec::with_capacity(self.offsets.len());
+        let bytes = Vec::with_capacity(next_capacity(self.bytes.len()));
+        let mut offsets = Vec::with_capacity(next_capacity(self.offsets.len()));
         offsets.push(0);
         let (bytes, offsets) = (std::mem::replace(&mut self.bytes, bytes), std::mem::replace(&mut self.offsets, offsets));
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
@@ -408,6 +430,7 @@ impl ColumnDecoder for Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::mysql::wire::Sample;
 
     #[test]
     fn bits_begin_at_the_highest_bit() {
@@ -417,6 +440,24 @@ mod tests {
         assert_eq!(read(&[0xff; 8], 64).unwrap(), [0xff; 8]);
         assert!(read(&[0b1000], 3).is_err());
         assert!(read(&[], 3).is_err());
+    }
+
+    #[test]
+    fn texts_that_are_utf8_only_together_are_refused_one_by_one() {
+        let read = |texts: &[&[u8]]| {
+            let row = |text: &&[u8]| [&[0, 0, u8::try_from(text.len()).unwrap()][..], text].concat();
+            let rows: Vec<Vec<u8>> = texts.iter().map(row).collect();
+            let sample = Sample::of(&[0xfd], &rows.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+            let mut decoder = text(0, Beside::Nothing);
+            // What was there before does not count.
+            decoder.extend(&sample.block(), 0..1).map_err(|(row, _)| row)?;
+            decoder.extend(&sample.block(), 1..texts.len()).map_err(|(row, _)| row)?;
+            Ok::<_, usize>(decoder.finish().len())
+        };
+        assert_eq!(read(&[b"a", "\u{fc}".as_bytes(), b"", "\u{1f600}b".as_bytes()]), Ok(4));
+        assert_eq!(read(&[b"a", b"b\xc3", b"\xbc", b"c"]), Err(1));
+        assert_eq!(read(&["\u{fc}".as_bytes(), b"c", b"\xf0\x9f", b"\x98\x80"]), Err(2));
+        assert_eq!(read(&[b"a", b"b", b"\xff"]), Err(2));
     }
 
     #[test]

@@ -4,10 +4,12 @@
 //! decoders read them there: no allocation for a row or a value. Everything else of the source stays with the driver.
 //!
 //! `socket` the way to the server, `tls` encryption; `packets` the framing, `fields` what is in a packet; `login` the handshake and the
-//! passwords; `session` statements; `rows` results in the binary protocol; `fault` what can go wrong.
+//! passwords; `session` statements; `rows` results in the binary protocol, `ahead` how wide one is before it is received; `fault` what can
+//! go wrong.
 //! The pages that are named in the files are those of "MySQL Source Code Documentation", "Client/Server Protocol"; MariaDB's "Clients &
 //! Utilities / Client/server protocol" agrees with all that is used here.
 
+mod ahead;
 mod fault;
 mod fields;
 mod login;
@@ -19,6 +21,6 @@ mod tls;
 
 pub(super) use fault::Fault;
 pub(super) use login::Login;
-pub(super) use rows::{Block, Rows, Sample};
+pub(super) use rows::{Block, Rows, Sample, Step, Wide};
 pub(super) use session::{Bound, Field, Session};
 pub(super) use tls::{Tls, TlsMode};

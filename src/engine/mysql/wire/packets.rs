@@ -2,6 +2,8 @@
 //!
 //! What arrives is kept in one buffer, in which rows are read where they lie.
 
+use std::ops::Range;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::fault::Fault;
@@ -15,7 +17,7 @@ const FULL: usize = 0xff_ffff;
 const HEADER: usize = 4;
 
 /// Room for what arrives: as much as stays in a core's own cache. Only a row that is larger makes it grow, and for that row alone.
-const BUFFER_BYTES: usize = 256 << 10;
+pub(super) const BUFFER_BYTES: usize = 256 << 10;
 
 /// A socket that speaks in packets.
 pub(super) struct Packets {
@@ -31,7 +33,7 @@ pub(super) struct Packets {
 /// What stands in the buffer.
 pub(super) enum Next {
     /// A whole payload, at these places of the buffer.
-    Payload(std::ops::Range<usize>),
+    Payload(Range<usize>),
     /// The beginning of one, for which the buffer must hold so many bytes; no less than it has.
     Needs(usize),
     /// The beginning of one that travels in several packets.
@@ -137,9 +139,29 @@ impl Packets {
         if payload.first() == Some(&0xff) { Err(refused(&payload)) } else { Ok(payload) }
     }
 
+    /// The place of the beginning of a payload that travels in several packets: as much of it as the buffer takes, and nothing is taken.
+    pub(super) async fn beginning(&mut self) -> Result<Range<usize>, Fault> {
+        // So many bytes follow in any case.
+        if self.received.len() - self.start < BUFFER_BYTES {
+            self.fill(BUFFER_BYTES).await?;
+        }
+        let start = self.start + HEADER;
+        Ok(start..self.received.len().min(start + FULL))
+    }
+
     /// Takes a payload that travels in several packets.
     pub(super) async fn join(&mut self, into: &mut Vec<u8>) -> Result<(), Fault> {
         into.clear();
+        self.take(|piece| into.extend_from_slice(piece)).await
+    }
+
+    /// Takes a payload and forgets it.
+    pub(super) async fn pass_over(&mut self) -> Result<(), Fault> {
+        self.take(|_| {}).await
+    }
+
+    /// Takes a payload piece by piece, so that the buffer need not grow, in however many packets it travels.
+    async fn take(&mut self, mut piece_of_it: impl FnMut(&[u8])) -> Result<(), Fault> {
         loop {
             while self.received.len() < self.start + HEADER {
                 self.fill(HEADER).await?;
@@ -151,7 +173,6 @@ impl Packets {
             }
             let length = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
             self.advance(self.start + HEADER, number.wrapping_add(1));
-            // By pieces, so that the buffer need not grow beside what is joined.
             let mut missing = length;
             while missing > 0 {
                 if self.start == self.received.len() {
@@ -159,7 +180,7 @@ impl Packets {
                 }
                 let piece = self.received.get(self.start..).unwrap_or_default();
                 let piece = piece.get(..missing).unwrap_or(piece);
-                into.extend_from_slice(piece);
+                piece_of_it(piece);
                 missing -= piece.len();
                 self.start += piece.len();
             }

@@ -3,9 +3,10 @@
 //! A row is a zero byte, a bit for each NULL, and the values that are not NULL, each with a length that its type or its first byte tells.
 //! The values themselves are read by nobody here.
 
+use super::ahead::{self, Ahead};
 use super::fault::Fault;
 use super::fields::{Fields, refused};
-use super::packets::Next;
+use super::packets::{BUFFER_BYTES, Next};
 use super::session::Session;
 
 /// Rows of one block at most. A block is what the network has brought, so mostly smaller.
@@ -21,15 +22,15 @@ pub(super) enum Kind {
     Fixed(u32),
     /// A byte says how many follow. It is a part of the value: a zero date is a length of zero.
     Timed,
-    /// A length stands in front.
-    Sized,
+    /// A length stands in front. The server has announced so many bytes at most.
+    Sized(u32),
     /// Always NULL.
     Null,
 }
 
 impl Kind {
-    /// From a number of "Column types" (`enum_field_types`).
-    pub(super) fn of(column_type: u8) -> Result<Self, Fault> {
+    /// From a number of "Column types" (`enum_field_types`), and the most bytes of a value, as the column's definition has both.
+    pub(super) fn of(column_type: u8, most_bytes: u32) -> Result<Self, Fault> {
         Ok(match column_type {
             // TINY; SHORT, YEAR; LONG, FLOAT, INT24; DOUBLE, LONGLONG.
             0x01 => Kind::Fixed(1),
@@ -40,7 +41,7 @@ impl Kind {
             // TIMESTAMP, DATE, TIME, DATETIME.
             0x07 | 0x0a | 0x0b | 0x0c => Kind::Timed,
             // DECIMAL, VARCHAR, BIT; VECTOR; from JSON to GEOMETRY.
-            0x00 | 0x0f | 0x10 | 0xf2 | 0xf5..=0xff => Kind::Sized,
+            0x00 | 0x0f | 0x10 | 0xf2 | 0xf5..=0xff => Kind::Sized(most_bytes),
             other => return Err(Fault::protocol(format!("a column of the unknown type {other}"))),
         })
     }
@@ -49,12 +50,12 @@ impl Kind {
 /// Where a value stands in the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::mysql) struct Span {
-    start: u32,
-    end: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
 }
 
 /// What stands for NULL.
-const NULL: Span = Span { start: u32::MAX, end: u32::MAX };
+pub(super) const NULL: Span = Span { start: u32::MAX, end: u32::MAX };
 
 /// Some rows, in the buffer.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +73,13 @@ impl<'a> Block<'a> {
         self.spans.len().checked_div(self.width).unwrap_or_default()
     }
 
+    /// Bytes from that row's first value on to the last one's end: at least what the values from there on have.
+    pub(in crate::engine::mysql) fn bytes_from(&self, row: usize) -> Option<usize> {
+        let start = self.spans.get(row * self.width..)?.iter().find(|span| **span != NULL).map(|span| span.start as usize);
+        let end = self.spans.iter().rev().find(|span| **span != NULL).map_or(0, |span| span.end as usize);
+        Some(start.map_or(0, |start| end.saturating_sub(start)))
+    }
+
     /// How many columns.
     pub(in crate::engine::mysql) fn width(&self) -> usize {
         self.width
@@ -87,6 +95,22 @@ impl<'a> Block<'a> {
         // No span but that of NULL lies outside of the buffer.
         Some(self.bytes.get(span.start as usize..span.end as usize))
     }
+
+    /// As [`Block::value`], with all that stands behind the value in the buffer, and the value's length: for those who read a few bytes more
+    /// than it has, which costs less than to stop at its end.
+    #[inline]
+    pub(in crate::engine::mysql) fn ahead(&self, row: usize, column: usize) -> Option<Option<(&'a [u8], usize)>> {
+        if column >= self.width {
+            return None;
+        }
+        let span = self.spans.get(row * self.width + column)?;
+        Some(
+            self.bytes
+                .get(span.start as usize..)
+                .filter(|_| *span != NULL)
+                .map(|ahead| (ahead, (span.end - span.start) as usize)),
+        )
+    }
 }
 
 /// Rows that came from nowhere.
@@ -100,7 +124,7 @@ pub(in crate::engine::mysql) struct Sample {
 impl Sample {
     /// Of columns of these wire types; see [`Kind::of`].
     pub(in crate::engine::mysql) fn of(column_types: &[u8], rows: &[&[u8]]) -> Result<Self, Fault> {
-        let kinds = column_types.iter().map(|column_type| Kind::of(*column_type)).collect::<Result<Vec<_>, Fault>>()?;
+        let kinds = column_types.iter().map(|column_type| Kind::of(*column_type, u32::MAX)).collect::<Result<Vec<_>, Fault>>()?;
         let (mut bytes, mut spans) = (Vec::new(), Vec::new());
         for row in rows {
             split(row, bytes.len(), &kinds, &mut spans)?;
@@ -122,12 +146,32 @@ pub(in crate::engine::mysql) struct Rows<'a> {
     ended: bool,
 }
 
+/// What comes next of a result.
+pub(in crate::engine::mysql) enum Step<'a> {
+    /// Rows, at least one.
+    Rows(Block<'a>),
+    /// A row that is wider than was asked for. It waits to be asked for with room enough, or to be passed over.
+    Wide(Wide<'a>),
+    /// The server has said that there are no more.
+    End,
+}
+
+/// A row that is announced, and not received.
+pub(in crate::engine::mysql) struct Wide<'a> {
+    /// How wide it is.
+    pub(in crate::engine::mysql) ahead: Ahead,
+    /// The row as far as it is known: values that are not there yet look like NULL.
+    pub(in crate::engine::mysql) block: Block<'a>,
+}
+
 /// Where the rows of a block are.
 enum Found {
     /// In the session's buffer.
     Received,
     /// One row, joined from several packets.
     Joined,
+    /// One row, which is still to come.
+    Ahead(Ahead),
     /// There are none left.
     End,
 }
@@ -140,27 +184,55 @@ impl<'a> Rows<'a> {
     /// The next rows, at least one; none when the server has said that there are no more.
     ///
     /// # Errors
-    /// The server's own in the middle of the result, and `Network` when the connection ends before the result does.
+    /// See [`Rows::next_within`].
     pub(in crate::engine::mysql) async fn next(&mut self) -> Result<Option<Block<'_>>, Fault> {
-        let found = self.find().await?;
-        let bytes = match found {
-            Found::End => return Ok(None),
-            Found::Received => self.session.packets.buffer(),
-            Found::Joined => &self.session.joined,
-        };
-        Ok(Some(Block { bytes, spans: &self.session.spans, width: self.kinds.len() }))
+        match self.next_within(usize::MAX).await? {
+            Step::Rows(block) => Ok(Some(block)),
+            // Nothing is wider than that.
+            Step::Wide(_) | Step::End => Ok(None),
+        }
     }
 
-    /// Gives back the memory of a row that came in several packets; its block is of no use any more.
-    pub(in crate::engine::mysql) fn release(&mut self) {
+    /// The next rows, unless the first of them takes more than `most` bytes on the wire, and more than the buffer has anyway: such a row is
+    /// announced, so that room can be made for it before it is received.
+    ///
+    /// # Errors
+    /// The server's own in the middle of the result, and `Network` when the connection ends before the result does.
+    pub(in crate::engine::mysql) async fn next_within(&mut self, most: usize) -> Result<Step<'_>, Fault> {
+        let found = self.find(most).await?;
+        let (packets, spans, width) = (&self.session.packets, &self.session.spans, self.kinds.len());
+        Ok(match found {
+            Found::End => Step::End,
+            Found::Received => Step::Rows(Block { bytes: packets.buffer(), spans, width }),
+            Found::Joined => Step::Rows(Block { bytes: &self.session.joined, spans, width }),
+            Found::Ahead(ahead) => Step::Wide(Wide { ahead, block: Block { bytes: packets.buffer(), spans, width } }),
+        })
+    }
+
+    /// Passes over a row that was announced, without keeping it.
+    ///
+    /// # Errors
+    /// `Network` when the connection ends before the row does.
+    pub(in crate::engine::mysql) async fn pass_over(&mut self) -> Result<(), Fault> {
+        self.session.packets.pass_over().await
+    }
+
+    /// Gives back the memory of wide rows; their block is of no use any more.
+    pub(in crate::engine::mysql) fn shrink(&mut self) {
+        self.session.spans.clear();
+        self.session.shrink();
+    }
+
+    /// Gives back the memory of a row that came in several packets.
+    fn release(&mut self) {
+        self.session.spans.clear();
         if self.session.joined.capacity() > KEPT_BYTES {
-            self.session.spans.clear();
             self.session.joined = Vec::new();
         }
     }
 
-    async fn find(&mut self) -> Result<Found, Fault> {
-        self.session.spans.clear();
+    async fn find(&mut self, most: usize) -> Result<Found, Fault> {
+        self.release();
         if self.ended {
             return Ok(Found::End);
         }
@@ -189,8 +261,19 @@ impl<'a> Rows<'a> {
                 return Ok(Found::Received);
             }
             match next {
+                Next::Needs(least) if least > most.max(BUFFER_BYTES) => {
+                    // One packet, whose length is known; what of it is there says little more.
+                    return Ok(Found::Ahead(Ahead { bytes: least, open: false, column: 0 }));
+                }
                 Next::Needs(least) => self.session.packets.fill(least).await?,
-                _ => return self.join().await,
+                _ => {
+                    let ahead = self.look_ahead().await?;
+                    if ahead.bytes > most {
+                        return Ok(Found::Ahead(ahead));
+                    }
+                    self.session.spans.clear();
+                    return self.join(ahead.bytes).await;
+                }
             }
         }
     }
@@ -210,15 +293,23 @@ impl<'a> Rows<'a> {
         Ok(Found::End)
     }
 
-    async fn join(&mut self) -> Result<Found, Fault> {
-        let Session { packets, joined, spans, .. } = &mut *self.session;
-        if joined.capacity() > KEPT_BYTES {
-            *joined = Vec::new();
-        }
-        packets.join(joined).await?;
-        if joined.first() != Some(&0) {
+    /// How wide a row is that comes in several packets, by what its beginning says.
+    async fn look_ahead(&mut self) -> Result<Ahead, Fault> {
+        let Session { packets, spans, .. } = &mut *self.session;
+        let place = packets.beginning().await?;
+        let base = place.start;
+        let beginning = packets.buffer().get(place).unwrap_or_default();
+        if beginning.first() != Some(&0) {
             return Err(Fault::protocol("a packet in the midst of a result is neither a row nor its end"));
         }
+        ahead::of(beginning, base, &self.kinds, spans)
+    }
+
+    async fn join(&mut self, about: usize) -> Result<Found, Fault> {
+        let Session { packets, joined, spans, .. } = &mut *self.session;
+        // At once, since a buffer that grows is there twice for a moment.
+        joined.reserve_exact(about);
+        packets.join(joined).await?;
         split(joined, 0, &self.kinds, spans)?;
         Ok(Found::Joined)
     }
@@ -246,7 +337,7 @@ fn split(row: &[u8], base: usize, kinds: &[Kind], spans: &mut Vec<Span>) -> Resu
         let (start, size) = match *kind {
             Kind::Fixed(size) => (at, size),
             Kind::Timed => (at, 1 + u32::from(*row.get(at as usize).ok_or_else(wrong)?)),
-            Kind::Sized => match *row.get(at as usize).ok_or_else(wrong)? {
+            Kind::Sized(_) => match *row.get(at as usize).ok_or_else(wrong)? {
                 size @ 0..=0xfa => (at + 1, u32::from(size)),
                 _ => long(row, at).ok_or_else(wrong)?,
             },
@@ -261,7 +352,7 @@ fn split(row: &[u8], base: usize, kinds: &[Kind], spans: &mut Vec<Span>) -> Resu
 
 /// Where a value begins that is longer than 250 bytes, and its size.
 #[cold]
-fn long(row: &[u8], at: u32) -> Option<(u32, u32)> {
+pub(super) fn long(row: &[u8], at: u32) -> Option<(u32, u32)> {
     let rest = row.get(at as usize..)?;
     let mut fields = Fields::of(rest);
     let size = u32::try_from(fields.length().ok()??).ok()?;
@@ -286,7 +377,7 @@ mod tests {
 
     #[test]
     fn values_are_found_by_their_kinds() {
-        let kinds = [Kind::Fixed(2), Kind::Sized, Kind::Timed, Kind::Sized, Kind::Timed];
+        let kinds = [Kind::Fixed(2), Kind::Sized(9), Kind::Timed, Kind::Sized(9), Kind::Timed];
         let row = [0, 0, 7, 8, 2, b'a', b'b', 4, 1, 2, 3, 4, 0, 0];
         let found = values(&row, &kinds).unwrap();
         assert_eq!(found, [&[7, 8][..], b"ab", &[4, 1, 2, 3, 4], b"", &[0]].map(|value| Some(value.to_vec())));
@@ -314,10 +405,10 @@ mod tests {
         for size in [250_usize, 251, 65_535, 65_536, 0x100_0000] {
             let mut row = vec![0, 0];
             super::super::fields::put_string(&vec![b'x'; size], &mut row);
-            assert_eq!(values(&row, &[Kind::Sized]).unwrap()[0].as_ref().map(Vec::len), Some(size));
+            assert_eq!(values(&row, &[Kind::Sized(9)]).unwrap()[0].as_ref().map(Vec::len), Some(size));
         }
-        assert!(values(&[0, 0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], &[Kind::Sized]).is_none());
-        assert!(values(&[0, 0, 0xfd, 0xff, 0xff, 0xff], &[Kind::Sized]).is_none());
+        assert!(values(&[0, 0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], &[Kind::Sized(9)]).is_none());
+        assert!(values(&[0, 0, 0xfd, 0xff, 0xff, 0xff], &[Kind::Sized(9)]).is_none());
     }
 
     #[test]
@@ -333,7 +424,8 @@ mod tests {
         for _ in 0..200_000 {
             let kinds: Vec<Kind> = (0..1 + random() % 12)
                 .map(|_| {
-                    [Kind::Fixed(1), Kind::Fixed(8), Kind::Timed, Kind::Sized, Kind::Sized, Kind::Null][usize::from(random() % 6)]
+                    [Kind::Fixed(1), Kind::Fixed(8), Kind::Timed, Kind::Sized(9), Kind::Sized(9), Kind::Null]
+                        [usize::from(random() % 6)]
                 })
                 .collect();
             let mut row: Vec<u8> = (0..random() % 64).map(|_| random()).collect();

@@ -178,9 +178,10 @@ impl Session {
             for _ in 0..6 {
                 fields.string()?;
             }
-            // The length of what follows, character set, length.
-            fields.bytes(1 + 2 + 4)?;
-            kinds.push(Kind::of(fields.u8()?)?);
+            // The length of what follows, and the character set.
+            fields.bytes(1 + 2)?;
+            let most_bytes = fields.u32()?;
+            kinds.push(Kind::of(fields.u8()?, most_bytes)?);
         }
         if !self.deprecate_eof {
             self.packets.payload().await?;

@@ -43,6 +43,8 @@ impl Limits {
 pub(super) struct Numeric<'a> {
     from: From<'a>,
     limits: Option<Limits>,
+    /// Magnitudes below it have a place in the target and few groups.
+    short_below: u64,
 }
 
 enum From<'a> {
@@ -64,7 +66,13 @@ impl<'a> Numeric<'a> {
             LogicalType::Numeric => From::Text(any.downcast_ref()?),
             _ => From::Ints(Ints::bind(array)?),
         };
-        Some(Numeric { from, limits: Limits::of(typmod) })
+        let scale = match from {
+            From::Ints(_) => 0,
+            From::Decimal128(_, scale) | From::Decimal256(_, scale) => scale,
+            From::Text(_) => return Some(Numeric { from, limits: Limits::of(typmod), short_below: 0 }),
+        };
+        let limits = Limits::of(typmod);
+        Some(Numeric { from, short_below: short_below(scale, limits), limits })
     }
 
     pub(super) fn put(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
@@ -95,6 +103,10 @@ impl<'a> Numeric<'a> {
     #[inline]
     fn put_small(&self, negative: bool, magnitude: u128, scale: u8, out: &mut Vec<u8>) -> Result<()> {
         match u64::try_from(magnitude) {
+            Ok(magnitude) if magnitude < self.short_below => {
+                put_short(negative, magnitude, scale, out);
+                Ok(())
+            }
             Ok(magnitude) => self.put_smaller(negative, magnitude, scale, out),
             Err(_) => self.put_wide(negative, magnitude, scale, out),
         }
@@ -170,32 +182,15 @@ impl<'a> Numeric<'a> {
 
     /// A number of up to 76 digits.
     fn put_large(&self, negative: bool, magnitude: i256, scale: u8, out: &mut Vec<u8>) -> Result<()> {
-        // Nine groups at once fit into 128 bits; a division of 256 bits costs far more than one of those.
-        const NINE_GROUPS: i256 = i256::from_i128(10i128.pow(36));
         let mut groups = Groups::new(scale);
-        let mut rest = magnitude;
+        let mut rest = Limbs::of(magnitude);
         if let Some((divisor, factor)) = groups.partial {
-            let divisor = i256::from_i128(i128::from(divisor));
-            let digits = rest.wrapping_rem(divisor).to_i128().and_then(|digits| u16::try_from(digits).ok());
-            groups.push(digits.unwrap_or_default() * factor)?;
-            rest = rest.wrapping_div(divisor);
+            groups.push(u16::try_from(rest.divide(divisor.into())).unwrap_or_default() * factor)?;
         }
-        loop {
-            match rest.to_parts() {
-                (low, 0) => {
-                    groups.push_all(low)?;
-                    break;
-                }
-                _ => {
-                    let (mut low, _) = rest.wrapping_rem(NINE_GROUPS).to_parts();
-                    rest = rest.wrapping_div(NINE_GROUPS);
-                    for _ in 0..9 {
-                        groups.push(u16::try_from(low % 10_000).unwrap_or_default())?;
-                        low /= 10_000;
-                    }
-                }
-            }
+        while let Some(number) = rest.wide() {
+            groups.push_four(number.divide(FOUR_GROUPS))?;
         }
+        groups.push_all(rest.low())?;
         self.put_groups(negative, &groups, scale, out)
     }
 
@@ -322,6 +317,104 @@ impl<'a> Numeric<'a> {
     }
 }
 
+/// The magnitudes with that many digits behind the point that [`put_short`] takes and a target of these limits holds, are below it.
+fn short_below(scale: u8, limits: Option<Limits>) -> u64 {
+    // Three whole groups before and behind the point, and the short one.
+    let most = 10u64.pow(12 + u32::from(scale % 4));
+    match limits {
+        None => most,
+        // Where zeros at the end may have to go, each value is looked at.
+        Some(limits) if limits.scale < i32::from(scale) => 0,
+        Some(limits) => {
+            let digits = limits.precision - limits.scale + i32::from(scale);
+            let bound = u32::try_from(digits).map_or(0, |digits| 10u64.saturating_pow(digits));
+            most.min(bound)
+        }
+    }
+}
+
+/// Appends a number that is not to be checked and has four groups at most: they are put together in one register, and go out as one piece.
+#[inline]
+fn put_short(negative: bool, magnitude: u64, scale: u8, out: &mut Vec<u8>) {
+    // The lowest group is the short one when the scale is no multiple of four.
+    let (mut groups, mut rest, mut bits) = match scale % 4 {
+        0 => (0, magnitude, 0),
+        1 => (magnitude % 10 * 1_000, magnitude / 10, 16),
+        2 => (magnitude % 100 * 100, magnitude / 100, 16),
+        _ => (magnitude % 1_000 * 10, magnitude / 1_000, 16),
+    };
+    while rest != 0 {
+        groups |= (rest % 10_000) << bits;
+        rest /= 10_000;
+        bits += 16;
+    }
+    let mut field = [0; 20];
+    let (length, body) = field.split_at_mut(4);
+    let (head, tail) = body.split_at_mut(8);
+    if groups == 0 {
+        length.copy_from_slice(&8u32.to_be_bytes());
+        head.copy_from_slice(&header(0, 0, POSITIVE, i16::from(scale)));
+        out.extend_from_slice(field.get(..12).unwrap_or_default());
+        return;
+    }
+    let narrow = |number: u32| u16::try_from(number).unwrap_or_default();
+    // Groups of zeros at the end are left out.
+    let zeros = groups.trailing_zeros() / 16;
+    let count = bits / 16 - zeros;
+    let weight = narrow(bits / 16).cast_signed() - 1 - i16::from(scale.div_ceil(4));
+    length.copy_from_slice(&(8 + 2 * count).to_be_bytes());
+    let sign = if negative { NEGATIVE } else { POSITIVE };
+    head.copy_from_slice(&header(narrow(count), weight, sign, i16::from(scale)));
+    // The highest group is the first of the eight bytes.
+    tail.copy_from_slice(&(groups << (64 - bits)).to_be_bytes());
+    let end = out.len() + field.len();
+    out.extend_from_slice(&field);
+    out.truncate(end - 2 * (4 - count as usize));
+}
+
+/// Four groups of digits: what one division of more than 64 bits takes off.
+const FOUR_GROUPS: u64 = 10u64.pow(16);
+
+/// A number of 256 bits without a sign, the highest 64 bits first.
+struct Limbs([u64; 4]);
+
+impl Limbs {
+    /// Of a number that is not negative.
+    fn of(number: i256) -> Self {
+        let bytes = number.to_be_bytes();
+        let (limbs, _) = bytes.as_chunks::<8>();
+        let mut all = [0; 4];
+        all.iter_mut().zip(limbs).for_each(|(limb, bytes)| *limb = u64::from_be_bytes(*bytes));
+        Limbs(all)
+    }
+
+    /// Divides it, and gives what is left over. Limb by limb, so that each division fits the processor's own.
+    fn divide(&mut self, divisor: u64) -> u64 {
+        let divisor = u128::from(divisor);
+        let mut left = 0_u128;
+        // Nothing is to be divided above the highest limb that is not 0.
+        for limb in self.0.iter_mut().skip_while(|limb| **limb == 0) {
+            let part = left << 64 | u128::from(*limb);
+            let quotient = part / divisor;
+            left = part - quotient * divisor;
+            *limb = u64::try_from(quotient).unwrap_or_default();
+        }
+        u64::try_from(left).unwrap_or_default()
+    }
+
+    /// The number, if it has more than 128 bits.
+    fn wide(&mut self) -> Option<&mut Self> {
+        let [highest, high, ..] = self.0;
+        (highest | high != 0).then_some(self)
+    }
+
+    /// Its lower 128 bits.
+    fn low(&self) -> u128 {
+        let [.., low, lowest] = self.0;
+        u128::from(low) << 64 | u128::from(lowest)
+    }
+}
+
 /// Powers of ten.
 const POWERS: [u16; 5] = [1, 10, 100, 1_000, 10_000];
 
@@ -353,12 +446,23 @@ impl Groups {
         Ok(())
     }
 
+    /// Four groups, zeros among them.
+    #[inline]
+    fn push_four(&mut self, mut groups: u64) -> Result<()> {
+        for _ in 0..4 {
+            self.push(u16::try_from(groups % 10_000).unwrap_or_default())?;
+            groups /= 10_000;
+        }
+        Ok(())
+    }
+
     #[inline]
     fn push_all(&mut self, mut rest: u128) -> Result<()> {
-        // A division of 128 bits is a call, and some dozen times slower than one of 64.
+        // A division of 128 bits is a call, and some dozen times slower than one of 64: one for four groups.
         while rest > u128::from(u64::MAX) {
-            self.push(u16::try_from(rest % 10_000).unwrap_or_default())?;
-            rest /= 10_000;
+            let above = rest / u128::from(FOUR_GROUPS);
+            self.push_four(u64::try_from(rest - above * u128::from(FOUR_GROUPS)).unwrap_or_default())?;
+            rest = above;
         }
         let mut rest = u64::try_from(rest).unwrap_or_default();
         while rest > 0 {
@@ -410,7 +514,7 @@ mod tests {
     #[test]
     fn a_number_of_64_bits_is_written_as_one_of_128_is() {
         let array = Decimal128Array::from(vec![0_i128]).with_precision_and_scale(38, 0).unwrap();
-        let plain = Numeric { from: From::Decimal128(&array, 0), limits: None };
+        let plain = Numeric { from: From::Decimal128(&array, 0), limits: None, short_below: 0 };
         let numbers = (0..20).flat_map(|power| [1, 5, 9, 12, 9_999, 10_001].map(|times| 10_u64.pow(power).checked_mul(times)));
         for magnitude in numbers.flatten().chain([0, u64::MAX, u64::MAX - 1, 123_456_789_012_345_678]) {
             for scale in 0..=38 {
@@ -419,9 +523,28 @@ mod tests {
                     plain.put_smaller(negative, magnitude, scale, &mut short).unwrap();
                     plain.put_wide(negative, u128::from(magnitude), scale, &mut long).unwrap();
                     assert_eq!(short, long, "{magnitude} {scale} {negative}");
+                    if magnitude < short_below(scale, None) {
+                        let mut shortest = Vec::new();
+                        put_short(negative, magnitude, scale, &mut shortest);
+                        assert_eq!(shortest, long, "{magnitude} {scale} {negative}");
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_looked_at_has_a_place_in_any_case() {
+        let limits = |precision, scale| Some(Limits { precision, scale });
+        assert_eq!(short_below(2, limits(15, 2)), 10u64.pow(14));
+        assert_eq!(short_below(2, limits(5, 2)), 100_000);
+        assert_eq!(short_below(2, limits(5, 3)), 10_000);
+        assert_eq!(short_below(0, limits(3, 0)), 1000);
+        // Some would be rounded, and none fits.
+        assert_eq!(short_below(2, limits(5, 1)), 0);
+        assert_eq!(short_below(0, limits(3, -2)), 0);
+        assert_eq!(short_below(0, limits(3, 5)), 0);
+        assert_eq!(short_below(4, limits(3, 5)), 100);
     }
 
     #[test]

@@ -134,6 +134,7 @@ impl<'a> Temporal<'a> {
     }
 }
 
+#[inline]
 fn date(days: i32) -> Result<i32> {
     // The smallest and the largest value mean -infinity and infinity on both sides.
     if days == i32::MIN || days == i32::MAX {

@@ -7,11 +7,15 @@ use arrow::array::{Array, StringArray};
 
 use super::{put_bytes, put_prefixed, refuse};
 use crate::engine::postgres::target::PgType;
+use crate::engine::short;
 use crate::error::Result;
 use crate::model::LogicalType;
 
 /// The longest `name`, in bytes.
 const NAME_BYTES: usize = 63;
+
+/// Longer texts go the long way, which is a small part of theirs.
+const SHORT_BYTES: usize = 64;
 
 /// To `text`, `varchar(n)`, `char(n)`, `name`, `citext`, and to enum types.
 pub(super) struct Text<'a> {
@@ -19,6 +23,11 @@ pub(super) struct Text<'a> {
     limit: Limit<'a>,
     /// Some text of the batch holds U+0000: found at once for all, since it is rare, and many short searches are dear.
     any_nul: bool,
+    /// Texts of fewer bytes are not looked at, since they have a place in any case.
+    free_below: usize,
+    /// Where each text begins, and where the last one ends.
+    offsets: &'a [i32],
+    bytes: &'a [u8],
 }
 
 enum Limit<'a> {
@@ -55,12 +64,32 @@ impl<'a> Text<'a> {
         let array: &StringArray = array.as_any().downcast_ref()?;
         let ends = |offset: Option<&i32>| offset.and_then(|offset| usize::try_from(*offset).ok()).unwrap_or_default();
         let used = array.value_data().get(ends(array.value_offsets().first())..ends(array.value_offsets().last()));
-        let any_nul = used.is_none_or(|bytes| bytes.contains(&0));
-        Some(Text { array, limit, any_nul })
+        let any_nul = used.is_none_or(holds_nul);
+        let free_below = match limit {
+            _ if any_nul => 0,
+            Limit::None => SHORT_BYTES + 1,
+            Limit::Most(length) => length.min(SHORT_BYTES) + 1,
+            _ => 0,
+        };
+        Some(Text { array, limit, any_nul, free_below, offsets: array.value_offsets(), bytes: array.value_data() })
     }
 
     #[inline]
     pub(super) fn put(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
+        if let Some([start, end]) = self.offsets.get(row..).and_then(<[i32]>::first_chunk)
+            && let (Ok(start), Ok(length)) = (usize::try_from(*start), u32::try_from(end - start))
+            && (length as usize) < self.free_below
+            && let Some(ahead) = self.bytes.get(start..)
+        {
+            out.extend_from_slice(&length.to_be_bytes());
+            short::append(ahead, length as usize, out);
+            return Ok(());
+        }
+        self.put_checked(row, out)
+    }
+
+    /// Puts a text that may have no place, or is long.
+    fn put_checked(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
         let text = self.array.value(row);
         match self.limit {
             Limit::None => {}
@@ -105,6 +134,11 @@ impl<'a> Text<'a> {
         }
         put_bytes(text.as_bytes(), out)
     }
+}
+
+/// Piece by piece, each looked at as a whole: several times as quick as to stop at the first one.
+fn holds_nul(bytes: &[u8]) -> bool {
+    bytes.chunks(256).any(|piece| piece.iter().fold(false, |found, byte| found | (*byte == 0)))
 }
 
 /// Family, bits, no network, length, and the bytes (`inet_send`). Only what is read back in the same spelling.
