@@ -28,7 +28,7 @@ pub fn check(file: &Path, printer: &Printer) -> Result<u8> {
         by_itself(&mapping, &[EngineKind::Postgres, EngineKind::Parquet])?;
         let (types, tables) = (mapping.types.len(), mapping.tables.len());
         printer.note(&format!(
-            "{} is a mapping file without faults: {types} rules by type, {tables} by table; whether the source has what they name, \
+            "{} is a mapping file without faults: rules by type: {types}, by table: {tables}; whether the source has what they name, \
              `dbferry plan` tells",
             file.display()
         ));

@@ -24,7 +24,7 @@ use super::rejected::{self, Rejected};
 
 /// Bytes of table that one piece of the re-read has at least and at most: many enough that the way there and back does not count, and few
 /// enough that the last pieces end at about the same time.
-const PIECE_BYTES: std::ops::RangeInclusive<u64> = (8 << 20)..=(32 << 20);
+const PIECE_BYTES: std::ops::RangeInclusive<u64> = (16 << 20)..=(32 << 20);
 /// Pieces that each job gets, of tables that are large enough.
 const PIECES_PER_JOB: u64 = 16;
 

@@ -79,10 +79,10 @@ async fn a_token_that_has_expired_is_asked_for_once_more() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("ferry.toml");
     let asked = |side: &str| folder.path().join(side).display().to_string();
-    // Every second word of it is one of yesterday.
+    // Every fourth word of it is one of yesterday: sessions that open side by side may not get two of them in a row.
     let command = |side: &str, token: &str| {
         let file = asked(side);
-        format!("echo x >> {file}; if [ $(($(wc -l < {file}) % 2)) = 1 ]; then echo expired; else echo {token}; fi")
+        format!("echo x >> {file}; if [ $(($(wc -l < {file}) % 4)) = 1 ]; then echo expired; else echo {token}; fi")
     };
     let text = format!(
         "[source]\nurl = \"{source}\"\npassword_command = \"{}\"\n[target]\nurl = \"{target}\"\npassword_command = \"{}\"\n",
@@ -94,7 +94,7 @@ async fn a_token_that_has_expired_is_asked_for_once_more() {
     ferry(&["run", "-c", config, "--jobs", "1"]).code(0).prints(&["Proven by digest"]);
     for side in ["source", "target"] {
         let times = std::fs::read_to_string(asked(side)).expect("the command ran").lines().count();
-        assert!(times >= 4 && times.is_multiple_of(2), "{side}: asked {times} times");
+        assert!(times >= 4, "{side}: asked {times} times");
     }
     from.drop().await;
     to.drop().await;

@@ -14,8 +14,8 @@ use crate::model::{Digest, LogicalType, Table, json};
 use crate::verify::canonical;
 use crate::verify::hasher::{Chain, chain, chain_exact};
 
-/// Bytes that are gathered before they are hashed: rows come one by one.
-const GATHERED_BYTES: usize = 48 << 10;
+/// Bytes that are gathered before they are hashed: rows come one by one. With the places of their fields they fit the smallest first caches.
+const GATHERED_BYTES: usize = 16 << 10;
 
 /// Rows that are hashed together at most.
 const MOST_ROWS: usize = 256;
@@ -376,7 +376,13 @@ impl Column {
             Form::Micros => fields.fixed(states, |field| Ok(temporal::micros(field)?.to_le_bytes())),
             Form::Timestamp => fields.fixed(states, |field| Ok(temporal::timestamp(field)?.to_le_bytes())),
             Form::Duration => fields.fixed(states, |field| Ok(temporal::duration(field)?.to_le_bytes())),
-            Form::Text => fields.chain(states, |state, field| Ok(chain(state, Some(super::text::utf8(field)?.as_bytes())))),
+            Form::Text => fields.chain(states, |state, field| {
+                // Most texts are short and ASCII.
+                if !field.is_ascii() {
+                    super::text::utf8(field)?;
+                }
+                Ok(chain(state, Some(field)))
+            }),
             Form::VersionedText => fields.chain(states, |state, field| {
                 let text = super::text::utf8(super::text::unversioned(field)?)?;
                 Ok(chain(state, Some(text.as_bytes())))
