@@ -23,7 +23,7 @@ const BACKEND: &str = "SELECT CAST(CONCAT_WS(' ', @@hostname, @@port, @@server_i
 /// # Errors
 /// `Unsupported` when two serve one, or one serves both. What else goes wrong is no proof of anything, and is told by whoever connects next.
 pub(super) async fn refuse(connector: Connector, place: String) -> Result<Vec<MySqlConnection>> {
-    let opened = futures::future::try_join(connector.connect(), connector.connect()).await;
+    let opened = futures::future::try_join(Box::pin(connector.connect()), Box::pin(connector.connect())).await;
     let ((mut first, _), (mut second, _)) = match opened {
         Ok(both) => both,
         Err(error) => {

@@ -404,7 +404,7 @@ impl Column {
             Form::Bits(wanted) => {
                 fields.chain(states, |state, field| Ok(chain(state, Some(super::binary::bits(field, wanted)?))))
             }
-            Form::Uuid => fields.fixed(states, |field| fixed::<16>(field)),
+            Form::Uuid => fields.fixed(states, fixed::<16>),
             Form::Decoded => {
                 for (row, field) in fields.each().take(states.len()).enumerate() {
                     self.decoder.push(field).map_err(|error| (row, error))?;
