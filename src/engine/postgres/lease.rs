@@ -10,8 +10,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::time::timeout;
 
-use super::error;
 use super::ddl::quote_literal;
+use super::error;
 use super::ledger::PostgresLedger;
 use super::messages::counts;
 use super::target::run as execute;
@@ -263,8 +263,6 @@ impl PostgresLedger {
             None => self.pool.connect().await?,
         };
         let sql = format!("DELETE FROM {} WHERE run = '{}'::uuid AND holder = '{holder}'::uuid", self.leases(), run.0);
-        execute(&mut session, sql)
-            .await
-            .map_err(self.failed("did not take the lease of the run back"))
+        execute(&mut session, sql).await.map_err(self.failed("did not take the lease of the run back"))
     }
 }
