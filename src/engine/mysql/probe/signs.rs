@@ -169,7 +169,7 @@ fn in_text(table: &Table, maria: bool, question: &Question, column: &str) -> Opt
         (_, Kind::Other) => return None,
     };
     Some(match short(native) {
-        Some(length) => Sign::Bytes { column: column.to_string(), length, needle: needle },
+        Some(length) => Sign::Bytes { column: column.to_string(), length, needle },
         None if matches!(question, Question::EncodedTwice { .. }) && kind == Kind::Utf8 => {
             Sign::Own(needle.is_in(&format!("CAST(LEFT({}, {LOOKED_AT}) AS BINARY)", quote(column))))
         }
