@@ -121,7 +121,7 @@ mod tests {
             pack(&statements, jobs).iter().map(|message| message.len()).collect::<Vec<_>>()
         };
         assert_eq!(sizes(&[], 2), Vec::<usize>::new());
-        assert_eq!(sizes(&[1, WEIGHT * 9, 1, 1, WEIGHT - 1, 1], 1), [1, 1, 3, 1]);
+        assert_eq!(sizes(&[1, WEIGHT * 9, 1, 1, WEIGHT - 1, 1], 1), [1, 1, 2, 2]);
         assert_eq!(sizes(&[1; 8], 4), [2, 2, 2, 2]);
         assert_eq!(sizes(&[1; 100], 1), [32, 32, 32, 4]);
     }
