@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use super::keep::Keeper;
 use super::prepare::stored_plan;
 use super::restore::RESTORED;
-use super::run::CLEARED;
+use super::statements::CLEARED;
 
 /// What giving a run up comes to.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::failpoint;
 use crate::progress::{Event, Progress};
 
-use super::run::points;
+use super::statements::points;
 use super::stop::Stop;
 
 /// Tables of no more bytes in the source are small: their keys are built in a moment.

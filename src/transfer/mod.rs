@@ -6,7 +6,7 @@
 //!                           └ execute: read ─► transform ─► digest ─► write ─► commit (rows + receipt)
 //! ```
 //!
-//! `prepare` is all that may refuse; [`run`] is the order of the phases; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side
+//! `prepare` is all that may refuse; [`run`] is the order of the phases; `statements` are those around the rows; [`copy`] hands units to workers; [`execute`] does one unit; [`pool`] is what works side
 //! by side; `report` says at the end what was done; [`stop`] is how a person ends it, `stall` how a hang does; [`hooks`] runs a person's own
 //! SQL; `keep` holds the lease of the run, `settle` makes its receipts durable, [`choose`] finds the run that is gone on with, [`abandon`]
 //! gives one up; `moved` brings what was carried to the instant of a later snapshot (`recheck` compares, `take_out` decides what goes), `altered`
@@ -39,6 +39,7 @@ mod sessions;
 mod settle;
 mod sift;
 pub mod stall;
+mod statements;
 pub mod stop;
 mod take_out;
 mod unlogged;

@@ -8,7 +8,8 @@ use crate::report::SchemaReport;
 use crate::verify::parity;
 
 use super::copy::stops_the_run;
-use super::run::{Faults, Runner};
+use super::run::Runner;
+use super::statements::Faults;
 
 impl Runner<'_> {
     /// Compares the tables that arrived and of which no statement failed. A catalog that cannot be read is a fault of the run: nothing is

@@ -17,7 +17,8 @@ use crate::verify::parity;
 use super::baseline::Baselines;
 use super::copy::{Account, Accounts};
 use super::pause::History;
-use super::run::{Faults, Runner, View};
+use super::run::{Runner, View};
+use super::statements::Faults;
 
 impl Runner<'_> {
     /// Every table's outcome, and what was proven.
