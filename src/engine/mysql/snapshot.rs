@@ -123,7 +123,7 @@ impl MySqlSnapshot {
             }
             Err(error) => return Err(error),
         };
-        add_spares(connector, server, &mut holder, &mut sessions, spares).await;
+        add_spares(connector, server, &mut holder, &mut sessions, spares).await?;
         let (mut barrier, position) = begin_all(&mut holder, server, tables, &mut sessions).await?;
         if matches!(barrier, Barrier::None(_)) && readers == 1 {
             // One alone has one instant, whatever the others would have.
@@ -285,26 +285,38 @@ async fn connect_readers(connector: &Connector, server: &ServerInfo, readers: us
     Ok(sessions)
 }
 
-/// Adds spare readers, as many as the server has connections for. None is as good as one to begin with, so nothing fails here.
+/// Adds spare readers, as many as the server has connections for. None is as good as one to begin with, so only a lost `holder` fails here.
 async fn add_spares(
     connector: &Connector,
     server: &ServerInfo,
     holder: &mut MySqlConnection,
     sessions: &mut Vec<Session>,
     spares: usize,
-) {
+) -> Result<()> {
     // Where a user has a limit of its own, nobody tells how much of it is used.
     let most = "SELECT CAST(IF(@@session.max_user_connections > 0, 0, @@global.max_connections) AS SIGNED)";
-    let most = sqlx::raw_sql(most).fetch_one(&mut *holder).await.and_then(|row| row.try_get::<i64, _>(0)).unwrap_or_default();
-    let used = sqlx::raw_sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'").fetch_one(&mut *holder).await;
-    let used = used.ok().and_then(|row| row.try_get::<String, _>(1).ok()?.parse::<i64>().ok());
-    let Some(used) = used else { return };
+    let most = told(sqlx::raw_sql(most).fetch_one(&mut *holder).await)?;
+    let most = most.and_then(|row| row.try_get::<i64, _>(0).ok()).unwrap_or_default();
+    let used = told(sqlx::raw_sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'").fetch_one(&mut *holder).await)?;
+    let used = used.and_then(|row| row.try_get::<String, _>(1).ok()?.parse::<i64>().ok());
+    let Some(used) = used else { return Ok(()) };
     let free = usize::try_from(most.saturating_sub(used.saturating_add(LEFT_FOR_OTHERS))).unwrap_or_default();
     for opened in futures::future::join_all((0..spares.min(free)).map(|_| connector.reader(server))).await {
         match opened {
             Ok(session) => sessions.push(session),
             Err(error) => tracing::warn!(%error, "no spare reader"),
         }
+    }
+    Ok(())
+}
+
+/// None where the server refuses to tell. After any other error the session is of no more use: half of an answer may be left in it, and the next
+/// statement would take it for its own.
+fn told<T>(answer: Result<T, sqlx::Error>) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if super::error::number(&error).is_some() => Ok(None),
+        Err(error) => Err(failed("the session of the lock could not be set up", error)),
     }
 }
 
