@@ -326,6 +326,11 @@ impl Filling {
         self.bytes = bytes;
     }
 
+    /// [`Budget::widest`] of the table.
+    pub fn widest(&self) -> usize {
+        self.budget.widest(&self.table)
+    }
+
     /// True if rows were met that are wider than a batch, so that the driver has a wide buffer.
     pub fn is_wide(&self) -> bool {
         self.buffer.is_some()

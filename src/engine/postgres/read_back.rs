@@ -3,15 +3,18 @@
 //! One connection exports the snapshot and stays idle in its transaction; the readers are opened as they are needed, import it, and are
 //! replaced when one is lost or its rows are not wanted to the end.
 
+mod lone;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::lone::LONE_BYTES;
 use super::decode::RowDecoder;
 use super::decode::hashes::RowHashes;
 use super::pool::Pool;
@@ -153,7 +156,8 @@ impl PostgresReadBack {
         let mut reader = self.reader().await?;
         let target = self.target(&mut reader, &table).await?;
         let mut decoder = RowDecoder::new(&table, &target.columns, batch_bytes)?;
-        let sql = copy_of(&table, &target, range)?;
+        let (place, pages) = place_of(&table, &target, range)?;
+        let sql = copy_of(&table, &place, pages);
         filling.begin().await;
         let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
         while let Some(data) = rows.next().await {
@@ -210,27 +214,24 @@ impl PostgresReadBack {
         let failed = |error| error::map(error, "the target could not be read").table(&table.name);
         let mut reader = self.reader().await?;
         let target = self.target(&mut reader, table).await?;
-        let mut hashes = RowHashes::new(table, &target.columns)?;
-        let sql = copy_of(table, &target, range)?;
+        let (place, pages) = place_of(table, &target, range)?;
         // Held to the end: no more is there at a time than a row and what is gathered.
         filling.begin().await;
-        let mut rows = reader.connection.copy_out_raw(&sql).await.map_err(failed)?;
-        let (mut told, mut bytes) = (0, 0);
-        while let Some(data) = rows.next().await {
-            let data = data.map_err(failed)?;
-            if filling.is_short_of(data.len()) {
-                filling.widen(data.len()).await.map_err(|error| error.table(&table.name))?;
-            }
-            bytes += u64::try_from(data.len()).unwrap_or_default();
-            hashes.feed(&data)?;
-            if bytes >= TOLD_BYTES {
-                heard(hashes.rows() - told, bytes);
-                (told, bytes) = (hashes.rows(), 0);
+        let lone = if filling.widest() > LONE_BYTES {
+            lone::find(&mut reader.connection, table, &target.columns, &place, pages.as_deref()).await.map_err(failed)?
+        } else {
+            Vec::new()
+        };
+        let rest = lone::both(pages.as_deref(), lone::without(&lone).as_deref());
+        let mut digest = Digest::default();
+        for condition in [rest].into_iter().chain(lone.iter().map(|row| Some(row.condition()))) {
+            let hashes = RowHashes::new(table, &target.columns)?;
+            let sql = copy_of(table, &place, condition);
+            digest.merge(hash_copy(&mut reader, table, &sql, hashes, &mut filling, heard).await?);
+            if !lone.is_empty() {
+                reader.connection.shrink_buffers();
             }
         }
-        drop(rows);
-        let digest = hashes.finish()?;
-        heard(digest.rows - told, bytes);
         // The driver keeps the buffer of a wide row, whatever it is asked: another session takes the place of this one.
         if filling.is_wide() {
             drop(reader)
@@ -241,16 +242,50 @@ impl PostgresReadBack {
     }
 }
 
-/// The COPY of a range of a table.
-fn copy_of(table: &Table, target: &TargetTable, range: ChunkRange) -> Result<String> {
+/// Hashes the rows of one COPY.
+async fn hash_copy(
+    reader: &mut Reader,
+    table: &Table,
+    sql: &str,
+    mut hashes: RowHashes,
+    filling: &mut Filling,
+    heard: &(dyn Fn(u64, u64) + Send + Sync),
+) -> Result<Digest> {
+    let failed = |error| error::map(error, "the target could not be read").table(&table.name);
+    let mut rows = reader.connection.copy_out_raw(sql).await.map_err(failed)?;
+    let (mut told, mut bytes) = (0, 0);
+    while let Some(data) = rows.next().await {
+        let data = data.map_err(failed)?;
+        if filling.is_short_of(data.len()) {
+            filling.widen(data.len()).await.map_err(|error| error.table(&table.name))?;
+        }
+        bytes += u64::try_from(data.len()).unwrap_or_default();
+        hashes.feed(&data)?;
+        if bytes >= TOLD_BYTES {
+            heard(hashes.rows() - told, bytes);
+            (told, bytes) = (hashes.rows(), 0);
+        }
+    }
+    let digest = hashes.finish()?;
+    heard(digest.rows - told, bytes);
+    Ok(digest)
+}
+
+/// Where the rows of a range of a table lie, and the condition that leaves them.
+fn place_of(table: &Table, target: &TargetTable, range: ChunkRange) -> Result<(String, Option<String>)> {
     let (place, range) = match target.leaves.as_deref().and_then(|leaves| leaves::within(leaves, &range)) {
         Some((leaf, range)) => (leaf.name.clone(), range),
         None => (quoted(&table.name), range),
     };
     let pages = pages_condition(&range).ok_or_else(|| Error::internal("the target is read by pages alone").table(&table.name))?;
-    let rows_of = narrowed(pages, table);
+    Ok((place, pages))
+}
+
+/// The COPY of what a condition leaves of a place.
+fn copy_of(table: &Table, place: &str, condition: Option<String>) -> String {
+    let rows_of = narrowed(condition, table);
     let columns = quoted_columns(table.columns.iter().map(|column| column.name.as_str()));
-    Ok(format!("COPY (SELECT {columns} FROM {place}{rows_of}) TO STDOUT (FORMAT binary)"))
+    format!("COPY (SELECT {columns} FROM {place}{rows_of}) TO STDOUT (FORMAT binary)")
 }
 
 /// What a reader's task hands over. The end is told: a task that died must not look like one that is done.
