@@ -15,9 +15,9 @@ SOURCE = {
     "date": ["SUM(TO_DAYS({0}) - 719528)", "MIN({0})", "MAX({0})"],
     "moment": ["SUM(TO_DAYS({0}) - 719528)", "SUM(TIME_TO_SEC(TIME({0})) DIV 1)", "SUM(MICROSECOND({0}))"],
     "clock": ["SUM(TIME_TO_SEC({0}))"],
-    "text": ["SUM(CHAR_LENGTH({0}))", "SUM(CONV(LEFT(MD5({0}), 8), 16, 10))"],
-    "bytes": ["SUM(LENGTH({0}))", "SUM(CONV(LEFT(MD5({0}), 8), 16, 10))"],
-    "json": ["SUM(JSON_VALUE({0}, '$.n'))", "SUM(CONV(LEFT(MD5(JSON_VALUE({0}, '$.s')), 8), 16, 10))"],
+    "text": ["SUM(CHAR_LENGTH({0}))", "SUM(CAST(CONV(LEFT(MD5({0}), 8), 16, 10) AS UNSIGNED))"],
+    "bytes": ["SUM(LENGTH({0}))", "SUM(CAST(CONV(LEFT(MD5({0}), 8), 16, 10) AS UNSIGNED))"],
+    "json": ["SUM(JSON_VALUE({0}, '$.n'))", "SUM(CAST(CONV(LEFT(MD5(JSON_VALUE({0}, '$.s')), 8), 16, 10) AS UNSIGNED))"],
 }
 MD5 = "sum(('x' || left(md5({0}), 8))::bit(32)::bigint)"
 TARGET = {
