@@ -46,8 +46,9 @@ const BARRIER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that the server must have left for others, beside a spare reader.
 const LEFT_FOR_OTHERS: i64 = 10;
 
-/// Seconds after which the server frees the barrier of a client that fell silent.
-const BARRIER_WAIT_SECONDS: u32 = 30;
+/// Seconds after which the server frees the barrier of a client that fell silent (a process that was put to sleep, a machine that is gone): a little
+/// more than [`BARRIER_TIMEOUT`], in which a living one has nothing to say. Applications that write wait for as long.
+const BARRIER_WAIT_SECONDS: u32 = 7;
 
 /// How often snapshots are opened again until all have the same log position.
 const POSITION_TRIES: usize = 10;
