@@ -323,3 +323,52 @@ async fn a_connection_that_is_cut_anywhere_is_lost_and_never_the_end() {
     drop(source);
     database.drop().await;
 }
+
+/// Hands everything on, and from when it is told to be deaf, nothing more on the connections that are there, of which it closes none.
+async fn deaf(to: String, told: tokio::sync::watch::Receiver<bool>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (to, mut told) = (to.clone(), told.clone());
+            tokio::spawn(async move {
+                let Ok(mut server) = TcpStream::connect(to).await else { return };
+                let deaf_before = *told.borrow();
+                let falls_deaf = async {
+                    if deaf_before || told.wait_for(|deaf| *deaf).await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
+                    () = falls_deaf => {}
+                }
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_that_a_network_has_forgotten_are_ended_with_their_snapshot() {
+    let database = MySqlDatabase::create("CREATE TABLE t (n int primary key);\nINSERT INTO t VALUES (1);").await;
+    let (login, rest) = database.url.rsplit_once('@').unwrap();
+    let (server, name) = rest.split_once('/').unwrap();
+    let (tell, told) = tokio::sync::watch::channel(false);
+    let port = deaf(server.to_string(), told).await;
+    let url = format!("{login}@127.0.0.1:{port}/{name}?ssl-mode=disabled");
+    let options = SessionOptions { application_name: format!("dbferry/{name}"), jobs: 2, ledger_schema: "dbferry".into() };
+    let source = MySqlSource::open(&Endpoint::parse(&url).unwrap(), &options).await.unwrap();
+    let t = table(&source, "t").await;
+    let snapshot = source.open_snapshot(std::slice::from_ref(&t), 2).await.unwrap();
+    let locks = ["0", "1"].map(|reader| format!("IS_USED_LOCK('dbferry{}/{reader}')", name.replace('_', "")));
+    let held = format!("SELECT CAST(COUNT({}) + COUNT({}) AS CHAR)", locks[0], locks[1]);
+    assert_eq!(ask(&database, &held).await, "2");
+    // They do nothing, so nobody notices that nothing of theirs arrives.
+    tell.send(true).unwrap();
+    snapshot.close().await.unwrap();
+    assert_eq!(ask(&database, &held).await, "0");
+    drop(source);
+    database.drop().await;
+}

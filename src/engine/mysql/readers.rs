@@ -46,13 +46,11 @@ impl Readers {
         Ok(Lent { readers: Arc::clone(self), connection: Some(connection), permit: Some(permit) })
     }
 
-    /// Ends all idle readers; those that are lent end when they come back.
-    pub(super) async fn close(&self) {
+    /// Ends all idle readers; those that are lent end when they come back. False if the server did not hear of one's end.
+    pub(super) async fn close(&self) -> bool {
         self.free.close();
         let connections = self.idle.lock().map(|mut idle| std::mem::take(&mut *idle)).unwrap_or_default();
-        for connection in connections {
-            connection.close().await;
-        }
+        futures::future::join_all(connections.into_iter().map(Session::close)).await.into_iter().all(|heard| heard)
     }
 }
 

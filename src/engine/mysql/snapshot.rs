@@ -260,8 +260,9 @@ impl Snapshot for MySqlSnapshot {
 
     async fn close(&self) -> Result<()> {
         let lost = self.readers() < self.opened;
-        self.readers.close().await;
-        if lost {
+        // One that did nothing is lost without anybody noticing.
+        let heard = self.readers.close().await;
+        if lost || !heard {
             self.connector.end_lost_readers().await;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Folders of Parquet files, as a target.
 //!
 //! [`connect`] the folder · [`names`] tables as folders · [`typemap`] types · [`ddl`] what is not kept · [`stored`] values in files ·
-//! [`mod@write`] a part · [`part`] its receipt · [`ledger`] runs · [`sink`] the target · [`read_back`] reading again · [`profile`] aggregates ·
+//! [`mod@write`] a part · [`part`] its receipt · `ledger` runs · [`sink`] the target · [`read_back`] reading again · [`profile`] aggregates ·
 //! [`export`] a file that is no table's.
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! What arrives is kept in one buffer, in which rows are read where they lie.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -18,6 +19,9 @@ const HEADER: usize = 4;
 
 /// Room for what arrives: as much as stays in a core's own cache. Only a row that is larger makes it grow, and for that row alone.
 pub(super) const BUFFER_BYTES: usize = 256 << 10;
+
+/// How long the server's end of a connection is waited for.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A socket that speaks in packets.
 pub(super) struct Packets {
@@ -224,10 +228,13 @@ impl Packets {
         Ok(())
     }
 
-    /// Says goodbye and closes; what the server says to that does not matter.
-    pub(super) async fn close(mut self, goodbye: &[u8]) {
+    /// Says goodbye, closes, and waits a moment for the server to close too. False if it does not: the network may have lost the connection
+    /// without a word, and the server's session lives on.
+    pub(super) async fn close(mut self, goodbye: &[u8]) -> bool {
         self.sequence = 0;
         let _ = self.send(goodbye).await;
         let _ = self.socket.shutdown().await;
+        let ended = async { while matches!(self.socket.read(&mut [0; 512]).await, Ok(count) if count > 0) {} };
+        tokio::time::timeout(FAREWELL, ended).await.is_ok()
     }
 }

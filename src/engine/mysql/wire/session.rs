@@ -116,9 +116,9 @@ impl Session {
         }
     }
 
-    /// Says goodbye.
-    pub(in crate::engine::mysql) async fn close(self) {
-        self.packets.close(&[COM_QUIT]).await;
+    /// Says goodbye. False if the server did not hear it, so that its session may live on.
+    pub(in crate::engine::mysql) async fn close(self) -> bool {
+        self.packets.close(&[COM_QUIT]).await
     }
 
     async fn command(&mut self, command: u8, body: &[u8]) -> Result<(), Fault> {
