@@ -143,7 +143,7 @@ impl Runner<'_> {
 
     /// The groups that are about small tables several together: what they wait for is the way there and back.
     fn small_together(&self, groups: Vec<Vec<Ddl>>) -> Vec<Vec<Ddl>> {
-        let small: std::collections::HashSet<&ObjectName> = self
+        let small: HashSet<&ObjectName> = self
             .plan
             .tables
             .iter()

@@ -26,11 +26,8 @@ async fn forget(from: MySqlDatabase, reader: &str, to: PostgresDatabase, loader:
     to.drop().await;
 }
 
-#[tokio::test]
-async fn all_that_is_missing_is_told_at_once_with_what_gives_it() {
-    let (from, to) = (MySqlDatabase::create(THREE).await, PostgresDatabase::create("CREATE TABLE c (id int)").await);
-    let (reader, loader) = (format!("r_{}", from.name), format!("l_{}", to.name));
-    // Of `b` only one column is granted: the server's catalog shows no other one.
+/// A user who may read `a`, one column of `b`, and of `c` nothing.
+async fn few_rights(from: &MySqlDatabase, reader: &str) {
     from.run(&format!(
         "CREATE USER '{reader}'@'%' IDENTIFIED BY 'few';
 GRANT SELECT ON `{0}`.a TO '{reader}'@'%';
@@ -40,6 +37,14 @@ GRANT INSERT ON `{0}`.c TO '{reader}'@'%';
         from.name
     ))
     .await;
+}
+
+#[tokio::test]
+async fn all_that_is_missing_is_told_at_once_with_what_gives_it() {
+    let (from, to) = (MySqlDatabase::create(THREE).await, PostgresDatabase::create("CREATE TABLE c (id int)").await);
+    let (reader, loader) = (format!("r_{}", from.name), format!("l_{}", to.name));
+    // Of `b` only one column is granted: the server's catalog shows no other one.
+    few_rights(&from, &reader).await;
     to.run(&format!(
         "CREATE ROLE {loader} LOGIN PASSWORD 'few'; REVOKE CREATE ON SCHEMA public FROM PUBLIC;
          REVOKE ALL ON DATABASE {} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} TO {loader}",
@@ -148,15 +153,7 @@ async fn a_schema_that_may_not_even_be_looked_into_hides_no_other_right() {
     )
     .await;
     let (reader, loader) = (format!("r_{}", from.name), format!("l_{}", to.name));
-    from.run(&format!(
-        "CREATE USER '{reader}'@'%' IDENTIFIED BY 'few';
-GRANT SELECT ON `{0}`.a TO '{reader}'@'%';
-GRANT SELECT (id) ON `{0}`.b TO '{reader}'@'%';
-GRANT INSERT ON `{0}`.c TO '{reader}'@'%';
-",
-        from.name
-    ))
-    .await;
+    few_rights(&from, &reader).await;
     to.run(&format!(
         "CREATE ROLE {loader} LOGIN PASSWORD 'few'; REVOKE ALL ON DATABASE {} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} TO {loader}",
         to.name

@@ -21,16 +21,8 @@ pub fn made(tables: &[Table]) -> Vec<TableSchema> {
 
 fn stored(column: &Column) -> Column {
     let known = column.logical.as_ref().and_then(|logical| ParquetDialect.to_native(logical, &ServerInfo::default()).ok());
-    Column {
-        native: known.map_or_else(|| column.native.clone(), |(native, _)| native),
-        default: None,
-        generated: None,
-        identity: false,
-        invisible: false,
-        on_update_now: false,
-        comment: String::new(),
-        ..column.clone()
-    }
+    let native = known.map_or_else(|| column.native.clone(), |(native, _)| native);
+    Column { nullable: column.nullable, ..Column::new(&column.name, column.logical.clone(), native) }
 }
 
 /// Of each table, one note that names what has no place in a Parquet file, and of each pair of names that differ in case only another.

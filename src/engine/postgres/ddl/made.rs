@@ -32,14 +32,8 @@ pub(super) fn bare(table: &Table, options: &DdlOptions) -> TableSchema {
         .columns
         .iter()
         .map(|column| Column {
-            native: native(table, column),
-            default: None,
-            generated: None,
-            identity: false,
-            invisible: false,
-            on_update_now: false,
-            comment: String::new(),
-            ..column.clone()
+            nullable: column.nullable,
+            ..Column::new(&column.name, column.logical.clone(), native(table, column))
         })
         .collect();
     TableSchema { owner: options.owner.clone(), ..TableSchema::new(bare) }
