@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::*;
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Float32Type, Float64Type, IntervalMonthDayNano, UInt32Type, UInt64Type, i256};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, IntervalMonthDayNano, UInt32Type, UInt64Type};
 use dbferry::config::endpoint::Endpoint;
 use dbferry::engine::{EngineKind, ProfileColumn, ProfileKind};
 use dbferry::engine::{ReadBack, SessionOptions, Sink, registry};
@@ -14,6 +14,7 @@ use dbferry::error::ErrorKind;
 use dbferry::ledger::{RunRecord, RunState};
 use dbferry::model::catalog::{NativeType, ServerInfo};
 use dbferry::model::chunk::{Chunk, ChunkRange};
+use dbferry::model::integer::integer;
 use dbferry::model::load::Load;
 use dbferry::model::logical::{Zone, schema};
 use dbferry::model::unit::{ReadPlan, Receipt, WorkUnit};
@@ -164,7 +165,7 @@ fn arrays(logical: &LogicalType, rows: usize) -> BoxedStrategy<ArrayRef> {
             let digits = proptest::string::string_regex(&format!("-?[0-9]{{1,{precision}}}")).unwrap();
             proptest::collection::vec(proptest::option::weighted(0.8, digits), rows)
                 .prop_map(move |values| {
-                    let values = values.into_iter().map(|digits| digits.map(|digits| i256::from_string(&digits).unwrap()));
+                    let values = values.into_iter().map(|digits| digits.map(|digits| integer(&digits).unwrap()));
                     let array = Decimal256Array::from_iter(values);
                     Arc::new(array.with_precision_and_scale(precision, scale as i8).unwrap()) as ArrayRef
                 })

@@ -1,6 +1,6 @@
 //! Pure data that every other module speaks in. Knows nobody but [`crate::error`]; does no I/O.
 //!
-//! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
+//! [`ident`] names, [`logical`] types, [`json`] the meaning of JSON, [`mod@integer`] integers of many digits, [`civil`] the calendar, [`row`] naming a row, [`predicate`] conditions, [`catalog`] what a
 //! database holds, [`chunk`] pieces of a table, [`digest`] what "equal" is measured with, [`mod@unit`] a chunk's work order and its
 //! receipt, [`partition`] how tables are parted, [`load`] how rows are put into a table, [`expression`] what checks and defaults compute,
 //! [`hook`] a person's own SQL, [`probe`] questions about the data, [`policy`] what becomes of hard values, [`loss`] how often, [`reject`]
@@ -13,6 +13,7 @@ pub mod digest;
 pub mod expression;
 pub mod hook;
 pub mod ident;
+pub mod integer;
 pub mod json;
 pub mod load;
 pub mod logical;

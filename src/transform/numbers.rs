@@ -15,6 +15,7 @@ use arrow::datatypes::{
 use super::pairs::{Kernel, Refusal};
 use super::text::{room, shorten, too_long};
 use crate::model::LogicalType;
+use crate::model::integer::integer;
 
 /// True for integers and decimals.
 pub fn is_number(logical: &LogicalType) -> bool {
@@ -255,14 +256,7 @@ fn parse<T: Number>(array: &ArrayRef, from: &LogicalType, to: &LogicalType) -> R
             return Err(refuse("has digits that are not held by"));
         }
         let units = format!("{}{fraction:0<scale$}", digits.whole);
-        // Without sign and zeros in front: `i256` of arrow 59 reads "-0", followed by 38 digits, as another number.
-        let units = units.trim_start_matches('0');
-        let size = match units.len() {
-            0 => Some(i256::ZERO),
-            1..=76 => i256::from_string(units),
-            _ => None,
-        };
-        let value = size.map(|size| if digits.negative { size.wrapping_neg() } else { size });
+        let value = integer(&units).map(|size| if digits.negative { size.wrapping_neg() } else { size });
         let value = value.filter(|value| within(*value, limit)).and_then(T::narrow);
         values.push(value.ok_or_else(|| refuse("is out of range for"))?);
     }

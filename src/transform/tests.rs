@@ -10,6 +10,7 @@ use super::*;
 use crate::error::{ErrorKind, Result};
 use crate::model::LogicalType as L;
 use crate::model::catalog::NativeType;
+use crate::model::integer::integer;
 use crate::model::logical::{Zone, schema};
 use crate::model::{LogicalType, ObjectName};
 
@@ -259,7 +260,7 @@ proptest! {
     #[test]
     fn decimals_agree_with_their_digits(digits in "-?[1-9][0-9]{0,75}", scale in 0u8..=76, to_scale in 0u8..=76, to_precision in 1u8..=76) {
         let (from, to) = (decimal(76, scale), decimal(to_precision, to_scale.min(to_precision)));
-        let value = i256::from_string(&digits).unwrap();
+        let value = integer(&digits).unwrap();
         let array = Arc::new(Decimal256Array::from(vec![value]).with_precision_and_scale(76, scale.cast_signed()).unwrap()) as ArrayRef;
         let text = shown(&from, &TEXT, array.clone()).remove(0);
         prop_assert_eq!(&cast(&TEXT, &from, texts([&text])).unwrap(), &array);

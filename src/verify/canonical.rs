@@ -29,6 +29,7 @@ use arrow::datatypes::{
 };
 
 use crate::error::{Error, Result};
+use crate::model::integer::integer;
 use crate::model::{LogicalType, json};
 
 /// The canonical form of a type in words, to follow "by".
@@ -375,7 +376,7 @@ pub(crate) fn numeric(text: &str, out: &mut Vec<u8>) {
     let exponent: i64 = exponent.parse().unwrap_or(i64::MAX);
     let (scale, zeros) = if exponent < 0 { (exponent.unsigned_abs(), 0) } else { (0, exponent.unsigned_abs()) };
     let padded = (zeros <= 80).then(|| format!("{digits}{}", "0".repeat(usize::try_from(zeros).unwrap_or(0))));
-    match (padded.and_then(|padded| i256::from_string(&padded)), u8::try_from(scale)) {
+    match (padded.and_then(|padded| integer(&padded)), u8::try_from(scale)) {
         (Some(coefficient), Ok(scale)) if scale <= 76 => exact_wide(coefficient, scale, out),
         _ => {
             out.clear();

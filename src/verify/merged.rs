@@ -6,6 +6,7 @@ use crate::config::VerifyLevel;
 use crate::engine::{Profile, ProfileKind};
 use crate::mapping::MappedTable;
 use crate::mapping::merge::is_lacking;
+use crate::model::integer::integer;
 use crate::model::{Digest, Losses};
 use crate::report::{Outcome, TableReport};
 
@@ -157,7 +158,7 @@ fn aligned(one: &str, two: &str) -> Option<(i256, i256, usize)> {
     let digits = fraction(one).max(fraction(two));
     let number = |text: &str| {
         let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
-        i256::from_string(&format!("{whole}{rest:0<digits$}"))
+        integer(&format!("{whole}{rest:0<digits$}"))
     };
     Some((number(one)?, number(two)?, digits))
 }

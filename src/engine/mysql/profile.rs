@@ -12,6 +12,7 @@ use super::wire::{Field, Session};
 use crate::engine::{Profile, ProfileColumn, ProfileKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::catalog::{NativeType, Table};
+use crate::model::integer::integer;
 
 /// Digits that a sum of a DECIMAL may have before the server must widen it: 65 less the 22 that it adds for the number of rows.
 const SUMMED_DIGITS: u8 = 43;
@@ -195,7 +196,7 @@ fn plain_number(text: &str) -> String {
 /// `high * 10^low + rest`, where `rest` has `scale` digits behind its point.
 fn join(high: &str, rest: &str, low: u8, scale: u8) -> Result<String> {
     let too_large = || Error::new(ErrorKind::Unsupported, "a column's sum has more than 76 digits");
-    let number = |text: &str| i256::from_string(text).ok_or_else(too_large);
+    let number = |text: &str| integer(text).ok_or_else(too_large);
     let shift = i256::from_i128(10).checked_pow(u32::from(low) + u32::from(scale)).ok_or_else(too_large)?;
     let sum = number(high)?
         .checked_mul(shift)

@@ -9,13 +9,14 @@ use arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, FixedSizeBinaryBuilder,
     Float64Builder, Int64Builder, StringBuilder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, i256};
+use arrow::datatypes::DataType;
 use rusqlite::types::ValueRef;
 
 use super::decimal::Decimal;
 use super::temporal;
 use crate::engine::text_policy::TextPolicy;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::integer::integer;
 use crate::model::logical::Zone;
 use crate::model::loss::LossKind;
 use crate::model::{LogicalType, ValuePolicies};
@@ -140,7 +141,7 @@ impl Decoder {
                 ValueRef::Null => builder.append_null(),
                 other => {
                     let text = scaled_text(other, *precision, *scale)?;
-                    builder.append_value(i256::from_string(&text).ok_or_else(|| too_many_digits(*precision, *scale))?);
+                    builder.append_value(integer(&text).ok_or_else(|| too_many_digits(*precision, *scale))?);
                 }
             },
             Decoder::Numeric(builder) => match value {

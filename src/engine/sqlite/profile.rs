@@ -14,6 +14,7 @@ use crate::engine::{Profile, ProfileColumn, ProfileKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::LogicalType;
 use crate::model::catalog::Table;
+use crate::model::integer::integer;
 use crate::model::logical::Zone;
 
 /// Most digits of a sum.
@@ -172,7 +173,7 @@ impl Sum {
             }
             self.scale = scale;
         }
-        let value = i256::from_string(&number.scaled(SUM_DIGITS, self.scale)?)?;
+        let value = integer(&number.scaled(SUM_DIGITS, self.scale)?)?;
         self.least = self.least.min(value);
         self.greatest = self.greatest.max(value);
         self.total = self.total.checked_add(value)?;
@@ -192,7 +193,7 @@ fn add_exactly(connection: &Connection, table: &Table, column: &ProfileColumn) -
         let number = decode::decimal(row.get_ref(0).map_err(failed)?)?;
         if sum.is_none() {
             let scale = i64::try_from(number.scale()).map_err(|_| too_large())?;
-            let value = number.scaled(SUM_DIGITS, scale).and_then(|text| i256::from_string(&text)).ok_or_else(too_large)?;
+            let value = number.scaled(SUM_DIGITS, scale).and_then(|text| integer(&text)).ok_or_else(too_large)?;
             sum = Some(Sum { scale, least: value, greatest: value, total: i256::ZERO });
         }
         sum.as_mut().and_then(|sum| sum.add(&number)).ok_or_else(too_large)?;
