@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use crate::config::Settings;
 use crate::config::environment::process_environment;
 use crate::config::load::{self, Overrides};
+use crate::config::masking::Masking;
+use crate::config::rules::Mapping;
+use crate::config::{Settings, VerifyLevel};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::RunId;
-use crate::plan::{FORMAT, Plan};
+use crate::plan::{Choices, FORMAT, Plan};
 use crate::report::{Report, json, text};
 use crate::transfer::choose::Resume;
 use crate::transfer::run::{Failure, Job};
@@ -18,12 +20,13 @@ use super::session;
 
 /// Does it.
 pub async fn run(args: &RunArgs, output: &OutputArgs, printer: &mut Printer) -> Result<u8> {
-    let mut settings = load::settings(&Overrides::from(args), &process_environment)?;
+    let overrides = Overrides::from(args);
+    let mut settings = load::settings(&overrides, &process_environment)?;
     printer.keep_secrets_of(&settings);
     if let Some(path) = &args.report {
         json::check_path(path)?;
     }
-    let plan = args.plan.as_deref().map(|path| read_plan(path, &mut settings)).transpose()?;
+    let plan = args.plan.as_deref().map(|path| read_plan(path, &overrides, &mut settings)).transpose()?;
     let resume = match args.resume.as_deref() {
         None => Resume::No,
         Some("") => Resume::Unfinished,
@@ -83,7 +86,10 @@ pub fn print(report: &Report, printer: &Printer) -> Result<()> {
 }
 
 /// Reads a stored plan, and takes its choices: a plan is executed exactly.
-fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
+///
+/// # Errors
+/// `Config` if it is no plan, or if a flag asks for something else than it does.
+fn read_plan(path: &Path, overrides: &Overrides, settings: &mut Settings) -> Result<Plan> {
     let file = path.display();
     let bad = |what: &str| Error::new(ErrorKind::Config, what.to_string()).file(file.to_string());
     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -97,6 +103,17 @@ fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
             .hint("Make it again with `dbferry plan`"));
     }
     let choices = plan.choices.clone();
+    let other = contradictions(overrides, &Choices::of(settings), &choices);
+    if !other.is_empty() {
+        return Err(bad(&format!("the plan was made with other choices than {}", other.join(", ")))
+            .hint("A plan is executed exactly: leave the flags out, or make another plan with them"));
+    }
+    if choices.unlogged && settings.verify_named && settings.verify == VerifyLevel::None {
+        return Err(bad(
+            "the plan makes `unlogged` tables, which are empty after a crash of the target: that needs a verification",
+        )
+        .hint("Leave out `--verify none`"));
+    }
     settings.schema = choices.schema;
     settings.include = choices.include;
     settings.exclude = choices.exclude;
@@ -110,9 +127,30 @@ fn read_plan(path: &Path, settings: &mut Settings) -> Result<Plan> {
     settings.on_table_error = choices.on_table_error;
     settings.on_error = choices.on_error;
     settings.max_rejects = choices.max_rejects;
-    settings.verify = choices.verify;
+    if !settings.verify_named {
+        settings.verify = choices.verify;
+    }
     settings.owner = choices.owner;
     settings.chunk_bytes = choices.chunk_bytes;
     settings.unlogged = choices.unlogged;
     Ok(plan)
+}
+
+/// Flags that ask for something else than the plan's choices. How it is verified may be chosen anew: that changes nothing of what is carried.
+fn contradictions(flags: &Overrides, given: &Choices, plan: &Choices) -> Vec<&'static str> {
+    let scoped = flags.schema_only || flags.data_only || flags.tables.is_some();
+    let mapped = |choices: &Choices| Mapping { masking: Masking::default(), ..choices.mapping.clone().without_places() };
+    let all = [
+        ("`--mapping`", flags.mapping.is_some() && mapped(given) != mapped(plan)),
+        ("`--include`", !flags.include.is_empty() && given.include != plan.include),
+        ("`--exclude`", !flags.exclude.is_empty() && given.exclude != plan.exclude),
+        ("`--schema`", flags.schema.is_some() && given.schema != plan.schema),
+        ("`--if-exists`", flags.if_exists.is_some() && given.if_exists != plan.if_exists),
+        ("`--schema-only`, `--data-only` or `--tables`", scoped && given.scope != plan.scope),
+        ("`--probe`", flags.probe.is_some() && given.probe != plan.probe),
+        ("`--owner`", flags.owner.is_some() && given.owner != plan.owner),
+        ("`--chunk`", flags.chunk.is_some() && given.chunk_bytes != plan.chunk_bytes),
+        ("`--unlogged`", flags.unlogged && !plan.unlogged),
+    ];
+    all.into_iter().filter_map(|(flag, other)| other.then_some(flag)).collect()
 }

@@ -190,6 +190,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
         probe: overrides.probe.or(run.probe).unwrap_or_default(),
         toast_compression: run.toast_compression,
         verify,
+        verify_named: overrides.verify.or(run.verify).is_some(),
         if_exists,
         loading: loading.unwrap_or_default(),
         on_table_error: run.on_table_error.unwrap_or_default(),

@@ -59,6 +59,18 @@ pub enum VerifyLevel {
     Full,
 }
 
+impl VerifyLevel {
+    /// As a flag and a file name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            VerifyLevel::None => "none",
+            VerifyLevel::Rows => "rows",
+            VerifyLevel::Digest => "digest",
+            VerifyLevel::Full => "full",
+        }
+    }
+}
+
 /// How much of the data is looked at before it moves.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema, clap::ValueEnum,
@@ -188,6 +200,8 @@ pub struct Settings {
     pub toast_compression: Option<ToastCompression>,
     /// What is compared at the end.
     pub verify: VerifyLevel,
+    /// [`Settings::verify`] was asked for by name: a run that goes on, or a stored plan, takes it instead of its own.
+    pub verify_named: bool,
     /// What to do with target tables that exist.
     pub if_exists: IfExists,
     /// How tables that stand are loaded.
@@ -252,6 +266,7 @@ impl Settings {
             probe: ProbeLevel::default(),
             toast_compression: None,
             verify: VerifyLevel::default(),
+            verify_named: false,
             if_exists: IfExists::default(),
             loading: Loading::default(),
             on_table_error: OnTableError::default(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{IfExists, Scope};
+use crate::config::{IfExists, Scope, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::lease::{Holder, refused, still_living};
@@ -71,10 +71,14 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
                 sink.forget_keys(record.run, &theirs.upserted()).await?;
             }
             job.progress.emit(Event::Note { text: format!("run {} is done already{}", record.run, ended(record)) });
+            if let Some(text) = stored_plan(record).ok().and_then(|plan| not_compared(settings, &plan)) {
+                job.progress.emit(Event::Note { text });
+            }
             return Ok(Start::AlreadyDone(Box::new(report)));
         }
         let mut plan = stored_plan(record)?;
         plan.unlock(&given)?;
+        verify_as_asked(job, &mut plan);
         return resume(job, record, plan, ahead).await;
     }
     for run in same.iter().filter(|run| run.state == RunState::Running) {
@@ -99,6 +103,7 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
             }
             let mut stored = stored.clone();
             stored.unlock(&given)?;
+            verify_as_asked(job, &mut stored);
             stored
         }
         None => {
@@ -275,6 +280,30 @@ async fn resume(job: &Job, record: &RunRecord, mut plan: Plan, ahead: usize) -> 
 fn ended(record: &RunRecord) -> String {
     let when = report::human::utc(record.updated_us);
     format!(": it ended at {when}, nothing is left to do, and nothing was compared now; its report of then follows")
+}
+
+/// The level that is asked for by name takes the place of the plan's, and that is told.
+fn verify_as_asked(job: &Job, plan: &mut Plan) {
+    let (asked, planned) = (job.settings.verify, &mut plan.choices.verify);
+    if job.settings.verify_named && asked != *planned {
+        let text = format!(
+            "verified by `{}`, as is asked for now, and not by `{}`, as the run was planned",
+            asked.name(),
+            planned.name()
+        );
+        job.progress.emit(Event::Note { text });
+        *planned = asked;
+    }
+}
+
+/// What to say of a run that is done, where another verification is asked for than it had.
+fn not_compared(settings: &Settings, plan: &Plan) -> Option<String> {
+    let (asked, had) = (settings.verify, plan.choices.verify);
+    let more = settings.verify_named && asked > had;
+    more.then(|| {
+        let (asked, had) = (asked.name(), had.name());
+        format!("it was verified by `{had}`, not by `{asked}`: `dbferry verify` with the same source, target and mapping, and `--level {asked}`, compares now")
+    })
 }
 
 /// Tells what is waited for.

@@ -57,6 +57,47 @@ async fn what_changed_since_is_named() {
 }
 
 #[tokio::test]
+async fn a_resumed_run_is_verified_as_the_command_asks_and_a_plan_as_it_says() {
+    let (from, to) = (MySqlDatabase::create(SHOP).await, PostgresDatabase::create("").await);
+    let line = ["run", &from.url, &to.url];
+    let with = |more: &[&str]| ferry(&[&line[..], more].concat());
+    killed(&line, "chunk-committed");
+    with(&["--resume", "--verify", "full"])
+        .code(0)
+        .complains(&["verified by `full`, as is asked for now, and not by `digest`"])
+        .prints(&["Proven in full"]);
+
+    // What was asked for at the beginning stays, where nothing is asked for now.
+    killed(&[&line[..], &["--verify", "full", "--if-exists", "drop"]].concat(), "chunk-committed");
+    let said = with(&["--if-exists", "drop", "--resume"]).code(0).prints(&["Proven in full"]);
+    assert!(!said.err.contains("asked for now"), "{}", said.err);
+
+    let done = with(&["--if-exists", "drop", "--verify", "rows"]).code(0);
+    assert!(!done.err.contains("--level"), "{}", done.err);
+    with(&["--if-exists", "drop", "--verify", "full", "--resume"]).code(0).complains(&[
+        "done already",
+        "it was verified by `rows`, not by `full`",
+        "--level full",
+    ]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("p.json");
+    let plan = plan.to_str().unwrap();
+    ferry(&["plan", &from.url, &to.url, "--if-exists", "drop", "--out", plan]).code(0);
+    with(&["--plan", plan, "--include", "orders", "--if-exists", "truncate", "--chunk", "64MiB"]).code(2).complains(&[
+        plan,
+        "made with other choices than `--include`, `--if-exists`\n",
+        "leave the flags out",
+    ]);
+    with(&["--plan", plan, "--if-exists", "drop", "--verify", "full"])
+        .code(0)
+        .complains(&["verified by `full`"])
+        .prints(&["Proven in full"]);
+    from.drop().await;
+    to.drop().await;
+}
+
+#[tokio::test]
 async fn several_runs_that_may_be_meant_are_listed() {
     let (from, to) = (MySqlDatabase::create(SHOP).await, PostgresDatabase::create("").await);
     let of = |include: &'static str| ["run", &from.url, &to.url, "--include", include].map(String::from);
