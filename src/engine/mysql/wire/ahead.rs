@@ -79,6 +79,7 @@ fn most_bytes(kind: Kind) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::super::fields::put_string;
+    use super::super::random;
     use super::*;
 
     const TEXT: Kind = Kind::Sized(160);
@@ -127,13 +128,7 @@ mod tests {
 
     #[test]
     fn any_bytes_are_a_width_or_an_error() {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[3]
-        };
+        let mut random = random::bytes();
         for _ in 0..100_000 {
             let kinds: Vec<Kind> = (0..1 + random() % 12)
                 .map(|_| [Kind::Fixed(1), Kind::Fixed(8), Kind::Timed, LONG, TEXT, Kind::Null][usize::from(random() % 6)])

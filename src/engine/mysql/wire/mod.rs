@@ -14,6 +14,8 @@ mod fault;
 mod fields;
 mod login;
 mod packets;
+#[cfg(test)]
+mod random;
 mod rows;
 mod session;
 mod socket;

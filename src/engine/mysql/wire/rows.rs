@@ -362,6 +362,7 @@ pub(super) fn long(row: &[u8], at: u32) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::random;
     use super::*;
 
     fn values(row: &[u8], kinds: &[Kind]) -> Option<Vec<Option<Vec<u8>>>> {
@@ -413,14 +414,7 @@ mod tests {
 
     #[test]
     fn any_bytes_are_a_row_or_an_error() {
-        // A generator of its own, so that a failure comes back.
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[3]
-        };
+        let mut random = random::bytes();
         for _ in 0..200_000 {
             let kinds: Vec<Kind> = (0..1 + random() % 12)
                 .map(|_| {
