@@ -14,6 +14,7 @@ mod plain;
 mod screen;
 mod tally;
 
+pub(crate) use plain::phase_name;
 pub use screen::{ProgressMode, start};
 
 /// Something that happened in a run.

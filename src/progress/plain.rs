@@ -69,7 +69,7 @@ fn stamped(at: Duration, sentence: &str) -> String {
 }
 
 /// The name of a phase.
-pub(super) fn phase_name(phase: Option<Phase>) -> &'static str {
+pub(crate) fn phase_name(phase: Option<Phase>) -> &'static str {
     match phase {
         None => "start",
         Some(Phase::Plan) => "plan",

@@ -11,10 +11,13 @@ use crate::config::Settings;
 use crate::engine::{Sink, Source, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::EngineKind;
-use crate::progress::{Event, Observer, Phase, Progress};
+use crate::progress::{Event, Observer, Phase, Progress, phase_name};
 
 /// Longest wait for a server's word on what it does.
 const ASKING: Duration = Duration::from_secs(10);
+
+/// Longest wait before the servers are asked for the second time.
+const SECOND_LOOK: Duration = Duration::from_secs(5);
 
 /// Notes when something moved last; passes everything on.
 pub struct Moves {
@@ -55,7 +58,7 @@ impl Moves {
 
     fn stage(&self) -> String {
         let (phase, step) = &*self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-        let phase = phase.map(|phase| format!("{phase:?}").to_lowercase()).unwrap_or_else(|| "start".into());
+        let phase = phase_name(*phase);
         if step.is_empty() { format!("phase {phase}") } else { format!("phase {phase}, at {step}") }
     }
 }
@@ -109,22 +112,29 @@ pub async fn unless_stalled<T>(
     tokio::select! {
         biased;
         result = work => result,
-        error = stalled(limit, moves, source, sink) => Err(error),
+        error = stalled(limit, moves, async || {
+            let (source, target) = tokio::join!(ask("source", source.waiting()), ask("target", sink.waiting()));
+            source.into_iter().chain(target).collect()
+        }) => Err(error),
     }
 }
 
-/// Ends when nothing has moved for `limit`.
-async fn stalled(limit: Duration, moves: &Moves, source: &dyn Source, sink: &dyn Sink) -> Error {
+/// Ends when nothing has moved for `limit`, and nothing worked for the run whenever `look` was asked.
+async fn stalled(limit: Duration, moves: &Moves, look: impl AsyncFn() -> Vec<Waiting>) -> Error {
     loop {
         tokio::time::sleep(limit.saturating_sub(moves.idle()).max(Duration::from_millis(100))).await;
         let idle = moves.idle();
         if idle < limit {
             continue;
         }
-        let (source, target) = tokio::join!(ask("source", source.waiting()), ask("target", sink.waiting()));
-        let all: Vec<Waiting> = source.into_iter().chain(target).collect();
-        if all.iter().any(|one| one.working) {
+        if look().await.iter().any(|one| one.working) {
             moves.moved();
+            continue;
+        }
+        // A long statement may have ended just now, and its session wait for what comes next, which comes within moments.
+        tokio::time::sleep(limit.min(SECOND_LOOK)).await;
+        let all = look().await;
+        if moves.idle() < limit || all.iter().any(|one| one.working) {
             continue;
         }
         let what = format!("nothing has moved for {} seconds, in {}", idle.as_secs(), moves.stage());
@@ -141,5 +151,42 @@ async fn ask(side: &str, asking: impl Future<Output = Result<Vec<Waiting>>>) -> 
         Ok(Ok(waiting)) => waiting,
         Ok(Err(error)) => silent(error.to_string()),
         Err(_) => silent(format!("no answer within {} seconds", ASKING.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    /// Looks at servers that say `working` one after the other, then nothing but that they wait.
+    async fn looked(moves: &Moves, limit: Duration, working: &[bool], between: impl Fn(usize)) -> (Error, usize) {
+        let looks = AtomicUsize::new(0);
+        let error = stalled(limit, moves, async || {
+            let look = looks.fetch_add(1, Ordering::Relaxed);
+            between(look);
+            vec![Waiting { what: "waits".into(), working: working.get(look).copied().unwrap_or_default() }]
+        })
+        .await;
+        (error, looks.into_inner())
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_ends_as_it_is_looked_at_is_no_hang() {
+        let (moves, progress) = Moves::watch(Progress::silent());
+        let limit = Duration::from_millis(200);
+        // The first look finds the session between two statements; then the work goes on.
+        let next = |look| {
+            if look == 1 {
+                progress.emit(Event::Note { text: "the next one".into() })
+            }
+        };
+        let (error, looks) = looked(&moves, limit, &[], next).await;
+        assert_eq!((error.kind(), looks), (ErrorKind::Timeout, 4));
+        // It works again when it is asked for the second time.
+        assert_eq!(looked(&moves, limit, &[false, true], |_| {}).await.1, 4);
+        assert_eq!(looked(&moves, limit, &[true], |_| {}).await.1, 3);
+        assert_eq!(looked(&moves, limit, &[], |_| {}).await.1, 2);
     }
 }
