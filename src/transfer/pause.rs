@@ -289,6 +289,7 @@ pub struct History {
 }
 
 /// The history's length before the snapshot, if the source tells.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct HistoryBefore(Option<u64>);
 
 impl History {

@@ -25,7 +25,7 @@ use super::baseline::{Baselines, baselines};
 use super::choose::Resume;
 use super::copy::{Accounts, Copy, accounts};
 use super::hooks::Hooks;
-use super::pause::{History, Watcher};
+use super::pause::{History, HistoryBefore, Watcher};
 use super::prepare::{Prepared, Start, prepare};
 use super::rate::Rate;
 use super::restore;
@@ -117,6 +117,7 @@ pub async fn run(job: Job) -> Result<Report, Failure> {
         ahead,
         rate: Arc::new(Rate::new(job.settings.max_rate_bytes)),
         pauses: Mutex::default(),
+        history_before: Mutex::default(),
         history: Mutex::default(),
         phases: Mutex::default(),
         instants: Mutex::default(),
@@ -167,6 +168,7 @@ pub(super) struct Runner<'a> {
     ahead: usize,
     pub(super) rate: Arc<Rate>,
     pub(super) pauses: Mutex<Vec<PauseReport>>,
+    history_before: Mutex<HistoryBefore>,
     pub(super) history: Mutex<Option<History>>,
     pub(super) phases: Mutex<Vec<(Phase, f64)>>,
     /// Snapshots that were not the run's first.
@@ -216,21 +218,19 @@ impl Runner<'_> {
             _ => baselines(self.run, plan, &*job.sink, receipts, marks, &self.asking()).await?,
         };
         let accounts: Accounts = Arc::new(Mutex::new(accounts(plan, receipts)));
-        let mut source_facts = vec![Facts::default(); plan.tables.len()];
-        let mut snapshot = None;
-        if scope != Scope::SchemaOnly {
+        let (snapshot, source_facts) = if scope == Scope::SchemaOnly {
+            self.index(&accounts, &mut errors).await?;
+            (None, vec![Facts::default(); plan.tables.len()])
+        } else {
             let chunks: usize = plan.tables.iter().map(|table| table.chunks.chunks.len()).sum();
             self.phase(Phase::Copy, chunks.saturating_sub(receipts.len()));
             // Beside the snapshot, which waits for none of it.
-            let (history, carried) =
-                tokio::join!(History::begin(&*job.source), self.carry_rows(&accounts, receipts.to_vec(), &stood));
-            let (taken, facts) = carried?;
-            *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.end(&*job.source).await;
-            failpoint::reached(failpoint::SOURCE_COUNTED);
-            source_facts = facts;
-            snapshot = Some(taken);
-        }
-        self.index(&accounts, &mut errors).await?;
+            let watched = async {
+                let before = History::begin(&*job.source).await;
+                *self.history_before.lock().unwrap_or_else(PoisonError::into_inner) = before;
+            };
+            tokio::join!(watched, self.carry_rows(&accounts, receipts.to_vec(), &stood, &mut errors)).1?
+        };
         self.after_tables(&accounts).await?;
         self.constrain(&accounts, &mut errors).await?;
         failpoint::reached(failpoint::VERIFY_BEFORE);
@@ -248,14 +248,15 @@ impl Runner<'_> {
         self.conclude(report).await
     }
 
-    /// Carries what is not there yet, all of it and what is there at one instant of the source, and asks the source about that instant. When
-    /// all readers of the snapshot are lost, it goes on with another one, as a resumed run does.
+    /// Carries what is not there yet, all of it and what is there at one instant of the source, and asks the source about that instant, while
+    /// the indexes are built. When all readers of the snapshot are lost, it goes on with another one, as a resumed run does.
     async fn carry_rows(
         &self,
         accounts: &Accounts,
         mut receipts: Vec<Receipt>,
         stood: &Baselines,
-    ) -> Result<(Arc<dyn Snapshot>, Vec<Facts>)> {
+        errors: &mut Faults,
+    ) -> Result<(Option<Arc<dyn Snapshot>>, Vec<Facts>)> {
         let mut taken_before = 0;
         loop {
             // A source that has ended all readers may be starting again.
@@ -263,9 +264,13 @@ impl Runner<'_> {
             let taken = persist(patience, &self.job.progress, "the snapshot of the source", || self.snapshot()).await?;
             failpoint::reached(failpoint::SNAPSHOT_TAKEN);
             let error = match self.carry_in(&taken, accounts, receipts, stood, taken_before > 0).await {
-                Ok(facts) => {
-                    taken.close().await?;
-                    return Ok((taken, facts));
+                Ok(()) => {
+                    // Both to their end: an index whose statement is left alone is built all the same, and in the way of the next attempt.
+                    let (facts, indexed) = tokio::join!(self.ask_source(&taken, accounts), self.index(accounts, errors));
+                    match facts {
+                        Ok(facts) => return indexed.map(|()| (Some(taken), facts)),
+                        Err(error) => error,
+                    }
                 }
                 Err(error) => error,
             };
@@ -278,6 +283,7 @@ impl Runner<'_> {
                 return Err(error);
             }
             taken_before += 1;
+            errors.clear();
             self.job.progress.emit(Event::Note {
                 text: format!("all readers of the source's snapshot are lost ({error}); the run goes on at a later instant"),
             });
@@ -292,14 +298,24 @@ impl Runner<'_> {
         receipts: Vec<Receipt>,
         stood: &Baselines,
         lost: bool,
-    ) -> Result<Vec<Facts>> {
+    ) -> Result<()> {
         let receipts = self.at_instant(taken, receipts, stood, lost).await?;
         *accounts.lock().unwrap_or_else(PoisonError::into_inner) = super::copy::accounts(self.plan, &receipts);
         self.copy(accounts, &receipts, taken).await?;
         self.settle(accounts, taken).await?;
         failpoint::reached(failpoint::COPIED);
+        Ok(())
+    }
+
+    /// What the source says of the instant, which nothing else is asked about after that.
+    async fn ask_source(&self, taken: &Arc<dyn Snapshot>, accounts: &Accounts) -> Result<Vec<Facts>> {
         let facts = facts::of_source(self.plan, taken, &self.arrived(accounts), &self.asking()).await?;
         self.look_again().await?;
+        let before = *self.history_before.lock().unwrap_or_else(PoisonError::into_inner);
+        let history = before.end(&*self.job.source).await;
+        *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history;
+        taken.close().await?;
+        failpoint::reached(failpoint::SOURCE_COUNTED);
         Ok(facts)
     }
 
@@ -445,7 +461,7 @@ impl Runner<'_> {
     async fn verify(&self, accounts: &Accounts) -> Result<Vec<Facts>> {
         let asking = self.asking();
         let arrived = self.arrived(accounts);
-        self.phase(Phase::Verify, arrived.len());
+        self.phase(Phase::Verify, 0);
         if asking.level == VerifyLevel::None {
             return Ok(vec![Facts::default(); self.plan.tables.len()]);
         }

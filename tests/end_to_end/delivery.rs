@@ -90,12 +90,12 @@ INSERT INTO b VALUES (1);
 
 #[cfg(debug_assertions)]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_source_is_let_go_as_soon_as_its_rows_are_read() {
+async fn the_source_is_let_go_as_soon_as_its_rows_are_read_and_counted() {
     let from =
         MySqlDatabase::create("CREATE TABLE a (id INT NOT NULL PRIMARY KEY, v INT, KEY (v));\nINSERT INTO a VALUES (1, 1);")
             .await;
     let to = PostgresDatabase::create("").await;
-    let child = stopped(&["run", &from.url, &to.url], "index-before").await;
+    let child = stopped(&["run", &from.url, &to.url], "source-counted").await;
     // D13: no transaction of ours keeps old versions of rows or locks on tables while indexes are built and the target is verified.
     let open = format!(
         "SELECT CAST(COUNT(*) AS CHAR) FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST ON ID = trx_mysql_thread_id WHERE DB = '{}'",
