@@ -49,6 +49,8 @@ points! {
     BASELINE_READ = "baseline-read";
     /// What stood in a table is stored.
     BASELINE_STORED = "baseline-stored";
+    /// The lock of the source's snapshot is had, and no reader is open.
+    SNAPSHOT_LOCKED = "snapshot-locked";
     /// The source's snapshot is taken.
     SNAPSHOT_TAKEN = "snapshot-taken";
     /// The ledger knows of the instant, and no row of it is carried.

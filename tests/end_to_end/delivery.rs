@@ -1,29 +1,18 @@
 //! What a snapshot promises, what it demands of the source, and what becomes of a source that is another by the time it is read.
 
 use std::process::Child;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
 use crate::support::ferry::{Said, command, finish, report, table};
-use crate::support::{MySqlDatabase, PostgresDatabase};
-
-/// Starts the command and waits until it stands still at the place.
 #[cfg(debug_assertions)]
-async fn stopped(line: &[&str], place: &str) -> Child {
-    let child = command(line).env("DBFERRY_FAILPOINT", format!("{place}=stop")).spawn().unwrap();
-    let stat = format!("/proc/{}/stat", child.id());
-    let began = Instant::now();
-    while !std::fs::read_to_string(&stat).unwrap().rsplit(')').next().unwrap().starts_with(" T") {
-        assert!(began.elapsed() < Duration::from_secs(60), "{place} is not reached");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    child
-}
+use crate::support::ferry::{asleep, signal};
+use crate::support::{MySqlDatabase, PostgresDatabase};
 
 #[cfg(debug_assertions)]
 async fn gone_on(child: Child) -> Said {
-    assert!(std::process::Command::new("kill").args(["-CONT", &child.id().to_string()]).status().unwrap().success());
+    signal(&child, "CONT");
     tokio::task::spawn_blocking(move || finish(child)).await.unwrap()
 }
 
@@ -59,7 +48,7 @@ INSERT INTO b VALUES (1);
 ";
     let (from, to) = (MySqlDatabase::create(TABLES).await, PostgresDatabase::create("").await);
     let line = ["run", &from.url, &to.url];
-    let child = stopped(&line, "snapshot-taken").await;
+    let child = asleep(command(&line), "snapshot-taken").await;
     from.run("ALTER TABLE a ADD COLUMN first INT FIRST, ALGORITHM = COPY;").await;
     let said = gone_on(child).await.code(1);
     // D11: the snapshot does not have the new form, and the server says so.
@@ -70,7 +59,7 @@ INSERT INTO b VALUES (1);
 
     // What the server lets pass: another order of the columns, made without copying the table.
     let to = PostgresDatabase::create("").await;
-    let child = stopped(&["run", &from.url, &to.url], "snapshot-taken").await;
+    let child = asleep(command(&["run", &from.url, &to.url]), "snapshot-taken").await;
     from.run("ALTER TABLE a ADD COLUMN second INT FIRST, MODIFY w VARCHAR(20) NOT NULL AFTER id, ALGORITHM = INSTANT;").await;
     // D11: columns are asked for by name, so none shifts; and the report says that the table is another by now.
     gone_on(child).await.code(0).prints(&["Proven by digest", "altered in the source while", "`second`"]);
@@ -80,7 +69,7 @@ INSERT INTO b VALUES (1);
     // D11: between the plan and the snapshot, the tables are compared once more.
     let to = PostgresDatabase::create("").await;
     let line = ["run", &from.url, &to.url];
-    let child = stopped(&line, "table-made").await;
+    let child = asleep(command(&line), "table-made").await;
     from.run("ALTER TABLE a DROP COLUMN first;").await;
     gone_on(child).await.code(3).complains(&["the tables of the source have changed since the plan was made"]);
     assert_eq!(to.value("SELECT count(*) FROM a").await.as_deref(), Some("0"));
@@ -95,7 +84,7 @@ async fn the_source_is_let_go_as_soon_as_its_rows_are_read_and_counted() {
         MySqlDatabase::create("CREATE TABLE a (id INT NOT NULL PRIMARY KEY, v INT, KEY (v));\nINSERT INTO a VALUES (1, 1);")
             .await;
     let to = PostgresDatabase::create("").await;
-    let child = stopped(&["run", &from.url, &to.url], "source-counted").await;
+    let child = asleep(command(&["run", &from.url, &to.url]), "source-counted").await;
     // D13: no transaction of ours keeps old versions of rows or locks on tables while indexes are built and the target is verified.
     let open = format!(
         "SELECT CAST(COUNT(*) AS CHAR) FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST ON ID = trx_mysql_thread_id WHERE DB = '{}'",

@@ -84,14 +84,3 @@ pub fn same(found: &str, expected: &str, when: &str) {
         panic!("{when}: only now\n  {}\nonly undisturbed\n  {}", only(found, expected), only(expected, found));
     }
 }
-
-/// Waits until the process sleeps by SIGSTOP.
-#[cfg(debug_assertions)]
-pub async fn stopped(child: &std::process::Child) {
-    let stat = format!("/proc/{}/stat", child.id());
-    let began = std::time::Instant::now();
-    while !std::fs::read_to_string(&stat).unwrap().rsplit(')').next().unwrap().starts_with(" T") {
-        assert!(began.elapsed() < std::time::Duration::from_secs(60), "the place is not reached");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-}

@@ -98,6 +98,7 @@ const FRESH: Scenario = Scenario {
         (at::TABLE_MADE, 1),
         (at::TABLE_MADE, 2),
         (at::TABLE_MADE, 3),
+        (at::SNAPSHOT_LOCKED, 1),
         (at::SNAPSHOT_TAKEN, 1),
         (at::CHUNK_CLAIMED, 1),
         (at::BATCH_BEFORE, 1),

@@ -6,7 +6,7 @@ use dbferry::failpoint as at;
 use sqlx::AssertSqlSafe;
 
 use super::servers::Servers;
-use crate::support::ferry::{command, ferry_with_report, finish, report};
+use crate::support::ferry::{asleep, command, ferry_with_report, finish, report, signal};
 use crate::support::{MySqlDatabase, PostgresDatabase};
 
 const SOURCE: &str = "CREATE TABLE cut (id INT NOT NULL PRIMARY KEY, v VARCHAR(500) NOT NULL);
@@ -31,6 +31,26 @@ async fn a_source_that_stood_still_is_not_read_again_and_writers_wait_no_longer_
     stood_still(&servers, &from).await;
     // D1: the barrier keeps writers out for the moment in which the readers open, and for its own short timeout while it waits.
     writers_go_on(&servers, &from).await;
+    // D13: a coordinator that is put to sleep with the lock in hand keeps them out for seconds.
+    the_lock_of_a_sleeper_is_freed(&servers, &from).await;
+}
+
+/// Whoever is put to sleep with the lock in hand keeps writers waiting for seconds, and takes no snapshot that is not one.
+async fn the_lock_of_a_sleeper_is_freed(servers: &Servers, from: &MySqlDatabase) {
+    let to = PostgresDatabase::create_on(&servers.postgres, "").await;
+    let line = ["run", &from.url, &to.url, "--jobs", "2"];
+    let sleeper = asleep(command(&line), at::SNAPSHOT_LOCKED).await;
+    let began = Instant::now();
+    from.run("UPDATE cut SET v = CONCAT(v, 'y') WHERE id = 8;").await;
+    let waited = began.elapsed();
+    eprintln!("a writer waited {waited:?} for a lock whose holder sleeps");
+    assert!(waited > Duration::from_secs(2) && waited < Duration::from_secs(12), "a writer was blocked for {waited:?}");
+    signal(&sleeper, "CONT");
+    let said = tokio::task::spawn_blocking(move || finish(sleeper)).await.unwrap().code(3);
+    said.complains(&["stopped midway", "--resume"]);
+    let resumed = report(0, &[&line[..], &["--resume"]].concat());
+    assert!(resumed["proven"].as_str().unwrap().starts_with("Proven by digest"), "{resumed:#}");
+    assert_eq!(to.value("SELECT right(v, 1) FROM cut WHERE id = 8").await.as_deref(), Some("y"));
 }
 
 async fn stood_still(servers: &Servers, from: &MySqlDatabase) {

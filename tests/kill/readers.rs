@@ -1,11 +1,11 @@
 //! Readers that are lost while a run is at work, and sessions that an earlier coordinator has left.
 
 use std::process::Child;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use crate::support::ferry::{Said, command, ferry, finish};
+use crate::support::ferry::{Said, asleep, command, ferry, finish, signal};
 use crate::support::{MySqlDatabase, PostgresDatabase};
 
 /// A table in chunks, and one without a key, far larger than what lies between the server and a client that does not read.
@@ -19,19 +19,8 @@ ANALYZE TABLE cut, keyless;
 /// Starts the command and waits until it stands still at the place.
 async fn stopped(line: &[&str], place: &str) -> Child {
     let mut command = command(line);
-    let child = command.env("DBFERRY_FAILPOINT", format!("{place}=stop")).env("DBFERRY_LEASE_SECONDS", "4").spawn().unwrap();
-    let stat = format!("/proc/{}/stat", child.id());
-    let began = Instant::now();
-    while !std::fs::read_to_string(&stat).unwrap().rsplit(')').next().unwrap().starts_with(" T") {
-        assert!(began.elapsed() < Duration::from_secs(60), "{place} is not reached");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    child
-}
-
-fn signal(child: &Child, name: &str) {
-    let sent = std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
+    command.env("DBFERRY_LEASE_SECONDS", "4");
+    asleep(command, place).await
 }
 
 async fn ended(child: Child) -> Said {

@@ -1,13 +1,11 @@
 //! Ctrl-C and SIGTERM in each phase, while the target makes the run wait: it ends within seconds, says how to go on, and can.
 
-use std::process::Child;
 use std::time::{Duration, Instant};
 
 use dbferry::failpoint as at;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::stopped;
-use crate::support::ferry::{command, ferry, finish};
+use crate::support::ferry::{asleep, command, ferry, finish, signal};
 use crate::support::{MySqlDatabase, PostgresDatabase};
 
 const SOURCE: &str = "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v INT NOT NULL, KEY by_v (v));
@@ -16,11 +14,6 @@ INSERT INTO t SELECT seq, seq DIV 2 FROM seq_1_to_1000;
 
 /// Longer than anything that ends by itself.
 const PATIENCE: Duration = Duration::from_secs(8);
-
-fn signal(child: &Child, name: &str) {
-    let sent = std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_waits_ends_within_seconds_in_each_phase() {
@@ -38,8 +31,7 @@ async fn a_run_that_waits_ends_within_seconds_in_each_phase() {
     for (place, sql, signals, code) in phases {
         let to = PostgresDatabase::create("").await;
         let line = ["run", &from.url, &to.url];
-        let child = command(&line).env("DBFERRY_FAILPOINT", format!("{place}=stop")).spawn().unwrap();
-        stopped(&child).await;
+        let child = asleep(command(&line), place).await;
         let mut blocker = to.connect().await;
         sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {sql}"))).execute(&mut blocker).await.unwrap();
         signal(&child, "CONT");

@@ -71,6 +71,25 @@ pub fn ferry_with(variable: &str, value: &str, args: &[&str]) -> Said {
     finish(command(args).env(variable, value).spawn().expect("the command starts"))
 }
 
+/// Starts the command, whose process is to put itself to sleep at `place`, and waits until it does.
+#[cfg(debug_assertions)]
+pub async fn asleep(mut command: Command, place: &str) -> Child {
+    let child = command.env("DBFERRY_FAILPOINT", format!("{place}=stop")).spawn().expect("the command starts");
+    let stat = format!("/proc/{}/stat", child.id());
+    let began = Instant::now();
+    while !std::fs::read_to_string(&stat).expect("a process").rsplit(')').next().expect("a state").starts_with(" T") {
+        assert!(began.elapsed() < Duration::from_secs(60), "{place} is not reached");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child
+}
+
+/// Sends a signal by its name, `CONT` for one.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+}
+
 /// Waits for a command's end.
 pub fn finish(mut child: Child) -> Said {
     let read = |mut pipe: Box<dyn Read + Send>| {

@@ -24,6 +24,7 @@ use super::wire::Session;
 use super::{position, profile, read};
 use crate::engine::{BatchStream, Budget, Consistency, LogPosition, Profile, ProfileColumn, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint;
 use crate::model::catalog::{ServerInfo, Table};
 use crate::model::chunk::Chunk;
 use crate::model::unit::ReadPlan;
@@ -362,6 +363,7 @@ async fn begin_all(
     for (barrier, sql) in locks {
         match lock(holder, &sql).await {
             Ok(()) => {
+                failpoint::reached(failpoint::SNAPSHOT_LOCKED);
                 // Side by side, since nobody writes meanwhile and writers wait.
                 let position = tokio::time::timeout(BARRIER_TIMEOUT, async {
                     let readers = futures::future::try_join_all(sessions.iter_mut().map(begin));
