@@ -228,6 +228,8 @@ def all_tools(binary):
     tools = [
         Dbferry("dbferry", "its defaults: schema, data, keys; probe full, verification by digest, the schema compared", binary),
         Dbferry("dbferry bare", "schema, data, keys; `--probe off --verify none`", binary, "--probe", "off", "--verify", "none"),
+        Dbferry("dbferry bare without ANALYZE", "as dbferry bare; `--no-analyze`, as the other tools make no statistics", binary, "--probe", "off",
+                "--verify", "none", "--no-analyze"),
         Pipe(),
         Pgloader("pgloader", "its defaults: schema, data, keys"),
         Pgloader("pgloader tuned", "schema, data, keys; more rows to a batch, several readers a table", "workers = 4", "concurrency = 1",

@@ -222,6 +222,9 @@ pub struct TargetArgs {
     /// Make the tables without a log of their own until they are loaded: faster, but such a run cannot be resumed.
     #[arg(long)]
     pub unlogged: bool,
+    /// Make no statistics of the tables at the end: their planner knows nothing of them until ANALYZE or autovacuum has run.
+    #[arg(long)]
+    pub no_analyze: bool,
     /// Rows that are looked at before anything moves: all, the first of each table, none [default: full].
     #[arg(long, value_enum, value_name = "HOW")]
     pub probe: Option<ProbeLevel>,

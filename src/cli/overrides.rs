@@ -103,6 +103,7 @@ fn with_made(overrides: Overrides, made: &TargetArgs) -> Overrides {
     Overrides {
         if_exists: made.if_exists,
         unlogged: made.unlogged,
+        no_analyze: made.no_analyze,
         tables: made.tables,
         probe: made.probe,
         verify: made.verify,

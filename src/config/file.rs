@@ -163,6 +163,10 @@ pub struct RunSection {
     /// Most values that the mapping's policies may lose; when they lose more, the run fails at its end. Default: no bound.
     #[serde(default)]
     pub max_loss: Option<u64>,
+    /// Whether statistics of the tables are made at the end (ANALYZE: one core for as long as it takes to sort 30,000 values of each column, per
+    /// table). Without them the planner knows nothing of the tables until autovacuum comes by. Default true.
+    #[serde(default)]
+    pub analyze: Option<bool>,
     /// The role that is to own what is created. Default: the user who connects.
     #[serde(default)]
     #[schemars(length(min = 1))]

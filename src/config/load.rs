@@ -52,6 +52,8 @@ pub struct Overrides {
     pub retry_for: Option<String>,
     /// Tables are made without a log, and get one after the load.
     pub unlogged: bool,
+    /// No statistics are made.
+    pub no_analyze: bool,
     /// How much of the data is looked at before it moves.
     pub probe: Option<ProbeLevel>,
     /// What is compared at the end.
@@ -187,6 +189,7 @@ pub fn settings(overrides: &Overrides, environment: &Environment<'_>) -> Result<
             .map_or(defaults.stall_timeout, |seconds| Duration::from_secs(seconds.into())),
         retry_for: retry_for.or(run.retry_for.map(|patience| patience.0)).unwrap_or(defaults.retry_for),
         unlogged,
+        analyze: !overrides.no_analyze && run.analyze.unwrap_or(defaults.analyze),
         probe: overrides.probe.or(run.probe).unwrap_or_default(),
         toast_compression: run.toast_compression,
         verify,

@@ -186,6 +186,8 @@ pub struct Settings {
     pub retry_for: std::time::Duration,
     /// Tables are made without a log, and get one after the load.
     pub unlogged: bool,
+    /// Whether statistics of the tables are made at the end. Default true.
+    pub analyze: bool,
     /// Upper bound for all data buffers together, in bytes. Default 512 MiB.
     pub memory_bytes: u64,
     /// Most bytes of source data in a second, over all jobs; no bound when none.
@@ -259,6 +261,7 @@ impl Settings {
             stall_timeout: DEFAULT_STALL_TIMEOUT,
             retry_for: DEFAULT_RETRY_FOR,
             unlogged: false,
+            analyze: true,
             memory_bytes: DEFAULT_MEMORY_BYTES,
             max_rate_bytes: None,
             pause: Pause::default(),

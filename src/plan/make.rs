@@ -186,6 +186,11 @@ async fn decide(
         statement.phase == DdlPhase::Validate && not_valid && (statement.object.starts_with("check of ") || keys.any(is_key))
     };
     ddl.retain(|statement| !unproven(statement));
+    if !settings.analyze && ddl.iter().any(|statement| statement.phase == DdlPhase::Analyze) {
+        ddl.retain(|statement| statement.phase != DdlPhase::Analyze);
+        let why = "left out, as is asked for: the planner knows nothing of the tables until ANALYZE or autovacuum has run";
+        problems.push(Problem::new(Severity::Note, "statistics", settings.target.to_string(), why));
+    }
     let planned = match depth {
         Depth::Full | Depth::ToExplain(_) => {
             schema::planned(settings, (to.dialect(), &**sink), &leads, &mapped.tables, &existing, &ddl).await?

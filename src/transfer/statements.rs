@@ -164,8 +164,11 @@ impl Runner<'_> {
         self.side_by_side(validate.into_iter().map(|statement| vec![statement]).collect(), errors).await
     }
 
-    /// Statistics of the tables that arrived.
+    /// Statistics of the tables that arrived. A run that goes on, or executes a stored plan, leaves them out as well if that is asked for now.
     pub(super) async fn analyze(&self, accounts: &Accounts, errors: &mut Faults) -> Result<()> {
+        if !self.job.settings.analyze {
+            return Ok(());
+        }
         let wanted = self.wanted(accounts);
         let statements = self.plan.statements(DdlPhase::Analyze).filter(|ddl| wanted(ddl)).map(|ddl| vec![ddl.clone()]).collect();
         self.side_by_side(self.small_together(statements), errors).await

@@ -99,3 +99,32 @@ async fn an_upsert_that_is_given_up_says_that_its_rows_may_have_changed_others()
     from.drop().await;
     to.drop().await;
 }
+
+#[tokio::test]
+async fn statistics_are_left_out_if_that_is_asked_for_at_the_beginning_or_later() {
+    let (from, to) = (MySqlDatabase::create(SHOP).await, PostgresDatabase::create("").await);
+    let line = ["run", &from.url, &to.url, "--if-exists", "drop"];
+    let analyzed = async || to.value("SELECT count(DISTINCT tablename) FROM pg_stats WHERE schemaname = 'public'").await.unwrap();
+    let plan = |more: &[&str]| ferry(&[&["plan"], &line[1..], &["--format", "sql"], more].concat()).code(0);
+    plan(&[]).prints(&["ANALYZE"]);
+    plan(&["--no-analyze"]).never_says("ANALYZE");
+    ferry(&[&line[..], &["--no-analyze"]].concat()).code(0).prints(&[
+        "statistics",
+        "until ANALYZE or autovacuum has run",
+        "Proven by digest",
+    ]);
+    assert_eq!(analyzed().await, "0");
+    ferry(&line).code(0).prints(&["Proven by digest"]);
+    assert_ne!(analyzed().await, "0");
+
+    #[cfg(debug_assertions)]
+    {
+        use crate::support::ferry::{command, finish};
+        let mut killed = command(&line);
+        finish(killed.env("DBFERRY_FAILPOINT", "chunk-committed").spawn().unwrap()).code(-1);
+        ferry(&[&line[..], &["--resume", "--no-analyze"]].concat()).code(0).prints(&["Proven by digest"]);
+        assert_eq!(analyzed().await, "0");
+    }
+    from.drop().await;
+    to.drop().await;
+}
