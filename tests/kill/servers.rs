@@ -34,11 +34,12 @@ impl Servers {
         // The servers' own user must be able to look into it.
         assert!(Command::new("chmod").arg("755").arg(folder.path()).status().unwrap().success());
         // A pipe to stderr would stay open as long as the servers do.
+        let told = folder.path().join("start.log");
         let mut start = Command::new(script());
         start.arg("start").arg(folder.path().join("s")).env("DBFERRY_POSTGRES_OPTIONS", options);
-        let started = start.stderr(Stdio::null()).output().unwrap();
+        let started = start.stderr(std::fs::File::create(&told).unwrap()).output().unwrap();
         let out = String::from_utf8(started.stdout).unwrap();
-        assert!(started.status.success(), "{out}");
+        assert!(started.status.success(), "{out}{}", std::fs::read_to_string(&told).unwrap());
         let value = |name: &str| {
             let line = out.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("no {name} in {out}"));
             line.split('\'').nth(1).unwrap().to_string()
