@@ -58,23 +58,23 @@ pub(super) async fn prepare(job: &Job) -> Result<Start> {
     let mut same = all.clone();
     same.retain(|run| run.identity == identity);
     if let Some(record) = chosen {
-        if record.state == RunState::Done
-            && let Ok(mut plan) = stored_plan(record)
-        {
-            plan.unlock(&given)?;
-        }
-        if record.state == RunState::Done
-            && let Some(report) = record.report.clone().and_then(|report| report::json::from_value(report).ok())
-        {
-            if let Ok(theirs) = stored_plan(record) {
-                // It may have been ended between the two.
-                sink.forget_keys(record.run, &theirs.upserted()).await?;
+        if record.state == RunState::Done {
+            // One of an earlier version cannot be read any more, and nothing is left to be done by it.
+            let mut plan = stored_plan(record).ok();
+            if let Some(plan) = &mut plan {
+                plan.unlock(&given)?;
             }
-            job.progress.emit(Event::Note { text: format!("run {} is done already{}", record.run, ended(record)) });
-            if let Some(text) = stored_plan(record).ok().and_then(|plan| not_compared(settings, &plan)) {
-                job.progress.emit(Event::Note { text });
+            if let Some(report) = record.report.clone().and_then(|report| report::json::from_value(report).ok()) {
+                if let Some(plan) = &plan {
+                    // It may have been ended between the two.
+                    sink.forget_keys(record.run, &plan.upserted()).await?;
+                }
+                job.progress.emit(Event::Note { text: format!("run {} is done already{}", record.run, ended(record)) });
+                if let Some(text) = plan.as_ref().and_then(|plan| not_compared(settings, plan)) {
+                    job.progress.emit(Event::Note { text });
+                }
+                return Ok(Start::AlreadyDone(Box::new(report)));
             }
-            return Ok(Start::AlreadyDone(Box::new(report)));
         }
         let mut plan = stored_plan(record)?;
         plan.unlock(&given)?;
