@@ -4,8 +4,6 @@ use std::path::Path;
 
 use crate::config::environment::process_environment;
 use crate::config::load::{self, Overrides};
-use crate::config::masking::Masking;
-use crate::config::rules::Mapping;
 use crate::config::{Settings, VerifyLevel};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::RunId;
@@ -139,7 +137,7 @@ fn read_plan(path: &Path, overrides: &Overrides, settings: &mut Settings) -> Res
 /// Flags that ask for something else than the plan's choices. How it is verified may be chosen anew: that changes nothing of what is carried.
 fn contradictions(flags: &Overrides, given: &Choices, plan: &Choices) -> Vec<&'static str> {
     let scoped = flags.schema_only || flags.data_only || flags.tables.is_some();
-    let mapped = |choices: &Choices| Mapping { masking: Masking::default(), ..choices.mapping.clone().without_places() };
+    let mapped = |choices: &Choices| choices.mapping.clone().without_places_and_key();
     let all = [
         ("`--mapping`", flags.mapping.is_some() && mapped(given) != mapped(plan)),
         ("`--include`", !flags.include.is_empty() && given.include != plan.include),

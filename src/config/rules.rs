@@ -427,11 +427,11 @@ impl Mapping {
         }
     }
 
-    /// The mapping without its places in a file, for comparisons of what it says.
+    /// The mapping without its places in a file and without the key of its masks, for comparisons of what it says.
     #[must_use]
-    pub fn without_places(mut self) -> Self {
+    pub fn without_places_and_key(mut self) -> Self {
         self.file.clear();
-        self.masking.line = 0;
+        self.masking = Masking::default();
         self.types.iter_mut().for_each(|rule| rule.line = 0);
         self.renames.iter_mut().for_each(|rule| rule.line = 0);
         self.hooks = self.hooks.into_iter().map(HookRule::without_place).collect();

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::Choices;
 use crate::config::VerifyLevel;
-use crate::config::masking::Masking;
 
 /// Differences that are told, at most.
 const TOLD: usize = 8;
@@ -18,8 +17,7 @@ const NAMES: [&str; 3] = ["name", "match", "object"];
 pub fn of_choices(before: &Choices, now: &Choices) -> Vec<String> {
     let bare = |choices: &Choices| {
         let mut choices = choices.clone();
-        choices.mapping = choices.mapping.without_places();
-        choices.mapping.masking = Masking::default();
+        choices.mapping = choices.mapping.without_places_and_key();
         choices.verify = VerifyLevel::default();
         json(&choices)
     };

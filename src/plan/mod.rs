@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::endpoint::Endpoint;
-use crate::config::masking::Masking;
 use crate::config::rules::{Mapping, is_zero};
 use crate::config::{DEFAULT_MAX_REJECTS, IfExists, Loading, OnError, OnTableError, ProbeLevel, Scope, Settings, VerifyLevel};
 use crate::engine::{Ddl, DdlPhase, registry};
@@ -348,8 +347,7 @@ pub fn identity(source: &str, target: &str, choices: &Choices) -> String {
     // Where the mapping was read from does not change what it says, nor does the level of verification what is carried. Another key
     // would make another run, but then a resumed one would not be found, where it should be refused.
     let mut choices = choices.clone();
-    choices.mapping = choices.mapping.without_places();
-    choices.mapping.masking = Masking::default();
+    choices.mapping = choices.mapping.without_places_and_key();
     choices.verify = VerifyLevel::default();
     // A run that goes on has its plan, whatever is looked at by now.
     choices.probe = ProbeLevel::default();
