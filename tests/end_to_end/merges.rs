@@ -9,7 +9,7 @@ use crate::support::{MySqlDatabase, PostgresDatabase};
 /// Demands that standard output has the sentence in it, however it is folded.
 #[track_caller]
 fn says(said: &Said, sentence: &str) {
-    let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = said.words();
     assert!(words.contains(sentence), "no `{sentence}` in stdout:\n{}", said.out);
 }
 

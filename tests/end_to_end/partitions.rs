@@ -39,7 +39,7 @@ async fn every_kind_arrives_as_a_plain_table_and_the_note_has_its_partitions() {
     // What has no like in the target stays plain, and says why.
     let file = MappingFile::new("[objects]\npartitions = \"translate\"\n");
     let plan = ferry(&["plan", &from.url, &to.url, "-m", &file.path(), "--if-exists", "drop"]).code(0);
-    let words = plan.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = plan.words();
     for why in
         ["LINEAR HASH is a way of the source alone", "KEY is a way", "partitions within partitions", "MOD 3 is not translated"]
     {
@@ -159,7 +159,7 @@ async fn what_the_target_cannot_part_stays_plain_or_is_refused_first() {
         "[[table]]\nname = \"sales\"\npartitions = \"translate\"\n[table.columns.day]\nto = \"text\"\n[[table]]\nname = \"pairs\"\npartitions = \"translate\"\n[table.columns.b]\ndrop = true\n",
     )
     .code(0);
-    let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = said.words();
     assert!(words.contains("its column `day` becomes `text`, whose bounds are others"), "{words}");
     assert!(words.contains("its column `b` is not carried as it is"), "{words}");
     from.drop().await;

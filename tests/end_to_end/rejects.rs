@@ -52,7 +52,7 @@ async fn rejected_rows_are_kept_whole_and_sent_again_under_a_corrected_mapping()
             "NOT PROVEN: 31 rows of 1 of 2 tables were rejected; 0 did not arrive in full, 0 differ, 1 agree",
             &format!("`dbferry rejects {run} TARGET` lists them"),
         ]);
-        let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = said.words();
         assert!(
             words.contains(&format!("31 of its rows were rejected, as the ledger says of run {run}: they are not expected")),
             "{words}"
@@ -67,7 +67,7 @@ async fn rejected_rows_are_kept_whole_and_sent_again_under_a_corrected_mapping()
     }
     from.run("UPDATE many SET t = 'ab' WHERE id = 2000;").await;
     let said = ferry(&["verify", &from.url, &to.url, "-m", &file.path()]).code(1);
-    let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = said.words();
     assert!(words.contains("30 of them are in the source as they were") && words.contains("1 differ"), "{words}");
     from.run("UPDATE many SET t = 'a\\0b' WHERE id = 2000;\nUPDATE many SET d = '0000-00-00' WHERE id = 5;").await;
     // One that cannot be read, and was not rejected, is no part of what the ledger says.

@@ -108,11 +108,8 @@ async fn statistics_are_left_out_if_that_is_asked_for_at_the_beginning_or_later(
     let plan = |more: &[&str]| ferry(&[&["plan"], &line[1..], &["--format", "sql"], more].concat()).code(0);
     plan(&[]).prints(&["ANALYZE"]);
     plan(&["--no-analyze"]).never_says("ANALYZE");
-    ferry(&[&line[..], &["--no-analyze"]].concat()).code(0).prints(&[
-        "statistics",
-        "until ANALYZE or autovacuum has run",
-        "Proven by digest",
-    ]);
+    let said = ferry(&[&line[..], &["--no-analyze"]].concat()).code(0).prints(&["statistics", "Proven by digest"]);
+    assert!(said.words().contains("until ANALYZE or autovacuum has run"), "{}", said.out);
     assert_eq!(analyzed().await, "0");
     ferry(&line).code(0).prints(&["Proven by digest"]);
     assert_ne!(analyzed().await, "0");

@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{SLOW, slow_chunks};
-use crate::support::ferry::{Said, command, ferry, finish};
+use crate::support::ferry::{Said, command, ferry, finish, signal};
 use crate::support::{MySqlDatabase, PostgresDatabase};
 
 /// Ends a child that a failed test leaves behind.
@@ -12,8 +12,7 @@ struct Ferry(Option<Child>);
 
 impl Ferry {
     fn signal(&self, name: &str) {
-        let id = self.0.as_ref().unwrap().id().to_string();
-        assert!(std::process::Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+        signal(self.0.as_ref().unwrap(), name);
     }
 
     async fn end(mut self) -> Said {

@@ -37,6 +37,11 @@ impl Said {
         self
     }
 
+    /// Standard output as one line: a report is as wide as a terminal, and breaks its sentences anywhere.
+    pub fn words(&self) -> String {
+        self.out.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Demands that standard output has each of these texts in it.
     #[track_caller]
     pub fn prints(self, texts: &[&str]) -> Self {
